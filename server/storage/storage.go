@@ -1,0 +1,127 @@
+// Package storage is the one interface between the worker and its database: consistent snapshots to read from and
+// transactions to write in, over objects whose classes are described by package schema.
+//
+// The layout is parse-server's on PostgreSQL (one table per class, one column per field, _SCHEMA, _Join tables), on
+// SQLite through another dialect of the same SQL builder. It decides nothing about permissions: whoever calls it passes
+// the readers an object must admit. It must not know of HTTP.
+package storage
+
+import (
+	"context"
+
+	"github.com/parsescale/parsescale/server/change"
+	"github.com/parsescale/parsescale/server/query"
+	"github.com/parsescale/parsescale/server/schema"
+)
+
+// Object is a row: values of package query by column name. objectId is a string, createdAt and updatedAt are
+// query.Dates, _rperm and _wperm are []any of strings (absent: public), a Pointer is a query.Pointer, a File has its
+// name alone. Columns that are NULL are absent. Relations have no column.
+type Object map[string]any
+
+// Store is a database of one app. All methods are safe for concurrent use.
+type Store interface {
+	// Read calls f with a consistent snapshot. It is not older than the last commit that any process finished before
+	// Read was called.
+	Read(ctx context.Context, f func(Snapshot) error) error
+	// Write calls f in a transaction of its own (writes that come together may share one commit, each with its own
+	// savepoint) and returns once it is durable; if f returns an error, nothing of it is kept and that error is
+	// returned. f may be called again after a conflict, so it has no effect but on tx. Before the commit the changes
+	// f emitted are announced (see Announcer).
+	//
+	// With an id, f's result is stored in the same transaction. If a write with that id was committed before, f's
+	// effects are undone, or f isn't called at all, and the stored result is returned with repeated = true. Ids are kept
+	// for a few minutes. An id of "" means none.
+	Write(ctx context.Context, id string, f func(tx Tx) (result []byte, err error)) (result []byte, repeated bool, err error)
+	// Close waits for what runs and closes the database.
+	Close() error
+}
+
+// Snapshot is one consistent state of the database. It is used by one goroutine.
+type Snapshot interface {
+	// Schema returns all classes. It is shared: callers don't change it.
+	Schema(ctx context.Context) (*schema.Schema, error)
+	// Find calls each for every object asked for, in order. The Row is valid during the call only.
+	// A class without a table has no objects.
+	Find(ctx context.Context, f *Find, each func(Row) error) error
+	// Count returns how many objects satisfy f.Where and f.Readers; order, limit and skip play no part.
+	Count(ctx context.Context, f *Find) (int64, error)
+	// Get returns one object by its id, or nil. No permission is checked.
+	Get(ctx context.Context, class *schema.Class, objectID string) (Object, error)
+	// Owners returns the owning ids of a join table's rows whose relatedId is one of related.
+	Owners(ctx context.Context, class, field string, related []string) ([]string, error)
+	// Members returns the related ids of a join table's rows whose owningId is owner.
+	Members(ctx context.Context, class, field, owner string) ([]string, error)
+}
+
+// Find says which objects, and which of their columns.
+type Find struct {
+	Schema *schema.Schema
+	Class  *schema.Class
+	Where  query.Expr
+	// Readers is what the caller is ("*", user id, "role:X" …): only objects whose _rperm is absent or holds one of
+	// these are seen, also in sub-queries. Nil: no such check (master key).
+	Readers []string
+	Order   []query.Sort
+	Limit   int // negative: no limit
+	Skip    int
+	// Columns to read; nil: all. objectId is always read.
+	Columns []string
+}
+
+// Row is the current object of a Find.
+type Row interface {
+	// ObjectID returns the object's id.
+	ObjectID() string
+	// AppendJSON appends the object in the REST API's form, straight from the driver's values.
+	AppendJSON(dst []byte, s *Shape) []byte
+	// Object decodes the row.
+	Object() (Object, error)
+}
+
+// Shape says how a row is shown. The zero value shows every public column.
+// Columns whose name starts with "_" are never shown, except that _rperm and _wperm become ACL.
+type Shape struct {
+	// Keep, if not nil, names the only fields to show; objectId, createdAt, updatedAt and ACL are shown regardless.
+	Keep map[string]bool
+	// Hide names fields not to show.
+	Hide map[string]bool
+	// Embedded adds "__type":"Object" and "className".
+	Embedded bool
+	// FileURL appends the URL of a stored file, unquoted and safe within a JSON string. Nil: files have no URL.
+	FileURL func(dst []byte, name string) []byte
+	// Extra, if not nil, is called before the closing brace to append further members (each preceded by a comma).
+	Extra func(dst []byte) []byte
+	// Pointer, if not nil, is asked for every Pointer column: it appends the value to show instead. With ok false the
+	// field is left out.
+	Pointer func(dst []byte, field string, p query.Pointer) (out []byte, ok bool)
+}
+
+// Tx is a transaction. It sees its own writes.
+type Tx interface {
+	Snapshot
+	// Lock is Get for an object about to be changed: nobody else changes it until the transaction ends.
+	Lock(ctx context.Context, class *schema.Class, objectID string) (Object, error)
+	// Insert stores a new object. A violated unique index is a *Duplicate.
+	Insert(ctx context.Context, class *schema.Class, o Object) error
+	// Update sets the columns in set of one object; a nil value sets NULL.
+	Update(ctx context.Context, class *schema.Class, objectID string, set Object) error
+	// Delete removes one object.
+	Delete(ctx context.Context, class *schema.Class, objectID string) error
+	// Link and Unlink add members to and remove them from a relation; what is there, or gone, already is no error.
+	// They return the ids that made a difference.
+	Link(ctx context.Context, class, field, owner string, related []string) ([]string, error)
+	Unlink(ctx context.Context, class, field, owner string, related []string) ([]string, error)
+	// PutClass creates the class, or adds to the stored one the fields, indexes and permissions it lacks or has
+	// differently; tables, join tables and columns follow. Nothing is dropped. It returns the class as stored.
+	PutClass(ctx context.Context, class *schema.Class) (*schema.Class, error)
+	// Emit adds a change to what is announced before the commit. App and Version are filled in by the store.
+	Emit(c change.Change)
+}
+
+// Announcer is told of every change before it is committed. It is the two-phase side of the change feed.
+type Announcer interface {
+	// Prepare returns once everyone who must know has applied the changes; the caller then commits and calls
+	// finish with whether it did (false also when the commit failed). An error means: don't commit.
+	Prepare(ctx context.Context, changes []change.Change) (finish func(committed bool), err error)
+}
