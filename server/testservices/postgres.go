@@ -1,0 +1,121 @@
+package testservices
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// PostgreSQL is a running private PostgreSQL server whose databases have the PostGIS extension.
+type PostgreSQL struct {
+	// URI is the address of its first database, as parse-server takes it.
+	URI string
+
+	bin    string // the folder of its programs
+	socket string // the folder of its unix socket
+	port   int
+}
+
+// settings trade durability for speed: the data is thrown away with the test.
+var settings = []string{"fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=64MB", "max_connections=200",
+	"listen_addresses=127.0.0.1", "logging_collector=off", "log_min_messages=fatal"}
+
+// StartPostgreSQL starts a PostgreSQL server that ends with the test.
+func StartPostgreSQL(tb testing.TB) *PostgreSQL {
+	tb.Helper()
+	Need(tb, "postgresql with postgis")
+	bin, err := postgresPrograms()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	who, err := unprivileged("postgres", "nobody")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	dir, err := folder(tb, "postgres", who)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	data := filepath.Join(dir, "data")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8",
+		"--locale=C.UTF-8", "--pgdata", data)
+	initdb.Dir = dir
+	who.run(initdb)
+	if out, err := initdb.CombinedOutput(); err != nil {
+		tb.Fatalf("cannot make a PostgreSQL cluster: %v\n%s", err, out)
+	}
+	p := &PostgreSQL{bin: bin, socket: dir}
+	retryStart(tb, func(port int) error {
+		args := []string{"-D", data, "-k", dir, "-p", strconv.Itoa(port)}
+		for _, s := range settings {
+			args = append(args, "-c", s)
+		}
+		cmd := exec.Command(filepath.Join(bin, "postgres"), args...)
+		cmd.Dir = dir
+		who.run(cmd)
+		process, err := startProcess(tb, "PostgreSQL", cmd, os.Interrupt) // a fast shutdown: it waits for no client
+		if err != nil {
+			return err
+		}
+		p.port = port
+		return process.await(func() error {
+			// The socket is in our own folder: whoever answers there is the server just started.
+			return exec.Command(filepath.Join(bin, "pg_isready"), "-q", "-h", dir, "-p", strconv.Itoa(port)).Run()
+		})
+	})
+	// Every database is a copy of this one.
+	if err := p.SQL("template1", "CREATE EXTENSION postgis"); err != nil {
+		tb.Fatal(err)
+	}
+	p.URI = p.Database(tb, "parse")
+	return p
+}
+
+// Database makes a database and returns its address, as parse-server takes it.
+func (p *PostgreSQL) Database(tb testing.TB, name string) string {
+	tb.Helper()
+	if err := p.SQL("postgres", `CREATE DATABASE "`+strings.ReplaceAll(name, `"`, `""`)+`"`); err != nil {
+		tb.Fatal(err)
+	}
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s", p.port, name)
+}
+
+// SQL runs statements in a database.
+func (p *PostgreSQL) SQL(database, statements string) error {
+	_, err := p.Query(database, statements)
+	return err
+}
+
+// Query runs one statement in a database and returns its rows as psql prints them: a line each, columns joined by "|".
+func (p *PostgreSQL) Query(database, statement string) (string, error) {
+	out, err := exec.Command(filepath.Join(p.bin, "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", p.socket,
+		"-p", strconv.Itoa(p.port), "-U", "postgres", "-d", database, "-c", statement).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("cannot run SQL in database %s: %w: %s", database, err, out)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// postgresPrograms returns the folder of the newest installed server's programs. Debian keeps them out of PATH.
+func postgresPrograms() (string, error) {
+	candidates, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres") // the pattern is well formed
+	slices.SortFunc(candidates, func(a, b string) int { return postgresVersion(b) - postgresVersion(a) })
+	if len(candidates) > 0 {
+		return filepath.Dir(candidates[0]), nil
+	}
+	path, err := exec.LookPath("postgres")
+	if err != nil {
+		return "", fmt.Errorf("cannot find a PostgreSQL server, in /usr/lib/postgresql or in PATH: %w", err)
+	}
+	return filepath.Dir(path), nil
+}
+
+func postgresVersion(path string) int {
+	n, _ := strconv.Atoi(strings.Split(path, "/")[4]) // what is no number sorts last
+	return n
+}
