@@ -28,17 +28,14 @@ type ParseServer struct {
 	// Address is its host and port.
 	Address string
 
-	process *process
+	process *Process
 }
 
 // URL returns the address of its API.
 func (s *ParseServer) URL() string { return "http://" + s.Address + "/parse" }
 
 // Kill ends the process at once, as a crash would.
-func (s *ParseServer) Kill() {
-	_ = s.process.cmd.Process.Kill() // an error means it has ended already
-	<-s.process.ended
-}
+func (s *ParseServer) Kill() { s.process.Kill() }
 
 // StartParseServers starts the processes; they end with the test. The first one is up before the others start: each
 // makes what is missing in the database, and at the same time they would get in each other's way.
@@ -88,7 +85,7 @@ func startParseServer(tb testing.TB, node string, c ParseServers, i int) (*Parse
 	}
 	tb.Cleanup(func() { r.Close() })
 	cmd.Stdout = w
-	p, err := startProcess(tb, "parse-server "+strconv.Itoa(i+1), cmd, os.Interrupt)
+	p, err := StartProcess(tb, "parse-server "+strconv.Itoa(i+1), cmd, os.Interrupt)
 	w.Close()
 	if err != nil {
 		return nil, err

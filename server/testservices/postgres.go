@@ -58,14 +58,14 @@ func StartPostgreSQL(tb testing.TB) *PostgreSQL {
 		cmd := exec.Command(filepath.Join(bin, "postgres"), args...)
 		cmd.Dir = dir
 		who.run(cmd)
-		process, err := startProcess(tb, "PostgreSQL", cmd, os.Interrupt) // a fast shutdown: it waits for no client
+		process, err := StartProcess(tb, "PostgreSQL", cmd, os.Interrupt) // a fast shutdown: it waits for no client
 		if err != nil {
 			return err
 		}
 		p.port = port
-		return process.await(func() error {
+		return process.Await(func() error {
 			// The socket is in our own folder: whoever answers there is the server just started.
-			return exec.Command(filepath.Join(bin, "pg_isready"), "-q", "-h", dir, "-p", strconv.Itoa(port)).Run()
+			return exec.Command(filepath.Join(bin, "pg_isready"), "-q", "-U", "postgres", "-h", dir, "-p", strconv.Itoa(port)).Run()
 		})
 	})
 	// Every database is a copy of this one.

@@ -17,23 +17,24 @@ const startTimeout = 60 * time.Second
 // stopTimeout bounds how long a server may take to end by itself before it is killed.
 const stopTimeout = 10 * time.Second
 
-// process is one running server.
-type process struct {
+// Process is one running program that a test started.
+type Process struct {
 	name   string
 	cmd    *exec.Cmd
 	output tail
 	ended  chan struct{}
 }
 
-// startProcess starts cmd and sees to it that stop is sent when the test ends, or SIGKILL when that doesn't help. It
-// dies with this process too, should that be killed.
-func startProcess(tb testing.TB, name string, cmd *exec.Cmd, stop os.Signal) (*process, error) {
+// StartProcess starts cmd and sees to it that the stop signal is sent when the test ends, or SIGKILL when that doesn't
+// help. It dies with this process too, should that be killed. Its output is shown if the test fails.
+func StartProcess(tb testing.TB, name string, cmd *exec.Cmd, stop os.Signal) (*Process, error) {
 	tb.Helper()
-	p := &process{name: name, cmd: cmd, ended: make(chan struct{})}
+	p := &Process{name: name, cmd: cmd, ended: make(chan struct{})}
 	if cmd.Stdout == nil {
 		cmd.Stdout = &p.output
 	}
 	cmd.Stderr = &p.output
+	cmd.WaitDelay = 3 * time.Second // a child of a killed process may still hold its output
 	dieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("cannot start %s: %w", name, err)
@@ -43,7 +44,7 @@ func startProcess(tb testing.TB, name string, cmd *exec.Cmd, stop os.Signal) (*p
 		close(p.ended)
 	}()
 	tb.Cleanup(func() {
-		p.stop(stop)
+		p.Stop(stop)
 		if tb.Failed() {
 			if out := p.output.String(); out != "" {
 				tb.Logf("the end of what %s said:\n%s", name, out)
@@ -53,19 +54,34 @@ func startProcess(tb testing.TB, name string, cmd *exec.Cmd, stop os.Signal) (*p
 	return p, nil
 }
 
-// stop ends the process and returns once it is gone.
-func (p *process) stop(sig os.Signal) {
+// PID returns the process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Output returns the last part of what the process wrote to its standard output and error.
+func (p *Process) Output() string { return p.output.String() }
+
+// Ended is closed once the process is gone.
+func (p *Process) Ended() <-chan struct{} { return p.ended }
+
+// Kill ends the process at once, as a crash would, and returns once it is gone.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill() // an error means it has ended already
+	<-p.ended
+}
+
+// Stop sends the signal and returns how the process ended; one that doesn't end in time is killed.
+func (p *Process) Stop(sig os.Signal) *os.ProcessState {
 	_ = p.cmd.Process.Signal(sig) // an error means it has ended already
 	select {
 	case <-p.ended:
 	case <-time.After(stopTimeout):
-		_ = p.cmd.Process.Kill()
-		<-p.ended
+		p.Kill()
 	}
+	return p.cmd.ProcessState
 }
 
-// await asks ready until it answers nil, and fails when the process ends first or takes too long.
-func (p *process) await(ready func() error) error {
+// Await asks ready until it answers nil, and fails when the process ends first or takes too long.
+func (p *Process) Await(ready func() error) error {
 	deadline := time.Now().Add(startTimeout)
 	for {
 		err := ready()
@@ -84,7 +100,7 @@ func (p *process) await(ready func() error) error {
 }
 
 // endError says how the process ended that should have served. It has ended.
-func (p *process) endError() error {
+func (p *Process) endError() error {
 	return fmt.Errorf("cannot start %s: it ended (%s):\n%s", p.name, p.cmd.ProcessState, p.output.String())
 }
 

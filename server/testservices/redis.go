@@ -44,14 +44,14 @@ func StartRedis(tb testing.TB) *Redis {
 			"--save", "", "--appendonly", "no", "--daemonize", "no", "--requirepass", password)
 		cmd.Dir = dir
 		who.run(cmd)
-		p, err := startProcess(tb, "Redis", cmd, os.Interrupt)
+		p, err := StartProcess(tb, "Redis", cmd, os.Interrupt)
 		if err != nil {
 			return err
 		}
 		r = &Redis{Address: fmt.Sprintf("127.0.0.1:%d", port), URL: fmt.Sprintf("redis://:%s@127.0.0.1:%d/0", password, port)}
 		client := redis.NewClient(&redis.Options{Addr: r.Address, Password: password, MaxRetries: -1})
 		defer client.Close()
-		return p.await(func() error { return client.Ping(context.Background()).Err() })
+		return p.Await(func() error { return client.Ping(context.Background()).Err() })
 	})
 	return r
 }

@@ -142,11 +142,11 @@ func TestNodeVersion(t *testing.T) {
 }
 
 func TestProcessThatEndsIsReported(t *testing.T) {
-	p, err := startProcess(t, "a failing server", exec.Command("sh", "-c", "echo no such database >&2; exit 3"), os.Interrupt)
+	p, err := StartProcess(t, "a failing server", exec.Command("sh", "-c", "echo no such database >&2; exit 3"), os.Interrupt)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = p.await(func() error { return context.DeadlineExceeded })
+	err = p.Await(func() error { return context.DeadlineExceeded })
 	if err == nil || !strings.Contains(err.Error(), "no such database") || !strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("the error doesn't say why: %v", err)
 	}
