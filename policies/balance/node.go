@@ -1,0 +1,130 @@
+package balance
+
+import (
+	"math"
+	"sync"
+	"time"
+)
+
+// Outcome is how a request ended.
+type Outcome uint8
+
+// The outcomes. The latency of an Ignored request is not observed: the client went away, or the request is of a kind
+// whose latency says nothing (a cloud function takes what it takes).
+const (
+	Success Outcome = iota
+	Failure
+	Ignored
+)
+
+// Node is one worker as the Picker sees it. It is safe for concurrent use.
+type Node struct {
+	p *Picker
+
+	mu       sync.Mutex
+	inFlight int64
+	known    bool
+	cost     float64       // the averaged latency in nanoseconds, as of stamp
+	stamp    time.Duration // all times are since the picker's start
+	joined   time.Duration
+	busy     time.Duration // since when inFlight has been above zero
+	_        [64]byte      // nodes of a pool don't share a cache line
+}
+
+// NewNode makes a node that joins now.
+func (p *Picker) NewNode() *Node {
+	return &Node{p: p, joined: p.elapsed()}
+}
+
+// Restart makes the node a new one: its latency is unknown and its slow start begins now. What it has under way stays.
+// It is for a worker that was started anew or comes back after an outage.
+func (n *Node) Restart() {
+	now := n.p.elapsed()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.known, n.cost, n.joined = false, 0, now
+}
+
+// Begin counts a request as under way.
+func (n *Node) Begin() {
+	now := n.p.elapsed()
+	n.mu.Lock()
+	if n.inFlight == 0 {
+		n.busy = now
+	}
+	n.inFlight++
+	n.mu.Unlock()
+}
+
+// End says that a request that began with Begin has ended, after what time and how.
+func (n *Node) End(latency time.Duration, o Outcome) {
+	now := n.p.elapsed()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	before := n.decayed(now)
+	n.inFlight = max(0, n.inFlight-1)
+	rtt := math.Max(1, float64(latency))
+	switch o {
+	case Ignored:
+		return
+	case Failure:
+		rtt = math.Max(rtt, math.Max(2*before, float64(n.p.o.FailureLatency)))
+	}
+	switch {
+	case !n.known:
+		n.cost = rtt
+	case rtt >= before:
+		n.cost = rtt
+	default:
+		w := n.p.faded(now - n.stamp)
+		n.cost = n.cost*w + rtt*(1-w)
+	}
+	n.known, n.stamp = true, now
+}
+
+// decayed is the cost as it has faded by now. It fades only while the node is idle: one that hangs must not look
+// better by the minute. The caller holds mu.
+func (n *Node) decayed(now time.Duration) float64 {
+	if n.inFlight > 0 {
+		now = n.busy
+	}
+	return n.cost * n.p.faded(now-n.stamp)
+}
+
+// load is what one more request would meet: less is better.
+func (n *Node) load(now time.Duration) float64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.known {
+		if n.inFlight == 0 {
+			return 0
+		}
+		return unknown * float64(n.inFlight)
+	}
+	return n.decayed(now) * float64(n.inFlight+1) / n.p.weight(now-n.joined)
+}
+
+// Status is a Node as the status page shows it.
+type Status struct {
+	// InFlight is the number of requests under way.
+	InFlight int64 `json:"inFlight"`
+	// Latency is the averaged latency; zero when unknown.
+	Latency time.Duration `json:"latency"`
+	// Weight is 1 past the slow start, less during it.
+	Weight float64 `json:"weight"`
+}
+
+// Status reads the node's state.
+func (n *Node) Status() Status {
+	now := n.p.elapsed()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return Status{n.inFlight, time.Duration(n.decayed(now)), n.p.weight(now - n.joined)}
+}
+
+// InFlight is the number of requests under way: a node may be stopped when it is drained to zero.
+func (n *Node) InFlight() int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.inFlight
+}
