@@ -67,6 +67,9 @@ type Find struct {
 	Skip    int
 	// Columns to read; nil: all. objectId is always read.
 	Columns []string
+	// CaseInsensitive compares strings in Where's equalities by LOWER(column) = LOWER(value), the expression that
+	// parse-server's case_insensitive_username and case_insensitive_email indexes hold. For uniqueness checks.
+	CaseInsensitive bool
 }
 
 // Row is the current object of a Find.
