@@ -53,21 +53,19 @@ type answer struct {
 	body   string
 }
 
-// do sends one request. An error means that no whole answer came. net/http repeats by itself a request without a body
-// whose reused connection was closed before a byte of the answer; a body whose GetBody is unset forbids even that.
+// do sends one request. An error means that no whole answer came. The body is one that net/http can't send twice: else
+// it would by itself repeat a GET whose connection broke, and hide that.
 func (c *client) do(method, path, body string) (answer, error) {
 	req, err := http.NewRequest(method, c.base+path, io.NopCloser(strings.NewReader(body)))
 	if err != nil {
 		return answer{}, err
 	}
 	req.ContentLength = int64(len(body))
-	if body == "" {
-		req.Body = nil
-	} else {
+	if body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	for name, value := range c.header {
-		req.Header.Set(name, value)
+		req.Header[name] = []string{value} // as it is spelt
 	}
 	res, err := c.http.Do(req)
 	if err != nil {

@@ -77,6 +77,18 @@ func (g *gateway) start() {
 // url returns the address of the API.
 func (g *gateway) url() string { return "http://" + g.address + "/parse" }
 
+// kill ends the gateway's own process at once and returns when it is gone. Its workers are left to themselves.
+func (g *gateway) kill() {
+	g.t.Helper()
+	pid := g.process.PID()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		g.t.Fatalf("cannot kill the gateway: %v", err)
+	}
+	for running(pid) {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // status is what GET /parse/status tells, as far as these tests look at it.
 type status struct {
 	Apps map[string]struct {

@@ -1,0 +1,86 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strconv"
+	"testing"
+)
+
+// TestRateLimit checks what a client sees that asks too often.
+func TestRateLimit(t *testing.T) {
+	g := startGateway(t, bundledApp("", "rate_limit {\nkey app\ndefault 10/10m burst 10\n}"))
+	c := newClient(t, g.url())
+	allowed := 0
+	var a answer
+	for range 30 {
+		var err error
+		if a, err = c.do("GET", "/classes/Limited", ""); err != nil {
+			t.Fatal(err)
+		}
+		if a.status != http.StatusOK {
+			break
+		}
+		if a.header.Get("RateLimit-Policy") == "" || a.header.Get("RateLimit") == "" {
+			t.Errorf("an allowed answer has no RateLimit headers: %v", a.header)
+		}
+		allowed++
+	}
+	if allowed < 9 || allowed > 12 { // the gateway's own health checks don't count; a burst of 10 and the first request
+		t.Errorf("%d requests were allowed, want about 10", allowed)
+	}
+	t.Run("the refusal", func(t *testing.T) {
+		if a.status != http.StatusTooManyRequests {
+			t.Fatalf("status %d: %s", a.status, a.body)
+		}
+		var body struct {
+			Code  int
+			Error string
+		}
+		if err := json.Unmarshal([]byte(a.body), &body); err != nil || body.Code != 100 || body.Error != "Too many requests." {
+			t.Errorf("body %s, want parse-server's error", a.body)
+		}
+		if n, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || n < 1 || n > 600 {
+			t.Errorf("Retry-After %q, want seconds", a.header.Get("Retry-After"))
+		}
+		for header, form := range map[string]string{
+			"RateLimit-Policy":             `^"[^"]+";q=\d+;w=\d+`,
+			"RateLimit":                    `^"[^"]+";r=0;t=\d+`,
+			"Access-Control-Allow-Origin":  `^\*$`,
+			"Access-Control-Allow-Headers": `X-Parse-Application-Id`,
+			"Content-Type":                 `^application/json`,
+			"Cache-Status":                 `^parsescale; fwd=bypass`,
+		} {
+			if !regexp.MustCompile(form).MatchString(a.header.Get(header)) {
+				t.Errorf("%s: %q, want the form %s", header, a.header.Get(header), form)
+			}
+		}
+	})
+	t.Run("a preflight request isn't counted", func(t *testing.T) {
+		if a, err := c.do("OPTIONS", "/classes/Limited", ""); err != nil || a.status != http.StatusOK {
+			t.Errorf("status %d, %v", a.status, err)
+		}
+	})
+	t.Run("a batch doesn't get around it", func(t *testing.T) {
+		a, err := c.do("POST", "/batch", `{"requests":[{"method":"POST","path":"/parse/classes/Limited","body":{}}]}`)
+		if err != nil || a.status != http.StatusTooManyRequests {
+			t.Errorf("status %d, %v: %s", a.status, err, a.body)
+		}
+	})
+	t.Run("another application id doesn't get around it", func(t *testing.T) {
+		refused := 0
+		for i := range 40 {
+			a, err := c.with("X-Parse-Application-Id", "invented"+strconv.Itoa(i)).do("GET", "/classes/Limited", "")
+			if err != nil || a.status == http.StatusOK {
+				t.Fatalf("status %d, %v: %s", a.status, err, a.body)
+			}
+			if a.status == http.StatusTooManyRequests {
+				refused++
+			}
+		}
+		if refused == 0 {
+			t.Error("requests with invented application ids are never limited")
+		}
+	})
+}
