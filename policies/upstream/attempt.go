@@ -1,0 +1,156 @@
+package upstream
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+)
+
+// attempt is one sending of a request to one worker.
+type attempt struct {
+	trace httptrace.ClientTrace
+	dog   watchdog
+
+	asked  bool // net/http found the request fit to be sent and asked for a connection
+	conn   *meteredConn
+	mark   int64 // bytes that were on the connection before this request
+	reused bool
+}
+
+// result is what became of an attempt.
+type result struct {
+	failure failure
+	sent    bool      // at least one byte of the request was written, or may have been
+	resp    *Response // of succeeded and refused
+	err     error     // of every other failure
+	took    time.Duration
+}
+
+func (a *attempt) observe() {
+	a.trace.GetConn = func(string) { a.asked = true }
+	a.trace.GotConn = func(i httptrace.GotConnInfo) {
+		a.conn, a.reused = metered(i.Conn), i.Reused
+		if a.conn != nil {
+			a.mark = a.conn.written.Load()
+		}
+	}
+}
+
+// sent tells whether a byte of the request may have left. net/http waits for its writer before it reports a failure.
+func (a *attempt) sent() bool { return a.conn != nil && a.conn.written.Load() != a.mark }
+
+// send asks the worker in seat s once.
+func (s *seat) send(ctx context.Context, c *call) (res result) {
+	var (
+		a       attempt
+		latency time.Duration
+		kept    bool // by a stream, which frees the seat later
+	)
+	ctx1, cancel := context.WithCancel(ctx)
+	res = result{failure: unsendable} // if Prepare panics, the seat is still freed
+	defer func() {
+		if !kept {
+			a.dog.stop()
+			cancel()
+			res.took = time.Since(s.entered)
+			s.leave(res.failure.learn(latency, c.req.Untimed))
+		}
+	}()
+
+	hr, err := s.request(c, &a)
+	if err != nil {
+		return result{failure: unsendable, err: err}
+	}
+	a.observe()
+	hr = hr.WithContext(httptrace.WithClientTrace(ctx1, &a.trace))
+	a.dog.start(c.options.AnswerTimeout, cancel)
+	answer, err := s.w.transport.RoundTrip(hr)
+	latency = time.Since(s.entered)
+	if err != nil {
+		return s.failed(ctx, &a, err, false)
+	}
+	a.dog.progress()
+
+	resp := &Response{Status: answer.StatusCode, Header: answer.Header, Length: answer.ContentLength, Worker: s.w.target.Name, Kind: s.w.target.Kind}
+	incoming(resp.Header, s.w.believed())
+	whole := bodyless(c.req.Method, answer.StatusCode)
+	if !whole && !c.req.Unbuffered {
+		resp.Body, whole, err = readBody(answer, c.options.BufferLimit, &a.dog)
+		if err != nil {
+			answer.Body.Close()
+			return s.failed(ctx, &a, err, true)
+		}
+	}
+	res = result{resp: resp, sent: true}
+	switch answer.StatusCode {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		res.failure = refused
+	default:
+		res.failure = succeeded
+	}
+	if whole {
+		if resp.Body == nil {
+			resp.Body = []byte{}
+		}
+		answer.Body.Close()
+		return res
+	}
+	a.dog.pause()
+	kept = true
+	learned := res.failure.learn(latency, c.req.Untimed)
+	resp.Stream = &stream{prefix: resp.Body, body: answer.Body, dog: &a.dog, finish: func() {
+		cancel()
+		s.leave(learned)
+	}}
+	resp.Body = nil
+	return res
+}
+
+// request builds what is sent.
+func (s *seat) request(c *call, a *attempt) (*http.Request, error) {
+	u, err := s.w.addr.at(c.url)
+	if err != nil {
+		return nil, err
+	}
+	t := &s.w.target
+	h := outgoing(c.req.Header)
+	if t.Kind == Bundled && c.req.WriteID != "" {
+		h[WriteIDHeader] = []string{c.req.WriteID}
+	}
+	if c.req.Prepare != nil {
+		c.req.Prepare(h, t)
+	}
+	if c.req.Write {
+		hideIdempotencyKey(h)
+	}
+	host := c.req.Host
+	if host == "" {
+		host = s.w.addr.Host
+	}
+	body, length := c.body(&a.dog)
+	return &http.Request{
+		Method: c.req.Method, URL: u, Host: host, Header: h, Body: body, ContentLength: length,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}, nil
+}
+
+// failed names the failure that err is. answered: the header of an answer had come.
+func (s *seat) failed(ctx context.Context, a *attempt, err error, answered bool) result {
+	res := result{sent: answered || a.sent(), err: err}
+	switch {
+	case ctx.Err() != nil:
+		res.failure, res.err = cancelled, ended(ctx)
+	case !a.asked:
+		res.failure, res.err = unsendable, because(ErrUnsendable, err)
+	case !res.sent:
+		res.failure = unreached
+	case a.dog.barked():
+		res.failure, res.err = silent, errSilent
+	case a.reused && !answered:
+		res.failure = stale
+	default:
+		res.failure = broken
+	}
+	return res
+}

@@ -1,0 +1,142 @@
+package upstream
+
+import (
+	"time"
+
+	"github.com/parsescale/parsescale/policies/balance"
+	"github.com/parsescale/parsescale/policies/breaker"
+	"github.com/parsescale/parsescale/policies/health"
+)
+
+// policy is what decides whether and how often a worker is chosen.
+type policy struct {
+	breaker *breaker.Breaker
+	node    *balance.Node
+	health  *health.Member
+}
+
+func (p *Pool) newPolicy() policy {
+	o := p.options.Load()
+	b := o.Breaker
+	changed := b.OnChange
+	b.OnChange = func(from, to breaker.State) {
+		p.news.tell()
+		if changed != nil {
+			changed(from, to)
+		}
+	}
+	return policy{breaker: breaker.New(b), node: p.picker.NewNode(), health: p.health.Add()}
+}
+
+// outcome is what a worker's policies learn from an attempt.
+type outcome struct {
+	latency time.Duration // to the header of the answer
+	breaker breaker.Outcome
+	node    balance.Outcome
+	health  health.Outcome
+}
+
+// quick is the time within which a refused connection costs nobody anything.
+const quick = time.Second
+
+// learn is what an attempt that failed or succeeded so after latency says about its worker.
+func (f failure) learn(latency time.Duration, untimed bool) outcome {
+	o := outcome{latency: latency}
+	switch f {
+	case succeeded:
+		if untimed {
+			o.node = balance.Ignored
+		}
+	case stale, cancelled, unsendable:
+		o.breaker, o.node, o.health = breaker.Ignored, balance.Ignored, health.Ignored
+	case refused: // for health it is an answer
+		o.breaker, o.node = breaker.Failure, balance.Failure
+	case unreached:
+		o.breaker, o.node, o.health = breaker.Failure, balance.Failure, health.Failure
+		if latency < quick {
+			// Trying costs less than refusing: were the breaker to open, a worker that is back a moment later
+			// would stay out for seconds. Health ejects the worker if there is another one.
+			o.breaker = breaker.Ignored
+		}
+	default:
+		o.breaker, o.node, o.health = breaker.Failure, balance.Failure, health.Failure
+	}
+	return o
+}
+
+// seat is one request's place at a worker. Exactly one call of leave frees it.
+type seat struct {
+	w       *worker
+	done    breaker.Done
+	entered time.Time
+}
+
+// leave frees the seat and lets the worker's policies learn.
+func (s *seat) leave(o outcome) {
+	w := s.w
+	s.done(o.breaker)
+	w.policy.node.End(o.latency, o.node)
+	if w.policy.health.Observe(time.Now(), o.health) {
+		w.pool.options.Load().Logger.Warn("worker is left out for a while: requests to it failed in a row", "worker", w.target.Name)
+	}
+	w.leave()
+}
+
+// candidates bounds how many workers are looked at without allocating.
+const candidates = 16
+
+// choose takes a seat at a worker that may be asked and isn't in tried; nil if there is none now.
+func (p *Pool) choose(tried []*worker) *seat {
+	var (
+		nodeSpace   [candidates]*balance.Node
+		workerSpace [candidates]*worker
+		nodes       = nodeSpace[:0]
+		workers     = workerSpace[:0]
+		now         = time.Now()
+	)
+	for _, w := range *p.members.Load() {
+		if !w.draining.Load() && !isIn(tried, w) && w.policy.breaker.Ready() && w.policy.health.Available(now) {
+			nodes, workers = append(nodes, w.policy.node), append(workers, w)
+		}
+	}
+	for len(nodes) > 0 {
+		node := p.picker.Pick(nodes, nil)
+		for i, n := range nodes {
+			if n != node {
+				continue
+			}
+			if s := workers[i].take(now); s != nil {
+				return s
+			}
+			last := len(nodes) - 1
+			nodes[i], workers[i] = nodes[last], workers[last]
+			nodes, workers = nodes[:last], workers[:last]
+			break
+		}
+	}
+	return nil
+}
+
+func isIn(tried []*worker, w *worker) bool {
+	for _, t := range tried {
+		if t == w {
+			return true
+		}
+	}
+	return false
+}
+
+// take seats a request; nil if the breaker or a drain says no.
+func (w *worker) take(now time.Time) *seat {
+	if !w.enter() {
+		return nil
+	}
+	done, err := w.policy.breaker.Allow()
+	if err != nil {
+		w.leave()
+		return nil
+	}
+	w.policy.node.Begin()
+	w.requests.Add(1)
+	return &seat{w: w, done: done, entered: now}
+}

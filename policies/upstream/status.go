@@ -1,0 +1,56 @@
+package upstream
+
+import "time"
+
+// Status is a worker as the admin API shows it.
+type Status struct {
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+	// State is up, ejected (for a while, after failed requests), down (by failed health checks) or draining.
+	State string `json:"state"`
+	// InFlight is the number of requests it is answering now.
+	InFlight int64 `json:"inFlight"`
+	// LatencyMS is the averaged time to the header of an answer in milliseconds (peak-EWMA); 0: unknown.
+	LatencyMS float64 `json:"latencyMs"`
+	// Weight is below 1 in the first seconds of a new worker.
+	Weight float64 `json:"weight"`
+	// Breaker is closed, half-open or open.
+	Breaker string `json:"breaker"`
+	// Requests were sent to it, repetitions included; Failures are those it failed on; Retries are those that had
+	// failed before on another worker, or on this one.
+	Requests uint64 `json:"requests"`
+	Failures uint64 `json:"failures"`
+	Retries  uint64 `json:"retries"`
+}
+
+// Status tells of every member, in the order in which they were added.
+func (p *Pool) Status() []Status {
+	now := time.Now()
+	members := *p.members.Load()
+	all := make([]Status, 0, len(members))
+	for _, w := range members {
+		node := w.policy.node.Status()
+		s := Status{
+			Name: w.target.Name, Kind: w.target.Kind.String(), State: w.policy.health.State(now).String(),
+			InFlight: w.inflight.Load(), LatencyMS: float64(node.Latency) / float64(time.Millisecond), Weight: node.Weight,
+			Breaker:  w.policy.breaker.State().String(),
+			Requests: w.requests.Load(), Failures: w.failures.Load(), Retries: w.retries.Load(),
+		}
+		if w.draining.Load() {
+			s.State = "draining"
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// Available tells how many members may be asked now. 0 means that requests wait and then fail with ErrNoWorker.
+func (p *Pool) Available() int {
+	now, n := time.Now(), 0
+	for _, w := range *p.members.Load() {
+		if !w.draining.Load() && w.policy.breaker.Ready() && w.policy.health.Available(now) {
+			n++
+		}
+	}
+	return n
+}

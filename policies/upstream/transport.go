@@ -1,0 +1,80 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// meteredConn counts the bytes that were written to a connection. Whether any byte of a request left is what decides
+// if a write may be repeated, and net/http doesn't tell it.
+type meteredConn struct {
+	net.Conn
+	written atomic.Int64
+}
+
+func (c *meteredConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if n > 0 {
+		c.written.Add(int64(n))
+	}
+	return n, err
+}
+
+// CloseWrite lets net/http and crypto/tls half-close, where the connection can.
+func (c *meteredConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return net.ErrClosed
+}
+
+// metered finds the meter below a connection of the transport, nil if there is none.
+func metered(c net.Conn) *meteredConn {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	m, _ := c.(*meteredConn)
+	return m
+}
+
+// transport makes the worker's own HTTP/1.1 transport. HTTP/2 is left out: over a local socket it costs more than it
+// gives, and one connection for all requests would make them die together.
+func (w *worker) newTransport(o *Options) *http.Transport {
+	t := &http.Transport{
+		DialContext:         w.dial,
+		TLSClientConfig:     w.target.TLS,
+		TLSHandshakeTimeout: o.DialTimeout,
+		DisableCompression:  true,
+		MaxIdleConnsPerHost: 256,
+		MaxIdleConns:        256,
+		IdleConnTimeout:     o.IdleTimeout,
+		// Time-outs towards the answer are the watchdog's: it covers bodies as well.
+		Protocols: new(http.Protocols),
+	}
+	if w.target.Kind == Bundled {
+		t.IdleConnTimeout = 90 * time.Second
+	}
+	t.Protocols.SetHTTP1(true)
+	return t
+}
+
+// dial ignores the address that net/http derives from the URL: the worker knows where it listens.
+func (w *worker) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	c, err := w.dialRaw(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &meteredConn{Conn: c}, nil
+}
+
+func (w *worker) dialRaw(ctx context.Context) (net.Conn, error) {
+	if w.target.Dial != nil {
+		return w.target.Dial(ctx)
+	}
+	d := net.Dialer{Timeout: w.pool.options.Load().DialTimeout, KeepAlive: 30 * time.Second}
+	return d.DialContext(ctx, w.addr.Network, w.addr.Dial)
+}

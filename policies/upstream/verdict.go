@@ -1,0 +1,94 @@
+package upstream
+
+// failure says how an attempt failed.
+type failure uint8
+
+const (
+	succeeded failure = iota
+	// unreached: no byte of the request was written to a connection.
+	unreached
+	// stale: a connection that had been used before ended without a byte of an answer. Mostly the worker closed it
+	// for being idle while the request was on its way (Node does so after 5 s).
+	stale
+	// silent: no byte moved in time.
+	silent
+	// broken: the connection ended or the answer was cut short or malformed.
+	broken
+	// refused: the answer is a 502, 503 or 504.
+	refused
+	// cancelled: the caller's context ended.
+	cancelled
+	// unsendable: the request was never tried, because net/http finds fault with it.
+	unsendable
+)
+
+func (f failure) String() string {
+	return [...]string{"succeeded", "unreached", "stale", "silent", "broken", "refused", "cancelled", "unsendable"}[f]
+}
+
+// blames tells whether the failure is the worker's.
+func (f failure) blames() bool {
+	switch f {
+	case succeeded, stale, cancelled, unsendable:
+		return false
+	default:
+		return true
+	}
+}
+
+// verdict says what follows from a failed attempt.
+type verdict uint8
+
+const (
+	// again: ask another worker, or the same one later.
+	again verdict = iota
+	// giveUp: tell the caller that no worker is available; nothing has happened.
+	giveUp
+	// unknown: tell the caller that a write's outcome is unknown.
+	unknown
+	// hand: give the caller the answer that there is.
+	hand
+)
+
+func (v verdict) String() string { return [...]string{"again", "giveUp", "unknown", "hand"}[v] }
+
+// question is all that the decision about another attempt depends on.
+type question struct {
+	failure  failure
+	write    bool
+	repeats  bool // the worker does a write once however often it gets it, and the write has an id
+	begun    bool // the client's stream can't be sent again
+	attempts int  // so far that may have reached a worker
+	limit    int  // of repetitions
+	inTime   bool // there is time for another attempt
+}
+
+// decide is the retry rule. budget is asked at most once, and only if everything else allows a repetition; its
+// argument says that the repetition happens whatever the budget says.
+func decide(q question, budget func(force bool) bool) verdict {
+	switch {
+	case q.failure == cancelled || q.failure == unsendable:
+		if q.write && q.failure == cancelled && q.attempts > 0 {
+			return unknown
+		}
+		return giveUp
+	case q.failure == unreached && !q.begun:
+		// It costs no worker anything: only the time is limited, by waiting for a worker.
+		return again
+	case q.failure == unreached && q.attempts == 0:
+		return giveUp
+	}
+	repeatable := !q.begun && q.inTime && q.attempts <= q.limit && (!q.write || q.repeats)
+	// The repetition of a write settles what happened to it. That is worth its load.
+	if repeatable && budget(q.write) {
+		return again
+	}
+	switch {
+	case q.failure == refused:
+		return hand
+	case q.write:
+		return unknown
+	default:
+		return giveUp
+	}
+}

@@ -1,0 +1,70 @@
+package upstream
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+)
+
+// worker is a member of a pool with everything that is known of it.
+type worker struct {
+	target    Target
+	addr      Address
+	pool      *Pool
+	transport *http.Transport
+	policy    policy
+	stopProbe context.CancelFunc
+
+	draining atomic.Bool
+	inflight atomic.Int64
+	idle     chan struct{} // has a token when inflight fell to 0 while draining
+
+	requests, failures, retries atomic.Uint64
+}
+
+// enter takes a place at the worker. It fails when the worker is being drained.
+func (w *worker) enter() bool {
+	w.inflight.Add(1)
+	if w.draining.Load() {
+		w.leave()
+		return false
+	}
+	return true
+}
+
+func (w *worker) leave() {
+	if w.inflight.Add(-1) == 0 && w.draining.Load() {
+		select {
+		case w.idle <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// drain lets nothing new in.
+func (w *worker) drain() {
+	w.draining.Store(true)
+	if w.inflight.Load() == 0 {
+		select {
+		case w.idle <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// empty waits until nothing is in flight at a draining worker.
+func (w *worker) empty(ctx context.Context, stop <-chan struct{}) error {
+	for w.inflight.Load() > 0 {
+		select {
+		case <-w.idle:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-stop:
+			return ErrClosed
+		}
+	}
+	return nil
+}
+
+// believed: X-Parsescale-* headers of the worker's answers count.
+func (w *worker) believed() bool { return w.target.Kind == Bundled || w.target.Trusted }
