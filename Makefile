@@ -1,0 +1,74 @@
+# Parsescale's tasks. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+E2E := caddymodule/e2e
+NPM := $(E2E)/node_modules/.installed
+# The flags that xcaddy builds with, so that each build finds the other's packages compiled.
+BUILD_FLAGS := -trimpath -tags nobadger,nomysql,nopgx
+FUZZ_TIME ?= 2m
+PROPERTY_CASES ?= 1000000
+BENCH_TIME ?= 1s
+
+# $(call gotest,FLAGS AND PACKAGES): runs Go tests and says in few lines what came of it.
+gotest = go test -json -count=1 $(1) | go run ./.ci/testreport
+
+.PHONY: help build test unit deps npm test-unit test-sdk test-faults long bench lint clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+build: ## build ./parsescale
+	CGO_ENABLED=0 go build $(BUILD_FLAGS) -ldflags "-w -s" -o parsescale ./caddymodule/cmd/parsescale
+
+test: ## install what is missing (Debian-like, root or sudo), then run every test with the race detector
+	@.ci/stage "Debian packages" $(MAKE) --no-print-directory deps
+	@.ci/stage "npm packages" $(MAKE) --no-print-directory npm
+	@.ci/stage "unit tests" $(MAKE) --no-print-directory test-unit
+	@.ci/stage "SDK and gateway tests" $(MAKE) --no-print-directory test-sdk
+	@.ci/stage "fault tests" $(MAKE) --no-print-directory test-faults
+
+unit: ## run the tests that need nothing but Go, and name what is left out
+	@$(call gotest,./... ./.ci/testreport)
+
+long: ## fuzz every fuzz target for FUZZ_TIME (2m) and run the property tests with PROPERTY_CASES (1000000)
+	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' $$(go list -f '{{.Dir}}' ./...) | sed 's|/[^/:]*:func | |' | sort -u | while read -r dir name; do \
+		.ci/stage "$$name in $${dir#$(CURDIR)/}" go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ_TIME) "$$dir"; \
+	done
+	@for package in $$(go list -f '{{range .TestImports}}{{if eq . "pgregory.net/rapid"}}{{$$.ImportPath}}{{"\n"}}{{end}}{{end}}{{range .XTestImports}}{{if eq . "pgregory.net/rapid"}}{{$$.ImportPath}}{{"\n"}}{{end}}{{end}}' ./... | sort -u); do \
+		.ci/stage "properties of $$package" go test -count=1 -timeout 6h "$$package" -rapid.checks $(PROPERTY_CASES); \
+	done
+
+bench: ## run the Go benchmarks (BENCH_TIME, 1s each) and the load test of examples/loadtest
+	@.ci/deps wrk
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCH_TIME) ./...
+	examples/loadtest/run.sh
+
+lint: ## golangci-lint where it is installed, else go vet and gofmt
+	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; else CGO_ENABLED=0 go vet $(BUILD_FLAGS) ./... ./.ci/testreport; fi
+	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted; exit 1; fi
+
+clean: ## remove what building and testing left here
+	rm -rf parsescale caddy $(E2E)/node_modules
+
+# The parts of `make test`. Here a test that would be left out fails.
+test-unit test-sdk test-faults: export PARSESCALE_TEST_ALL := 1
+
+deps:
+	@.ci/deps
+
+npm: $(NPM)
+
+$(NPM): $(E2E)/package.json $(E2E)/package-lock.json
+	@.ci/npm
+	@touch $@
+
+test-unit:
+	@$(call gotest,-race -timeout 15m $$(go list ./... | grep -v '/$(E2E)$$') ./.ci/testreport) -no-skips
+
+test-sdk:
+	@$(call gotest,-race -timeout 15m -skip Killed ./$(E2E)) -no-skips
+
+test-faults:
+	@$(call gotest,-race -timeout 10m -run Killed ./$(E2E)) -no-skips
