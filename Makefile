@@ -47,7 +47,7 @@ bench: ## run the Go benchmarks (BENCH_TIME, 1s each) and the load test of examp
 
 lint: ## golangci-lint where it is installed, else go vet and gofmt
 	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; else CGO_ENABLED=0 go vet $(BUILD_FLAGS) ./... ./.ci/testreport; fi
-	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted; exit 1; fi
+	@unformatted=$$(find . -name node_modules -prune -o -name '*.go' -print | xargs gofmt -l); if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted; exit 1; fi
 
 clean: ## remove what building and testing left here
 	rm -rf parsescale caddy $(E2E)/node_modules
