@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Measures a cached find, an uncached get and a create through `parsescale run` with the default Caddyfile, in a
+# temporary folder, and prints requests per second and their ratios. Needs wrk and curl.
+#   DURATION (10s), CONNECTIONS (64), THREADS (1): what wrk is told
+#   PARSESCALE: the program to measure; default: built from this repository
+#   URL: the address of a running server to measure in its place, without /parse
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd -P)
+root=$(cd "$here/../.." && pwd -P)
+duration=${DURATION:-10s} connections=${CONNECTIONS:-64} threads=${THREADS:-1}
+app=${PARSE_SERVER_APPLICATION_ID:-myAppId}
+headers=(-H "X-Parse-Application-Id: $app" -H "Content-Type: application/json")
+if [ -n "${PARSE_SERVER_REST_API_KEY:-}" ]; then
+	headers+=(-H "X-Parse-REST-API-Key: $PARSE_SERVER_REST_API_KEY")
+fi
+for program in wrk curl; do
+	command -v "$program" >/dev/null || { echo "$program is missing: apt-get install $program" >&2; exit 1; }
+done
+
+scratch=$(mktemp -d)
+gateway=
+cleanup() {
+	if [ -n "$gateway" ]; then
+		kill -TERM "$gateway" 2>/dev/null || true
+		wait "$gateway" 2>/dev/null || true
+	fi
+	rm -rf "$scratch"
+}
+trap cleanup EXIT
+
+url=${URL:-}
+if [ -z "$url" ]; then
+	program=${PARSESCALE:-}
+	if [ -z "$program" ]; then
+		program=$scratch/parsescale
+		(cd "$root" && CGO_ENABLED=0 go build -trimpath -tags nobadger,nomysql,nopgx -ldflags "-w -s" -o "$program" ./caddymodule/cmd/parsescale)
+	fi
+	port=$((20000 + RANDOM % 20000))
+	url=http://127.0.0.1:$port
+	(
+		cd "$scratch"
+		exec env HOME="$scratch" PORT="$port" PARSESCALE_ADMIN="127.0.0.1:$((port + 1))" \
+			"$program" run --config "$root/Caddyfile" --adapter caddyfile
+	) >"$scratch/log" 2>&1 </dev/null &
+	gateway=$!
+	for _ in {1..300}; do
+		if curl -fsS -o /dev/null "$url/parse/health" 2>/dev/null; then break; fi
+		kill -0 "$gateway" 2>/dev/null || { cat "$scratch/log" >&2; exit 1; }
+		sleep 0.1
+	done
+fi
+
+for n in {1..20}; do
+	made=$(curl -fsS "${headers[@]}" -d "{\"n\":$n,\"kind\":\"book\",\"title\":\"Book number $n\"}" "$url/parse/classes/LoadTest")
+done
+id=$(sed -n 's/.*"objectId":"\([A-Za-z0-9]*\)".*/\1/p' <<<"$made")
+
+# measure NAME SCRIPT [ARGUMENT]: runs wrk and keeps the requests per second in a variable of that name.
+measure() {
+	local line
+	wrk -t"$threads" -c"$connections" -d"$duration" --latency -s "$here/$2" "$url" -- "${@:3}" >"$scratch/wrk" 2>&1 ||
+		{ cat "$scratch/wrk" >&2; exit 1; }
+	line=$(grep '^result ' "$scratch/wrk") || { cat "$scratch/wrk" >&2; exit 1; }
+	printf '%-14s %s\n' "${2%.lua}" "${line#result }"
+	case $line in *', 0 failed') ;; *) echo "requests failed" >&2; exit 1 ;; esac
+	printf -v "$1" %s "$(cut -d' ' -f2 <<<"$line")"
+}
+
+echo "$connections connections for $duration each, on $(nproc) cores that wrk shares"
+measure find cached-find.lua
+measure get uncached-get.lua "$id"
+measure create create.lua
+awk -v find="$find" -v get="$get" -v create="$create" 'BEGIN {
+	if (get > 0) printf "cached find : uncached get = %.1f\n", find / get
+	if (create > 0) printf "cached find : create       = %.1f\nuncached get : create      = %.1f\n", find / create, get / create
+}'
