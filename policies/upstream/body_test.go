@@ -1,0 +1,161 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestBodies(t *testing.T) {
+	big := bytes.Repeat([]byte("0123456789abcdef"), 5<<16) // 5 MiB
+	w := newWorker(t, "unix", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		switch r.URL.Path {
+		case "/length":
+			w.Header().Set("Content-Length", "5242880")
+			w.Write(big)
+		case "/chunked":
+			w.Write(big[:4096])
+			w.(http.Flusher).Flush()
+			w.Write(big[4096:])
+		case "/empty":
+		case "/204":
+			w.WriteHeader(204)
+		case "/head":
+			w.Header().Set("Content-Length", "77")
+		case "/echo":
+			w.Write(body)
+		}
+	})
+	for _, test := range []struct {
+		name   string
+		req    Request
+		limit  int64
+		want   []byte
+		stream bool
+	}{
+		{"with a length", Request{Method: "GET", URI: "/length"}, 0, big, false},
+		{"chunked", Request{Method: "GET", URI: "/chunked"}, 0, big, false},
+		{"with a length, beyond the limit", Request{Method: "GET", URI: "/length"}, 1 << 20, big, true},
+		{"chunked, beyond the limit", Request{Method: "GET", URI: "/chunked"}, 1 << 20, big, true},
+		{"exactly the limit", Request{Method: "GET", URI: "/length"}, 5 << 20, big, false},
+		{"unbuffered", Request{Method: "GET", URI: "/chunked", Unbuffered: true}, 0, big, true},
+		{"empty", Request{Method: "GET", URI: "/empty"}, 0, []byte{}, false},
+		{"204", Request{Method: "GET", URI: "/204"}, 0, []byte{}, false},
+		{"HEAD", Request{Method: "HEAD", URI: "/head"}, 0, []byte{}, false},
+		{"echo", Request{Method: "POST", URI: "/echo", Body: big}, 0, big, false},
+		{"echo of a stream", Request{Method: "POST", URI: "/echo", Stream: bytes.NewReader(big), StreamLength: int64(len(big)), Write: true}, 0, big, false},
+		{"echo of a stream of unknown length", Request{Method: "POST", URI: "/echo", Stream: io.LimitReader(bytes.NewReader(big), 1<<30), StreamLength: -1, Write: true}, 0, big, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := newPool(t, Options{BufferLimit: test.limit}, w.target("w", Bundled))
+			res, err := p.Do(context.Background(), &test.req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := res.Body
+			if (res.Stream != nil) != test.stream {
+				t.Fatalf("streamed: %v", res.Stream != nil)
+			}
+			if test.stream {
+				if got != nil {
+					t.Error("both a body and a stream")
+				}
+				if n := p.Status()[0].InFlight; n != 1 {
+					t.Errorf("%d in flight while the answer is streamed", n)
+				}
+				if got, err = io.ReadAll(res.Stream); err != nil {
+					t.Error(err)
+				}
+				res.Stream.Close()
+				res.Stream.Close()
+			}
+			if !bytes.Equal(got, test.want) {
+				t.Errorf("got %d bytes, want %d", len(got), len(test.want))
+			}
+			if test.name == "HEAD" && res.Header.Get("Content-Length") != "77" {
+				t.Errorf("header %v", res.Header)
+			}
+			if n := p.Status()[0].InFlight; n != 0 {
+				t.Errorf("%d in flight afterwards", n)
+			}
+		})
+	}
+}
+
+// A streamed answer that stalls or is cut ends with an error, never like a complete one.
+func TestBrokenStream(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		do   http.HandlerFunc
+	}{{"cut", half}, {"cut while chunked", halfChunked}, {"stalled", halfHang}} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorker(t, "tcp", test.do)
+			p := newPool(t, fastFailing(), w.target("w", Remote))
+			res, err := p.Do(context.Background(), &Request{Method: "GET", URI: "/x", Unbuffered: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Stream.Close()
+			if b, err := io.ReadAll(res.Stream); err == nil || len(b) > 50 {
+				t.Errorf("read %d bytes, error %v", len(b), err)
+			}
+		})
+	}
+}
+
+// A client that takes its time with a streamed answer isn't mistaken for a silent worker; neither is one that sends
+// its upload slowly.
+func TestSlowClient(t *testing.T) {
+	w := newWorker(t, "tcp", func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	p := newPool(t, Options{AnswerTimeout: 100 * time.Millisecond}, w.target("w", Remote))
+	pr, pw := io.Pipe()
+	go func() {
+		time.Sleep(250 * time.Millisecond)
+		io.WriteString(pw, "slow")
+		pw.Close()
+	}()
+	res, err := p.Do(context.Background(), &Request{Method: "POST", URI: "/x", Stream: pr, StreamLength: -1, Write: true, Unbuffered: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(250 * time.Millisecond)
+	b, err := io.ReadAll(res.Stream)
+	if err != nil || string(b) != "slow" {
+		t.Errorf("got %q, %v", b, err)
+	}
+	res.Stream.Close()
+}
+
+// TestStreamedRequest: an upload is sent again only if nothing of it was read.
+func TestStreamedRequest(t *testing.T) {
+	t.Run("dead worker", func(t *testing.T) {
+		dead, ok := newWorker(t, "tcp", answer("")), newWorker(t, "tcp", func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+		dead.kill()
+		for range 10 {
+			p := newPool(t, Options{}, dead.target("dead", Remote), ok.target("ok", Remote))
+			res, err := p.Do(context.Background(), &Request{Method: "POST", URI: "/f", Stream: strings.NewReader("file"), StreamLength: 4, Write: true})
+			if err != nil || string(res.Body) != "file" {
+				t.Fatalf("got %+v, %v", res, err)
+			}
+		}
+	})
+	for _, kind := range []Kind{Bundled, Remote} {
+		t.Run("dies in the middle/"+kind.String(), func(t *testing.T) {
+			bad := newWorker(t, "unix", abort)
+			p := newPool(t, Options{}, bad.target("bad", kind))
+			_, err := p.Do(context.Background(), &Request{Method: "POST", URI: "/f", Stream: strings.NewReader("file"), StreamLength: 4, Write: true, WriteID: "id"})
+			if !errors.Is(err, ErrOutcomeUnknown) {
+				t.Errorf("got %v, want ErrOutcomeUnknown", err)
+			}
+			if n := bad.requests.Load(); n != 1 {
+				t.Errorf("%d requests", n)
+			}
+		})
+	}
+}
