@@ -32,6 +32,8 @@ type Compare struct {
 	Path  Path
 	Op    Op
 	Value any
+	// Relative: the Value is a Date that came from a $relativeTime. It is good for now only, and for Date fields only.
+	Relative bool
 }
 
 // In is $in, or $nin if Not. Nested arrays are flattened one level.
@@ -65,6 +67,8 @@ type Exists struct {
 type Regex struct {
 	Path             Path
 	Pattern, Options string
+
+	compiled regexCache
 }
 
 // SubQuery is the inner query of $inQuery and $select.
@@ -74,6 +78,8 @@ type SubQuery struct {
 	Order []Sort
 	Limit int // 0: none
 	Skip  int
+	// Redirect is redirectClassNameForKey: the objects are those of the class that this relation of Class points to.
+	Redirect string
 }
 
 // InQuery is $inQuery, or $notInQuery if Not: the pointer at Path points to an object of Sub.
@@ -97,8 +103,9 @@ type RelatedTo struct {
 	Key    string
 }
 
-// Unsupported is an operator that is known, or looks like one, but that nothing here evaluates. The matcher answers
-// Unknown for it, the SQL builder refuses it with parse-server's error.
+// Unsupported is an operator that is known, or looks like one, but that nothing here evaluates; Operator is "" where a
+// value stands that no field can be compared with directly. The matcher answers Unknown for it, the SQL builder refuses
+// it with parse-server's error.
 type Unsupported struct {
 	Path     Path
 	Operator string
@@ -148,9 +155,11 @@ type Query struct {
 	Skip  int
 	// Count asks for the number of matching objects beside the results.
 	Count bool
-	// Keys and ExcludeKeys choose fields; dots reach into included objects.
+	// Keys and ExcludeKeys choose fields; dots reach into included objects. Keys are in the order asked for, without
+	// repeats, and nil when the request has no keys; ExcludeKeys are sorted. Neither changes that objectId, createdAt,
+	// updatedAt and ACL are shown.
 	Keys, ExcludeKeys []string
-	// Include lists pointer paths to resolve, each after its parents.
+	// Include lists pointer paths to resolve, each after its parents: those asked for and those that dotted keys imply.
 	Include    []Path
 	IncludeAll bool
 	// Redirect is redirectClassNameForKey.
