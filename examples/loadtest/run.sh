@@ -55,21 +55,24 @@ for n in {1..20}; do
 done
 id=$(sed -n 's/.*"objectId":"\([A-Za-z0-9]*\)".*/\1/p' <<<"$made")
 
-# measure NAME SCRIPT [ARGUMENT]: runs wrk and keeps the requests per second in a variable of that name.
+# measure SCRIPT [ARGUMENT]: runs wrk, prints its figures and leaves the requests per second in $rate.
 measure() {
 	local line
-	wrk -t"$threads" -c"$connections" -d"$duration" --latency -s "$here/$2" "$url" -- "${@:3}" >"$scratch/wrk" 2>&1 ||
+	wrk -t"$threads" -c"$connections" -d"$duration" --latency -s "$here/$1.lua" "$url" -- "${@:2}" >"$scratch/wrk" 2>&1 ||
 		{ cat "$scratch/wrk" >&2; exit 1; }
 	line=$(grep '^result ' "$scratch/wrk") || { cat "$scratch/wrk" >&2; exit 1; }
-	printf '%-14s %s\n' "${2%.lua}" "${line#result }"
+	printf '%-14s %s\n' "$1" "${line#result }"
 	case $line in *', 0 failed') ;; *) echo "requests failed" >&2; exit 1 ;; esac
-	printf -v "$1" %s "$(cut -d' ' -f2 <<<"$line")"
+	rate=$(cut -d' ' -f2 <<<"$line")
 }
 
 echo "$connections connections for $duration each, on $(nproc) cores that wrk shares"
-measure find cached-find.lua
-measure get uncached-get.lua "$id"
-measure create create.lua
+measure cached-find
+find=$rate
+measure uncached-get "$id"
+get=$rate
+measure create
+create=$rate
 awk -v find="$find" -v get="$get" -v create="$create" 'BEGIN {
 	if (get > 0) printf "cached find : uncached get = %.1f\n", find / get
 	if (create > 0) printf "cached find : create       = %.1f\nuncached get : create      = %.1f\n", find / create, get / create
