@@ -1,0 +1,34 @@
+package rest
+
+import "net/http"
+
+// version is the release of parse-server whose API this is.
+const version = "9.10.0"
+
+// health answers before any credentials are looked at.
+func (a *API) health() *answer {
+	state := a.o.State()
+	res := &answer{body: []byte(`{"status":"` + state + `"}`)}
+	if state != "ok" {
+		res.status = http.StatusServiceUnavailable
+	}
+	if state == "starting" {
+		res.header = map[string]string{"Retry-After": "1"}
+	}
+	return res
+}
+
+// features tells the dashboard what it may offer.
+const features = `{"features":{` +
+	`"globalConfig":{"create":false,"read":false,"update":false,"delete":false},` +
+	`"hooks":{"create":false,"read":false,"update":false,"delete":false},` +
+	`"cloudCode":{"jobs":false},` +
+	`"logs":{"level":false,"size":false,"order":false,"until":false,"from":false},` +
+	`"push":{"immediatePush":false,"scheduledPush":false,"storedPushData":false,"pushAudiences":false,"localization":false},` +
+	`"schemas":{"addField":false,"removeField":false,"addClass":false,"removeClass":false,"clearAllDataFromClass":false,` +
+	`"exportClass":false,"editClassLevelPermissions":false,"editPointerPermissions":false},` +
+	`"settings":{"securityCheck":false}},"parseServerVersion":"` + version + `"}`
+
+func (a *API) serverInfo(*call) (*answer, error) {
+	return &answer{body: []byte(features)}, nil
+}

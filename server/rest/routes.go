@@ -1,0 +1,39 @@
+package rest
+
+// routes lists the endpoints. What isn't here answers 404, as any unknown path does.
+func (a *API) routes() {
+	rt := &a.router
+	master := func(r *route) { r.master = true }
+	direct := func(r *route) { r.direct = true }
+
+	rt.add("GET", "/classes/:className", find(""))
+	rt.add("GET", "/classes/:className/:objectId", get(""))
+	rt.add("POST", "/classes/:className", create(""))
+	rt.add("PUT", "/classes/:className/:objectId", update(""))
+	rt.add("DELETE", "/classes/:className/:objectId", remove(""))
+
+	rt.add("GET", "/users/me", (*API).me)
+	rt.add("GET", "/sessions/me", (*API).currentSession)
+	for path, class := range map[string]string{
+		"/users": "_User", "/sessions": "_Session", "/roles": "_Role", "/installations": "_Installation",
+	} {
+		rt.add("GET", path, find(class))
+		rt.add("GET", path+"/:objectId", get(class))
+		rt.add("POST", path, create(class))
+		rt.add("PUT", path+"/:objectId", update(class))
+		rt.add("DELETE", path+"/:objectId", remove(class))
+	}
+
+	rt.add("GET", "/login", (*API).logIn)
+	rt.add("POST", "/login", (*API).logIn)
+	rt.add("POST", "/loginAs", (*API).logInAs)
+	rt.add("POST", "/logout", (*API).logOut)
+	rt.add("GET", "/verifyPassword", (*API).verifyPassword)
+	rt.add("POST", "/verifyPassword", (*API).verifyPassword)
+
+	rt.add("POST", "/batch", (*API).runBatch, direct)
+
+	rt.add("GET", "/serverInfo", (*API).serverInfo, master)
+	rt.add("GET", "/schemas", (*API).schemas, master)
+	rt.add("GET", "/schemas/:className", (*API).schema, master)
+}

@@ -1,0 +1,83 @@
+package rest
+
+import (
+	"github.com/parsescale/parsescale/server/parseerror"
+	"github.com/parsescale/parsescale/server/query"
+	"github.com/parsescale/parsescale/server/users"
+)
+
+// credentials are the fields of a log-in: those of the query string if it names a user that the body doesn't.
+func (c *call) logInFields() users.LogIn {
+	var l users.LogIn
+	fields := map[string]*any{"username": &l.Username, "email": &l.Email, "password": &l.Password, "authData": &l.AuthData}
+	inBody := func(name string) bool { return truthy(c.body.get(name)) }
+	useQuery := false
+	for _, f := range c.query {
+		if (f.name == "username" || f.name == "email") && f.value != "" && !inBody(f.name) {
+			useQuery = true
+		}
+	}
+	if useQuery {
+		for _, f := range c.query {
+			if to := fields[f.name]; to != nil {
+				*to = f.value
+			}
+		}
+		return l
+	}
+	for name, to := range fields {
+		if v := c.body.get(name); v != nil {
+			*to, _ = query.Decode(v)
+		}
+	}
+	return l
+}
+
+func (a *API) logIn(c *call) (*answer, error) {
+	return written(a.o.Users.LogIn(c.ctx, c.caller, c.logInFields(), c.writeID))
+}
+
+func (a *API) verifyPassword(c *call) (*answer, error) {
+	return written(a.o.Users.VerifyPassword(c.ctx, c.caller, c.logInFields()))
+}
+
+func (a *API) logInAs(c *call) (*answer, error) {
+	if !c.caller.Master {
+		return nil, parseerror.Denied(parseerror.OperationForbidden, "master key is required")
+	}
+	if c.caller.ReadOnly {
+		return nil, parseerror.Denied(parseerror.OperationForbidden, "read-only masterKey isn't allowed to login as another user.")
+	}
+	id, _ := c.body.text("userId")
+	if id == "" {
+		for _, f := range c.query {
+			if s, ok := f.value.(string); ok && f.name == "userId" {
+				id = s
+			}
+		}
+	}
+	if id == "" {
+		return nil, parseerror.New(parseerror.InvalidValue, "userId must not be empty, null, or undefined")
+	}
+	return written(a.o.Users.LogInAs(c.ctx, c.caller, id, c.writeID))
+}
+
+func (a *API) logOut(c *call) (*answer, error) {
+	return written(a.o.Users.LogOut(c.ctx, c.caller, c.writeID))
+}
+
+func (a *API) me(c *call) (*answer, error) {
+	res, err := a.o.Users.Me(c.ctx, c.caller)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{body: res.Body, reads: res.Reads.String()}, nil
+}
+
+func (a *API) currentSession(c *call) (*answer, error) {
+	res, err := a.o.Users.CurrentSession(c.ctx, c.caller)
+	if err != nil {
+		return nil, err
+	}
+	return &answer{body: res.Body, reads: res.Reads.String()}, nil
+}

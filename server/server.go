@@ -1,0 +1,131 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/parsescale/parsescale/server/config"
+	"github.com/parsescale/parsescale/server/files"
+	"github.com/parsescale/parsescale/server/rest"
+	"github.com/parsescale/parsescale/server/storage"
+)
+
+// Environment is what a worker is given by the process it lives in.
+type Environment struct {
+	// Logger gets warnings and failures; nil: slog.Default.
+	Logger *slog.Logger
+	// Announcer learns of every change before it is committed; nil: nobody does.
+	Announcer storage.Announcer
+	// Gateway says that every request comes from the gateway over a private socket, so that its X-Parsescale-* header
+	// fields are believed. Never set it where anybody else can connect.
+	Gateway bool
+}
+
+// Server is one worker. It is an http.Handler, safe for concurrent use.
+type Server struct {
+	api   http.Handler
+	store storage.Store
+	files *files.Store
+
+	mu      sync.Mutex
+	closing bool
+	state   string
+	running sync.WaitGroup
+}
+
+// New opens the database and the files folder that the options name. The options must come from package config, which
+// has checked them.
+func New(ctx context.Context, o *config.Options, env Environment) (*Server, error) {
+	if env.Logger == nil {
+		env.Logger = slog.Default()
+	}
+	s := &Server{state: "starting"}
+	var err error
+	if s.store, err = openStore(ctx, o, env); err != nil {
+		return nil, fmt.Errorf("cannot open the database: %w", err)
+	}
+	if s.files, err = files.Open(filesFolder(o)); err != nil {
+		return nil, errors.Join(err, s.store.Close())
+	}
+	paths := newPaths(o, s.store)
+	s.api, err = rest.New(rest.Options{
+		Config: o, Reader: paths.read, Writer: paths.write, Users: paths.users, Store: s.store, Files: s.files,
+		Gateway: env.Gateway, State: s.State, Logger: env.Logger,
+	})
+	if err != nil {
+		return nil, errors.Join(err, s.files.Close(), s.store.Close())
+	}
+	s.setState("ok")
+	return s, nil
+}
+
+// filesFolder is the folder of uploaded files: the configured one, else "files" beside an SQLite database.
+func filesFolder(o *config.Options) string {
+	if o.FilesFolder != "" {
+		return o.FilesFolder
+	}
+	if path, ok := strings.CutPrefix(string(o.DatabaseURI), "sqlite://"); ok {
+		path, _, _ = strings.Cut(path, "?")
+		return filepath.Join(filepath.Dir(path), "files")
+	}
+	return "files"
+}
+
+// State is what /health says: "ok", "starting" before that, "error" once the server is closed.
+func (s *Server) State() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state
+}
+
+func (s *Server) setState(state string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = state
+}
+
+// ServeHTTP implements http.Handler. After Close it refuses.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		w.Header().Set("Connection", "close")
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte(`{"code":1,"error":"The server is stopping."}`))
+		return
+	}
+	s.running.Add(1)
+	s.mu.Unlock()
+	defer s.running.Done()
+	s.api.ServeHTTP(w, r)
+}
+
+// Close refuses new requests, waits for those that run, or for the context, and closes the database.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closing, s.state = true, "error"
+	s.mu.Unlock()
+	idle := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(idle)
+	}()
+	var late error
+	select {
+	case <-idle:
+	case <-ctx.Done():
+		late = fmt.Errorf("cannot wait for the requests that run: %w", ctx.Err())
+	}
+	return errors.Join(late, s.store.Close(), s.files.Close())
+}
