@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,7 +78,7 @@ func TestBadInput(t *testing.T) {
 			}
 		})
 		nothingStored(t, c)
-		if now := g.workers(); len(workers) != 2 || len(now) != 2 || !(now[0] == workers[0] || now[0] == workers[1]) || !(now[1] == workers[0] || now[1] == workers[1]) {
+		if now := g.workers(); len(workers) != 2 || !slices.Equal(now, workers) {
 			t.Errorf("the workers were %v and are %v: one of them died", workers, now)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -114,7 +115,7 @@ func (g *gateway) status() (status, error) {
 	return s, json.NewDecoder(res.Body).Decode(&s)
 }
 
-// workers returns the process ids of the workers that run now, of all apps.
+// workers returns the process ids of the workers that run now, of all apps, in order.
 func (g *gateway) workers() []int {
 	g.t.Helper()
 	s, err := g.status()
@@ -129,6 +130,7 @@ func (g *gateway) workers() []int {
 			}
 		}
 	}
+	slices.Sort(pids)
 	return pids
 }
 
