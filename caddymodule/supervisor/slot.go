@@ -1,0 +1,225 @@
+//go:build unix
+
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/parsescale/parsescale/policies/upstream"
+	"github.com/parsescale/parsescale/server/change"
+)
+
+// slot is a place that always has a worker, one process after the other.
+type slot struct {
+	s      *Supervisor
+	number int
+	stop   chan struct{} // closed when the slot is to be given up
+
+	// under s.mu
+	stopping  bool
+	process   *process
+	status    WorkerStatus
+	failed    bool // its latest start failed
+	everReady bool
+}
+
+// drain gives the slot up. s.mu is held.
+func (w *slot) drain() {
+	if !w.stopping {
+		w.stopping = true
+		close(w.stop)
+	}
+}
+
+var (
+	errStartTimeout = errors.New("it was not ready in time")
+	errExited       = errors.New("its process ended")
+)
+
+// run keeps a worker in the slot until the slot is given up.
+func (w *slot) run() {
+	defer w.leave()
+	unstable := 0 // lives in a row that were too short
+	for life := 1; ; life++ {
+		ready, err := w.live(life)
+		select {
+		case <-w.stop:
+			return
+		default:
+		}
+		pause := time.Duration(0)
+		if ready >= stable {
+			unstable = 0
+		} else {
+			unstable++
+			pause = backoff(unstable, w.s.options.BackoffMin, w.s.options.BackoffMax, rand.Float64())
+		}
+		w.died(err)
+		w.log().Error("worker ended; it is started again", "error", err, "was_ready_for", ready, "in", pause)
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-w.stop:
+			timer.Stop()
+			return
+		}
+		w.set(Starting)
+	}
+}
+
+// live is one process in the slot, from its start to its end. It returns how long the worker was ready, and why it
+// ended; nil if it was drained.
+func (w *slot) live(life int) (ready time.Duration, err error) {
+	o := &w.s.options
+	socket := filepath.Join(w.s.sockets, fmt.Sprintf("%d-%d.sock", w.number, life))
+	p, err := startProcess(o.Command, o.Env, w.log())
+	if err != nil {
+		return 0, err
+	}
+	w.holds(p)
+	stream := w.s.attach(w.name(), p.stream, change.Start{App: o.App, Socket: socket, Options: o.ServerOptions})
+	grace := time.Duration(0)
+	defer func() {
+		w.s.pool.Remove(w.name()) // at once, so that nothing more is sent to it
+		p.end(grace)
+		w.settle(p, stream)
+		os.Remove(socket)
+		w.holds(nil)
+		if err != nil {
+			err = fmt.Errorf("%w (%s)", err, p.status)
+		}
+	}()
+
+	timer := time.NewTimer(o.StartTimeout)
+	defer timer.Stop()
+	select {
+	case <-stream.Ready():
+	case <-stream.Ended():
+		grace = o.KillDelay // it may be about to exit by itself, and to print why
+		return 0, streamError(stream)
+	case <-p.exited:
+		return 0, errExited
+	case <-timer.C:
+		return 0, errStartTimeout
+	case <-w.stop:
+		grace = o.KillDelay
+		return 0, nil
+	}
+	if err := w.s.pool.Add(upstream.Target{Name: w.name(), Address: "unix/" + socket, Kind: upstream.Bundled}); err != nil {
+		return 0, err
+	}
+	begun := time.Now()
+	w.set(Ready)
+	w.log().Info("worker is ready", "pid", p.pid)
+
+	select {
+	case <-stream.Ended():
+		return time.Since(begun), streamError(stream)
+	case <-p.exited:
+		return time.Since(begun), errExited
+	case <-w.stop:
+	}
+	grace = o.KillDelay
+	w.finish(p, stream)
+	return time.Since(begun), nil
+}
+
+// finish lets the worker end what it does: first no more requests are sent to it, then it is told to stop. After
+// DrainTimeout its time is over.
+func (w *slot) finish(p *process, stream stream) {
+	w.set(Draining)
+	ctx, cancel := context.WithTimeout(w.s.hurry, w.s.options.DrainTimeout)
+	defer cancel()
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		w.s.pool.Drain(ctx, w.name())
+	}()
+	select {
+	case <-drained:
+	case <-p.exited:
+	}
+	stream.Stop()
+	select {
+	case <-p.exited:
+	case <-ctx.Done():
+		w.log().Warn("worker didn't finish in time; it is ended", "pid", p.pid)
+	}
+	cancel()
+	<-drained
+}
+
+// settleTime bounds the reading of what a dead worker had still written: it is in the socket's buffer already.
+const settleTime = 5 * time.Second
+
+// settle tells the hub that the process is gone, after it has read everything that the worker said.
+func (w *slot) settle(p *process, stream stream) {
+	timer := time.NewTimer(settleTime)
+	defer timer.Stop()
+	select {
+	case <-stream.Ended():
+	case <-timer.C:
+		p.stream.Close()
+	}
+	stream.Reaped()
+	p.stream.Close()
+}
+
+func streamError(s stream) error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	return errors.New("it ended by itself")
+}
+
+func (w *slot) name() string { return fmt.Sprintf("worker-%d", w.number) }
+
+func (w *slot) log() *slog.Logger { return w.s.options.Logger.With("worker", w.name()) }
+
+// holds records which process the slot has.
+func (w *slot) holds(p *process) {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	w.process, w.status.PID = p, 0
+	if p != nil {
+		w.status.PID = p.pid
+	}
+	w.s.save()
+}
+
+func (w *slot) set(state State) {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	w.status.State, w.status.Since = state, time.Now()
+	switch state {
+	case Ready:
+		w.failed, w.everReady = false, true
+	case Starting:
+		w.status.Restarts++
+	}
+	w.s.tell()
+}
+
+func (w *slot) died(err error) {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	w.status.State, w.status.Since, w.status.LastError = Dead, time.Now(), err.Error()
+	w.failed = true
+	w.s.tell()
+}
+
+// leave takes the slot out of the supervisor.
+func (w *slot) leave() {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	w.s.slots = slices.DeleteFunc(w.s.slots, func(x *slot) bool { return x == w })
+	w.s.tell()
+}

@@ -1,0 +1,231 @@
+//go:build unix
+
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/parsescale/parsescale/policies/upstream"
+	"github.com/parsescale/parsescale/server/change"
+)
+
+// stream is the gateway's end of a worker's control stream; *feed.Stream is one.
+type stream interface {
+	Ready() <-chan struct{} // closed when the worker serves
+	Ended() <-chan struct{} // closed when the stream is over; then Err says why, nil after a drain
+	Err() error
+	Stop()   // asks the worker to finish what it does and to end
+	Reaped() // tells that the process is gone
+}
+
+// Supervisor keeps a number of workers running.
+type Supervisor struct {
+	options Options
+	attach  func(worker string, rw io.ReadWriteCloser, start change.Start) stream
+	pool    *upstream.Pool
+
+	running sync.WaitGroup // slots
+
+	mu      sync.Mutex
+	state   *stateDir // nil unless started
+	sockets string
+	slots   []*slot
+	stopped bool
+	hurry   context.Context // ends when draining has to
+	rush    context.CancelFunc
+	news    chan struct{} // closed and replaced when a slot's state changes
+}
+
+// New checks the options. Nothing is started, and nothing on disk is touched, before Start.
+func New(o Options) (*Supervisor, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Supervisor{options: o, pool: o.Pool, news: make(chan struct{})}
+	s.hurry, s.rush = context.WithCancel(context.Background())
+	s.attach = func(worker string, rw io.ReadWriteCloser, start change.Start) stream {
+		return o.Hub.Attach(worker, rw, start)
+	}
+	return s, nil
+}
+
+// leftoverWait is how long the end of an earlier gateway's worker is waited for after SIGKILL.
+const leftoverWait = 10 * time.Second
+
+// Start takes the state directory (ErrOwned if another gateway has it), ends what a killed gateway left there, and
+// begins to start the workers. It doesn't wait for them: see WaitReady.
+func (s *Supervisor) Start(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return ErrStopped
+	}
+	if s.state != nil {
+		return nil
+	}
+	state, err := openStateDir(s.options.StateDir)
+	if err != nil {
+		return err
+	}
+	if err := reapLeftovers(state.read(), leftoverWait, s.options.Logger); err != nil {
+		state.lock.Close() // the record stays for the next try
+		return err
+	}
+	dir, err := makeSocketDir(s.options.SocketDir)
+	if err != nil {
+		state.close()
+		return err
+	}
+	s.state, s.sockets = state, dir
+	if err := state.write(s.record()); err != nil {
+		removeSocketDir(dir)
+		state.close()
+		s.state = nil
+		return err
+	}
+	s.grow(s.options.Count)
+	return nil
+}
+
+// Scale sets the number of workers. New ones are started; of those that are too many the youngest are drained. It
+// doesn't wait for either.
+func (s *Supervisor) Scale(n int) error {
+	if n < 0 {
+		return fmt.Errorf("cannot scale to %d workers", n)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped || s.state == nil {
+		return ErrStopped
+	}
+	var staying []*slot
+	for _, w := range s.slots {
+		if !w.stopping {
+			staying = append(staying, w)
+		}
+	}
+	for len(staying) > n {
+		last := len(staying) - 1
+		staying[last].drain()
+		staying = staying[:last]
+	}
+	s.grow(n - len(staying))
+	return nil
+}
+
+// grow adds n slots with the lowest names that are free. mu is held.
+func (s *Supervisor) grow(n int) {
+	for number := 1; n > 0; number++ {
+		name := fmt.Sprintf("worker-%d", number)
+		free := true
+		for _, w := range s.slots {
+			free = free && w.status.Name != name
+		}
+		if !free {
+			continue
+		}
+		w := &slot{s: s, number: number, stop: make(chan struct{})}
+		w.status = WorkerStatus{Name: name, State: Starting, Since: time.Now()}
+		s.slots = append(s.slots, w)
+		s.running.Go(w.run)
+		n--
+	}
+}
+
+// Stop drains all workers at once and returns when every process is gone. When ctx ends, the rest is killed without
+// further waiting. The state directory is free afterwards.
+func (s *Supervisor) Stop(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopped = true
+	for _, w := range s.slots {
+		w.drain()
+	}
+	s.mu.Unlock()
+	unhook := context.AfterFunc(ctx, s.rush)
+	s.running.Wait()
+	unhook()
+	s.rush()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == nil {
+		return nil
+	}
+	err := removeSocketDir(s.sockets)
+	s.state.close()
+	s.state = nil
+	return err
+}
+
+// Status tells of every worker, oldest first.
+func (s *Supervisor) Status() []WorkerStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]WorkerStatus, len(s.slots))
+	for i, w := range s.slots {
+		all[i] = w.status
+	}
+	return all
+}
+
+// WaitReady returns nil as soon as n workers are ready at once. It returns ErrFailed with what they said when all of
+// them have failed to start, though they will be started again: mostly it is a mistake in the configuration.
+func (s *Supervisor) WaitReady(ctx context.Context, n int) error {
+	for {
+		s.mu.Lock()
+		ready, failed, reason := 0, 0, ""
+		for _, w := range s.slots {
+			if w.status.State == Ready {
+				ready++
+			}
+			if w.failed && !w.everReady {
+				failed++
+				reason = w.status.LastError
+			}
+		}
+		all, stopped, news := len(s.slots), s.stopped, s.news
+		s.mu.Unlock()
+		switch {
+		case ready >= n:
+			return nil
+		case stopped:
+			return ErrStopped
+		case all > 0 && failed == all:
+			return fmt.Errorf("%w: %s", ErrFailed, reason)
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return fmt.Errorf("cannot wait for the workers: %w (%d of %d ready; last error: %q)", ctx.Err(), ready, n, reason)
+		}
+	}
+}
+
+// record is what the state file should say now. mu is held.
+func (s *Supervisor) record() record {
+	r := record{Boot: bootID(), SocketDir: s.sockets, Children: []childMark{}}
+	for _, w := range s.slots {
+		if w.process != nil {
+			r.Children = append(r.Children, w.process.mark)
+		}
+	}
+	return r
+}
+
+// save writes the state file. mu is held. That it can't be written is no reason to stop serving: it only matters
+// after this gateway was killed, and then only for a worker that hangs.
+func (s *Supervisor) save() {
+	if err := s.state.write(s.record()); err != nil {
+		s.options.Logger.Error("the workers could not be recorded", "error", err)
+	}
+}
+
+// tell wakes WaitReady. mu is held.
+func (s *Supervisor) tell() {
+	close(s.news)
+	s.news = make(chan struct{})
+}
