@@ -95,9 +95,10 @@ type status struct {
 	Apps map[string]struct {
 		Level   string `json:"level"`
 		Workers []struct {
-			Name  string `json:"name"`
-			PID   int    `json:"pid"`
-			State string `json:"state"`
+			Name    string `json:"name"`
+			Process *struct {
+				PID int `json:"pid"`
+			} `json:"process"`
 		} `json:"workers"`
 	} `json:"apps"`
 }
@@ -125,8 +126,8 @@ func (g *gateway) workers() []int {
 	var pids []int
 	for _, app := range s.Apps {
 		for _, w := range app.Workers {
-			if w.PID > 0 {
-				pids = append(pids, w.PID)
+			if w.Process != nil && w.Process.PID > 0 {
+				pids = append(pids, w.Process.PID)
 			}
 		}
 	}
