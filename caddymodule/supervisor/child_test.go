@@ -43,7 +43,7 @@ type childOptions struct {
 	Secret string
 	// Exit: end at once. Fail: say why it can't start. Never: never be ready.
 	Exit, Fail, Never bool
-	// Deaf: neither Stop nor SIGTERM ends it.
+	// Deaf: neither Stop, nor a signal that can be ignored, nor the end of its gateway ends it.
 	Deaf bool
 	// ReadyFor: end so long after it was ready.
 	ReadyFor time.Duration
@@ -63,9 +63,11 @@ func workerMain() {
 	}
 	var o childOptions
 	json.Unmarshal(start.Options, &o)
-	go func() { // as the real worker does
+	go func() { // as the real worker does, unless it hangs
 		<-l.Lost()
-		os.Exit(4)
+		if !o.Deaf {
+			os.Exit(4)
+		}
 	}()
 	switch {
 	case o.Exit:
@@ -77,7 +79,8 @@ func workerMain() {
 	case o.Never:
 		select {}
 	case o.Deaf:
-		signal.Ignore(syscall.SIGTERM)
+		// SIGHUP comes from the kernel, to a stopped process whose group is orphaned.
+		signal.Ignore(syscall.SIGTERM, syscall.SIGHUP)
 	}
 	var requests sync.WaitGroup
 	listener, err := net.Listen("unix", start.Socket)
@@ -121,7 +124,7 @@ func gatewayMain() {
 	self, _ := os.Executable()
 	s, err := New(Options{
 		App: "app", Count: 2, Command: []string{self}, Env: []string{roleVariable + "=worker"}, StateDir: os.Getenv("STATE_DIR"),
-		Hub: hub, Pool: upstream.New(upstream.Options{}), ServerOptions: json.RawMessage("{}"),
+		SocketDir: os.Getenv("SOCKET_DIR"), Hub: hub, Pool: upstream.New(upstream.Options{}), ServerOptions: json.RawMessage(os.Getenv("CHILD")),
 	})
 	err = errors.Join(err, s.Start(context.Background()), s.WaitReady(context.Background(), 2))
 	if err != nil {
