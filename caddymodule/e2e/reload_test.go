@@ -1,0 +1,70 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestReload changes the configuration under load. The worker processes, what is stored and what is running outlive it.
+func TestReload(t *testing.T) {
+	g := startGateway(t, bundledApp("", ""))
+	c := newClient(t, g.url())
+	c.create(t, "Reloaded", `{"n":1}`)
+	c.must(t, "GET", "/classes/Reloaded", "", nil)
+	workers := g.workers()
+
+	l := startLoad(t, g.url(), 8)
+	for range 5 {
+		time.Sleep(200 * time.Millisecond) // of load
+		g.reload(func(caddyfile string) string {
+			// One more line each time: the configuration differs, Parse's part of it doesn't.
+			return strings.TrimSuffix(caddyfile, "}\n") + "\theader X-Reloads yes\n}\n"
+		})
+	}
+	l.end()
+	for _, lc := range l.clients {
+		for _, list := range [][]string{lc.wrong, lc.failedReads, lc.failedWrites} {
+			for _, f := range list {
+				t.Errorf("client %d: %s", lc.number, f)
+			}
+		}
+	}
+	l.check(t, g.url())
+	if now := g.workers(); !slices.Equal(now, workers) {
+		t.Errorf("the workers were %v and are %v", workers, now)
+	}
+	a := c.must(t, "GET", "/classes/Reloaded", "", nil)
+	if a.verdict() != hit {
+		t.Errorf("what was stored before is a %s after: %s", a.verdict(), a.header.Get("Cache-Status"))
+	}
+	if a.header.Get("X-Reloads") != "yes" {
+		t.Error("the new configuration isn't in force")
+	}
+}
+
+// reload changes the gateway's Caddyfile and loads it as an operator does.
+func (g *gateway) reload(edit func(string) string) {
+	g.t.Helper()
+	path := filepath.Join(g.dir, "Caddyfile")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(edit(string(text))), 0o600); err != nil {
+		g.t.Fatal(err)
+	}
+	program, err := binary()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	cmd := exec.Command(program, "reload", "--config", "Caddyfile", "--adapter", "caddyfile", "--address", g.admin)
+	cmd.Dir = g.dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		g.t.Fatalf("cannot reload: %v\n%s", err, out)
+	}
+}
