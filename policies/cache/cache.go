@@ -1,0 +1,276 @@
+package cache
+
+import (
+	"math"
+	"math/bits"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/parsescale/parsescale/server/change"
+)
+
+// Key identifies a question and who asks it: a 128-bit fingerprint of everything the answer depends on, and the
+// length of what was fingerprinted.
+type Key struct {
+	Hi, Lo uint64
+	Len    uint32
+}
+
+// Field is one line of a response's header.
+type Field struct{ Name, Value string }
+
+// Entry is a stored answer. It never changes once it was given to the cache.
+type Entry struct {
+	Status int
+	Header []Field // in order
+	Body   []byte
+	ETag   string
+	// Stored is when the answer was given.
+	Stored time.Time
+	// Expires is when the entry stops being served; zero: never.
+	Expires time.Time
+}
+
+// Options configure a Cache.
+type Options struct {
+	// MaxBytes bounds the memory of entries and of the index over them, in bytes. Default 64 MiB.
+	MaxBytes int64
+	// Shards is how many parts with a lock of their own the entries are spread over; it is rounded up to a power of
+	// two. Default 64.
+	Shards int
+	// Recent is how many touched objects are remembered to check answers on their way against. Default 16384.
+	Recent int
+	// Clock tells the time. Default time.Now.
+	Clock func() time.Time
+}
+
+// Cache is a store of answers, bounded in bytes, with an index of what they depend on. It is safe for concurrent use.
+//
+// Lookups take the lock of one shard. Everything that decides whether an answer is still true (fills, changes,
+// evictions) takes the one lock of the index, and then that of a shard.
+type Cache struct {
+	options Options
+	shift   uint // key.Hi >> shift is the shard
+	shards  []shard
+
+	mu      sync.Mutex
+	graph   graph
+	flights map[Key]*flight // fills that may be joined
+	open    openChanges
+	recent  recent
+	seq     uint64 // number of finished prepares
+	serial  uint64 // number of prepares begun
+	stats   Stats  // what is counted under mu
+}
+
+type shard struct {
+	mu           sync.Mutex
+	lru          *simplelru.LRU[Key, *node]
+	hits, misses uint64
+	_            [24]byte // a cache line of its own
+}
+
+// New returns an empty cache.
+func New(o Options) *Cache {
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = 64 << 20
+	}
+	if o.Shards <= 0 {
+		o.Shards = 64
+	}
+	if o.Recent <= 0 {
+		o.Recent = 16384
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	n := bits.Len(uint(o.Shards - 1)) // log2, rounded up
+	c := &Cache{options: o, shift: uint(64 - n), shards: make([]shard, 1<<n), flights: map[Key]*flight{}}
+	for i := range c.shards {
+		// The bound is in bytes, not in entries; NewLRU fails for a size of 0 only.
+		c.shards[i].lru, _ = simplelru.NewLRU[Key, *node](math.MaxInt, nil)
+	}
+	c.graph.init()
+	c.open.init()
+	c.recent.init(o.Recent)
+	return c
+}
+
+func (c *Cache) shard(k Key) *shard { return &c.shards[k.Hi>>c.shift] }
+
+// Get returns the entry of a key, if there is one and it hasn't expired.
+func (c *Cache) Get(k Key) (*Entry, bool) {
+	s := c.shard(k)
+	s.mu.Lock()
+	n, ok := s.lru.Get(k)
+	if !ok {
+		s.misses++
+		s.mu.Unlock()
+		return nil, false
+	}
+	e := n.entry
+	if e.Expires.IsZero() || c.options.Clock().Before(e.Expires) {
+		s.hits++
+		s.mu.Unlock()
+		return e, true
+	}
+	s.misses++
+	s.mu.Unlock()
+	c.mu.Lock()
+	if c.drop(n) {
+		c.stats.Expirations++
+	}
+	c.mu.Unlock()
+	return nil, false
+}
+
+// insert stores a node's entry, in the place of an older one with the same key, and makes room. The lock is held.
+func (c *Cache) insert(n *node) {
+	s := c.shard(n.key)
+	s.mu.Lock()
+	old, _ := s.lru.Peek(n.key)
+	s.mu.Unlock()
+	if old != nil {
+		c.drop(old)
+	}
+	n.stored = true
+	s.mu.Lock()
+	s.lru.Add(n.key, n)
+	s.mu.Unlock()
+	c.stats.Entries++
+	c.sweep(s, n)
+	c.evict(n)
+}
+
+// drop removes a stored entry and reports whether it was still there. The lock is held.
+func (c *Cache) drop(n *node) bool {
+	if !n.stored {
+		return false
+	}
+	n.stored = false
+	s := c.shard(n.key)
+	s.mu.Lock()
+	s.lru.Remove(n.key)
+	s.mu.Unlock()
+	c.graph.detach(n)
+	c.stats.Entries--
+	return true
+}
+
+// sweep drops up to two expired entries from the unused end of a shard: as many leave as come, without a goroutine
+// that looks for them. The lock is held.
+func (c *Cache) sweep(s *shard, keep *node) {
+	for range 2 {
+		s.mu.Lock()
+		_, n, ok := s.lru.GetOldest()
+		s.mu.Unlock()
+		if !ok || n == keep || n.entry.Expires.IsZero() || c.options.Clock().Before(n.entry.Expires) {
+			return
+		}
+		c.drop(n)
+		c.stats.Expirations++
+	}
+}
+
+// evict drops the least recently used entries until the bound holds again, beginning with the shard of the entry that
+// was just stored. The lock is held.
+func (c *Cache) evict(keep *node) {
+	first := int(keep.key.Hi >> c.shift)
+	for i := 0; i < len(c.shards) && c.graph.bytes > c.options.MaxBytes; {
+		s := &c.shards[(first+i)%len(c.shards)]
+		s.mu.Lock()
+		_, n, ok := s.lru.GetOldest()
+		s.mu.Unlock()
+		if !ok || n == keep {
+			i++
+			continue
+		}
+		c.drop(n)
+		c.stats.Evictions++
+	}
+}
+
+// flush drops everything, and leaves no fill under way to be stored. It returns how many entries there were. The lock
+// is held.
+func (c *Cache) flush() int {
+	n := c.stats.Entries
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		s.lru.Purge()
+		s.mu.Unlock()
+	}
+	c.graph.each(func(n *node) {
+		n.stored = false
+		if n.flight != nil {
+			n.flight.dirty = true
+		}
+		n.forget()
+	})
+	clear(c.flights)
+	c.graph.init()
+	c.stats.Entries = 0
+	c.stats.Invalidations += uint64(n)
+	return n
+}
+
+// Purge drops what depends on an object, as if it had been written in an unknown way; with an objectID of "" what
+// depends on the class, and with a class of "" everything. Answers on their way aren't stored either. It returns how
+// many entries were dropped.
+func (c *Cache) Purge(class, objectID string) int {
+	ch := change.Change{Class: class, ObjectID: objectID, Kind: change.Update}
+	if objectID == "" {
+		ch.Kind = change.Purge
+	}
+	changes := []change.Change{ch}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.invalidate(changes)
+	c.finish(c.hold(changes))
+	return n
+}
+
+// Stats are a Cache's counters, and its present size.
+type Stats struct {
+	Entries int `json:"entries"`
+	// Bytes is the memory of entries, of fills under way and of the index, in bytes; MaxBytes is its bound.
+	Bytes    int64  `json:"bytes"`
+	MaxBytes int64  `json:"maxBytes"`
+	Hits     uint64 `json:"hits"`
+	Misses   uint64 `json:"misses"`
+	// Fills counts the questions that a worker was asked for the cache, Collapsed those that waited for one of them.
+	Fills     uint64 `json:"fills"`
+	Collapsed uint64 `json:"collapsed"`
+	// RefusedFills counts the answers that weren't stored because a change may have touched them on their way.
+	RefusedFills uint64 `json:"refusedFills"`
+	// Oversized counts the answers that weren't stored because of their size, or of all they depend on.
+	Oversized uint64 `json:"oversized"`
+	// Invalidations, Evictions and Expirations count the entries dropped by a change, for room, and by age.
+	Invalidations uint64 `json:"invalidations"`
+	Evictions     uint64 `json:"evictions"`
+	Expirations   uint64 `json:"expirations"`
+	// Changes counts the changes applied.
+	Changes uint64 `json:"changes"`
+	// Filling is the number of fills that may be joined, OpenPrepares that of the prepares that aren't finished.
+	Filling      int `json:"filling"`
+	OpenPrepares int `json:"openPrepares"`
+}
+
+// Stats returns the counters.
+func (c *Cache) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.stats
+	s.Bytes, s.MaxBytes = c.graph.bytes, c.options.MaxBytes
+	s.Filling, s.OpenPrepares = len(c.flights), len(c.open.prepares)
+	for i := range c.shards {
+		sh := &c.shards[i]
+		sh.mu.Lock()
+		s.Hits += sh.hits
+		s.Misses += sh.misses
+		sh.mu.Unlock()
+	}
+	return s
+}
