@@ -1,0 +1,44 @@
+package sqlbuild
+
+import "github.com/parsescale/parsescale/server/schema"
+
+// Dialect is how one database spells what a query means. Its methods append SQL to the Builder they are given; col is
+// the SQL of a column, as Builder.Column returns it.
+//
+// The conditions on arrays are NULL where the array is, as every comparison with NULL is.
+type Dialect interface {
+	// AppendTable and AppendColumn append the quoted name under which the database knows a class and a field.
+	AppendTable(dst []byte, class string) []byte
+	AppendColumn(dst []byte, class, field string) []byte
+	// AppendPlaceholder appends the reference to argument n, counted from 1, that is compared with a column of type t.
+	AppendPlaceholder(dst []byte, n int, t schema.Type) []byte
+	// Encode returns what the driver takes for v in a column of field f; ok is false when v has another type.
+	// v isn't nil.
+	Encode(f schema.Field, v any) (arg any, ok bool)
+	// Readers is true of rows whose column col, an _rperm, is NULL or holds one of readers.
+	Readers(b *Builder, col string, readers []string)
+	// In is "IN (…)" for arguments that Encode made for the field f; col isn't part of it.
+	In(b *Builder, f schema.Field, args []any)
+	// ArrayAny: the array holds one of values. ArrayAll: it holds as many elements whose text is that of one of values
+	// as there are values. ArrayPrefix: the same for elements that start with one of prefixes. ArrayWithin: each of its
+	// elements is contained in values, as jsonb's <@ sees it.
+	ArrayAny(b *Builder, col string, values []any)
+	ArrayAll(b *Builder, col string, values []any)
+	ArrayPrefix(b *Builder, col string, prefixes []string)
+	ArrayWithin(b *Builder, col string, values []any)
+	// ArrayAnyOf: the array holds one of the values of column v of the table expression sub, which are those of a
+	// column of field f.
+	ArrayAnyOf(b *Builder, col string, f schema.Field, sub string)
+	// PathText is the value at the path below the column as text (jsonb's ->>), PathNumber and PathBool the value as
+	// such when it has that type, else NULL. PathExists is true where something is at the path. PathHolds: what is at
+	// the path contains the array of values, as jsonb's @> sees it.
+	PathText(b *Builder, col string, path []string)
+	PathNumber(b *Builder, col string, path []string)
+	PathBool(b *Builder, col string, path []string)
+	PathExists(b *Builder, col string, path []string)
+	PathHolds(b *Builder, col string, path []string, values []any)
+	// PathOrder appends terms of ORDER BY that sort as jsonb does; path is empty for the column itself.
+	PathOrder(b *Builder, col string, path []string, desc bool)
+	// Regex: the text that operand appends matches the pattern. A bad pattern is an error with parse-server's code.
+	Regex(b *Builder, operand func(), pattern, options string) error
+}

@@ -1,0 +1,191 @@
+package sqlbuild
+
+import (
+	"strconv"
+
+	"github.com/parsescale/parsescale/server/query"
+	"github.com/parsescale/parsescale/server/schema"
+)
+
+// sub builds the SELECT of one column of a sub-query as a common table expression with the column v, without NULLs, and
+// returns its name. The readers' filter holds in it too. A sub-query that can have no result becomes an empty table.
+func (b *Builder) sub(s *query.SubQuery, key string) (name string, f schema.Field) {
+	class := b.schema.Class(b.className(s))
+	f, ok := class.Column(key)
+	outer, sql := b.scope, b.SQL
+	if !ok {
+		return b.define([]byte("SELECT NULL AS v WHERE FALSE")), f
+	}
+	b.aliases++
+	b.scope = scope{class: class, alias: b.aliases}
+	b.SQL = nil
+	b.Raw("SELECT v FROM (SELECT ")
+	b.appendColumn(key)
+	b.Raw(" AS v")
+	b.from(s.Where)
+	if s.Limit > 0 || s.Skip > 0 {
+		b.order(s.Order)
+		limit := s.Limit
+		if limit == 0 {
+			limit = -1
+		}
+		b.limit(limit, s.Skip)
+	}
+	b.Raw(") AS s WHERE v IS NOT NULL")
+	text := b.SQL
+	if b.scope.unknown {
+		text = []byte("SELECT NULL AS v WHERE FALSE")
+	}
+	b.scope, b.SQL = outer, sql
+	return b.define(text), f
+}
+
+// className is the class a sub-query asks: its own, or the one that its Redirect relation leads to.
+func (b *Builder) className(s *query.SubQuery) string {
+	if class := b.schema.Class(s.Class); s.Redirect != "" && class != nil && class.Fields[s.Redirect].Type == schema.Relation {
+		return class.Fields[s.Redirect].TargetClass
+	}
+	return s.Class
+}
+
+// define adds a common table expression.
+func (b *Builder) define(text []byte) string {
+	b.withs++
+	name := "q" + strconv.Itoa(b.withs)
+	if b.withs == 1 {
+		b.with = append(b.with, "WITH "...)
+	} else {
+		b.with = append(b.with, ", "...)
+	}
+	b.with = append(b.with, name...)
+	b.with = append(b.with, "(v) AS MATERIALIZED ("...)
+	b.with = append(b.with, text...)
+	b.with = append(b.with, ") "...)
+	return name
+}
+
+func (b *Builder) inQuery(e *query.InQuery) {
+	t, ok := b.resolve(e.Path)
+	if !ok {
+		return
+	}
+	name, _ := b.sub(e.Sub, "objectId")
+	pointer := schema.Field{Type: schema.Pointer, TargetClass: b.className(e.Sub)}
+	if t.field.Type == schema.Relation {
+		b.relationSub(e.Path.Root(), name, e.Not)
+		return
+	}
+	b.among(t, pointer, name, e.Not)
+}
+
+func (b *Builder) selectQuery(e *query.Select) {
+	t, ok := b.resolve(e.Path)
+	if !ok {
+		return
+	}
+	if e.Key.Root() != string(e.Key) || t.field.Type == schema.Relation {
+		b.unsupported(map[string]any{"$select": map[string]any{"key": string(e.Key)}})
+		return
+	}
+	name, f := b.sub(e.Sub, string(e.Key))
+	b.among(t, f, name, e.Not)
+}
+
+// among compares a column with the values v of a sub-query, which are those of a column of field f. As $in and $nin with
+// the list the sub-query gives: an empty list asks for objects without the field, or for all of them; a value of
+// another type is none of them.
+func (b *Builder) among(t target, f schema.Field, sub string, not bool) {
+	empty := func() { b.Raw("NOT EXISTS (SELECT 1 FROM " + sub + ")") }
+	same := t.field.Type == f.Type || t.text() && (f.Type == schema.String || f.Type == schema.Pointer)
+	b.Raw("(")
+	switch {
+	case t.path != nil:
+		b.unsupported(map[string]any{"$in": []any{}})
+	case t.field.Type == schema.Array && not:
+		empty()
+		b.Raw(" OR NOT ")
+		b.dialect.ArrayAnyOf(b, t.col, f, sub)
+	case t.field.Type == schema.Array:
+		b.isNull(t, true)
+		b.Raw(" AND ")
+		empty()
+		b.Raw(" OR ")
+		b.dialect.ArrayAnyOf(b, t.col, f, sub)
+	case not:
+		empty()
+		if same && ordered(t.field.Type) {
+			b.Raw(" OR " + t.col + " NOT IN (SELECT v FROM " + sub + ")")
+		} else {
+			b.Raw(" OR " + t.col + " IS NOT NULL")
+		}
+	default:
+		b.isNull(t, true)
+		b.Raw(" AND ")
+		empty()
+		if same && ordered(t.field.Type) {
+			b.Raw(" OR " + t.col + " IN (SELECT v FROM " + sub + ")")
+		}
+	}
+	b.Raw(")")
+}
+
+func (b *Builder) relatedTo(e *query.RelatedTo) {
+	owner := b.schema.Class(e.Object.ClassName)
+	if owner == nil || owner.Fields[e.Key].Type != schema.Relation {
+		b.Raw("FALSE")
+		return
+	}
+	b.appendColumn("objectId")
+	b.Raw(` IN (SELECT "relatedId" FROM `)
+	b.SQL = b.dialect.AppendTable(b.SQL, schema.JoinTable(e.Object.ClassName, e.Key))
+	b.Raw(` WHERE "owningId" = `)
+	b.Arg(schema.String, e.Object.ObjectID)
+	b.Raw(")")
+}
+
+// relationCompare asks which objects have a member in the relation. Anything but a pointer matches nothing.
+func (b *Builder) relationCompare(e *query.Compare) {
+	p, ok := e.Value.(query.Pointer)
+	switch {
+	case e.Op == query.Eq && ok:
+		b.relation(e.Path.Root(), []any{p}, false)
+	case e.Op == query.Ne && ok:
+		b.relation(e.Path.Root(), []any{p}, true)
+	default:
+		b.Raw("FALSE")
+	}
+}
+
+func (b *Builder) relationIn(e *query.In) { b.relation(e.Path.Root(), e.Values, e.Not) }
+
+func (b *Builder) relation(field string, members []any, not bool) {
+	ids := make([]any, 0, len(members))
+	for _, m := range members {
+		if p, ok := m.(query.Pointer); ok {
+			ids = append(ids, p.ObjectID)
+		}
+	}
+	b.owners(field, not, func() {
+		if len(ids) == 0 {
+			b.Raw("IS NULL")
+			return
+		}
+		b.dialect.In(b, schema.Field{Type: schema.String}, ids)
+	})
+}
+
+func (b *Builder) relationSub(field, sub string, not bool) {
+	b.owners(field, not, func() { b.Raw("IN (SELECT v FROM " + sub + ")") })
+}
+
+func (b *Builder) owners(field string, not bool, related func()) {
+	b.appendColumn("objectId")
+	if not {
+		b.Raw(" NOT")
+	}
+	b.Raw(` IN (SELECT "owningId" FROM `)
+	b.SQL = b.dialect.AppendTable(b.SQL, schema.JoinTable(b.scope.class.Name, field))
+	b.Raw(` WHERE "relatedId" `)
+	related()
+	b.Raw(")")
+}

@@ -1,0 +1,145 @@
+package sqlite
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dlclark/regexp2/v2"
+	"github.com/parsescale/parsescale/server/schema"
+	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/storage/sqlbuild"
+)
+
+const codeInvalidQuery = 102
+
+var errRegexTimeout = errors.New("$regex takes too long to match")
+
+// regexTimeout bounds the match of one pattern with one text. Only patterns that RE2 can't express need it.
+const regexTimeout = 100 * time.Millisecond
+
+// Regex implements sqlbuild.Dialect.
+func (dialect) Regex(b *sqlbuild.Builder, operand func(), pattern, options string) error {
+	if _, err := compile(pattern, options); err != nil {
+		return &storage.Unsupported{Code: codeInvalidQuery, Message: "Bad $regex value for query: " + err.Error()}
+	}
+	b.Raw("parse_regex(")
+	b.Arg(schema.String, pattern)
+	b.Raw(",")
+	b.Arg(schema.String, options)
+	b.Raw(",")
+	operand()
+	b.Raw(")")
+	return nil
+}
+
+// matcher is a compiled pattern: by RE2, which is linear, or by a backtracking engine with a time limit.
+type matcher struct {
+	linear  *regexp.Regexp
+	general *regexp2.Regexp
+}
+
+func (m *matcher) match(text string) (bool, error) {
+	if m.linear != nil {
+		return m.linear.MatchString(text), nil
+	}
+	ok, err := m.general.MatchString(text)
+	if err != nil {
+		return false, errRegexTimeout
+	}
+	return ok, nil
+}
+
+// compile compiles a pattern as PostgreSQL parse-server means it: of the options only i and x count, "." matches a
+// newline, ^ and $ stand for the ends of the text, and \Q…\E quotes.
+func compile(pattern, options string) (*matcher, error) {
+	if strings.Contains(options, "x") {
+		pattern = removeSpace(pattern)
+	}
+	pattern = unquote(pattern)
+	flags := "(?s)"
+	if strings.Contains(options, "i") {
+		flags = "(?si)"
+	}
+	if re, err := regexp.Compile(flags + pattern); err == nil {
+		return &matcher{linear: re}, nil
+	}
+	mode := regexp2.Singleline
+	if strings.Contains(options, "i") {
+		mode |= regexp2.IgnoreCase
+	}
+	re, err := regexp2.Compile(pattern, mode)
+	if err != nil {
+		return nil, errors.New("it is not a regular expression")
+	}
+	re.MatchTimeout = regexTimeout
+	return &matcher{general: re}, nil
+}
+
+// unquote escapes what stands between \Q and \E, character by character.
+func unquote(pattern string) string {
+	if !strings.Contains(pattern, `\Q`) {
+		return pattern
+	}
+	var out strings.Builder
+	for {
+		before, rest, found := strings.Cut(pattern, `\Q`)
+		out.WriteString(before)
+		if !found {
+			return out.String()
+		}
+		literal, after, _ := strings.Cut(rest, `\E`)
+		out.WriteString(regexp.QuoteMeta(literal))
+		pattern = after
+	}
+}
+
+// What removeSpace removes, one after the other: comments at the end of a line, lines of comment, spaces.
+var (
+	comment      = regexp.MustCompile(`(?i)([^\\])#.*\n`)
+	commentLine  = regexp.MustCompile(`(?im)^#.*\n`)
+	space        = regexp.MustCompile(`([^\\])\s+`)
+	leadingSpace = regexp.MustCompile(`^\s+`)
+)
+
+// removeSpace strips white space and comments that aren't escaped, as parse-server does for the option x.
+func removeSpace(pattern string) string {
+	if !strings.HasSuffix(pattern, "\n") {
+		pattern += "\n"
+	}
+	pattern = comment.ReplaceAllString(pattern, "$1")
+	pattern = commentLine.ReplaceAllString(pattern, "")
+	pattern = space.ReplaceAllString(pattern, "$1")
+	return strings.TrimSpace(leadingSpace.ReplaceAllString(pattern, ""))
+}
+
+// regexCache keeps compiled patterns: a condition is asked about once for every row.
+type regexCache struct {
+	mu sync.Mutex
+	m  map[[2]string]*matcher
+}
+
+const maxPatterns = 128
+
+func newRegexCache() *regexCache { return &regexCache{m: make(map[[2]string]*matcher)} }
+
+// get compiles a pattern or finds it. Its arguments may be memory of the driver's.
+func (c *regexCache) get(pattern, options string) (*matcher, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m, ok := c.m[[2]string{pattern, options}]; ok {
+		return m, nil
+	}
+	pattern, options = strings.Clone(pattern), strings.Clone(options)
+	m, err := compile(pattern, options)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.m) >= maxPatterns {
+		clear(c.m)
+	}
+	c.m[[2]string{pattern, options}] = m
+	return m, nil
+}
