@@ -161,7 +161,7 @@ func New(o Options) *Breaker {
 		Timeout:       max(1, time.Duration(float64(b.o.OpenFor)*(1-b.o.Jitter))-time.Microsecond),
 		ReadyToTrip:   b.trips,
 		OnStateChange: b.changes,
-		IsExcluded:    func(err error) bool { return err == errIgnored },
+		IsExcluded:    func(err error) bool { return errors.Is(err, errIgnored) },
 	})
 	return b
 }
@@ -302,7 +302,7 @@ func (t *ticket) end(o Outcome) {
 
 // count tells gobreaker of a request that began in the closed state of epoch. If that is over, its end says nothing.
 func (b *Breaker) count(epoch uint64, err error) {
-	if err == errIgnored || b.epoch.Load() != epoch {
+	if errors.Is(err, errIgnored) || b.epoch.Load() != epoch {
 		return
 	}
 	done, refused := b.cb.Allow()
