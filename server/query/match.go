@@ -11,6 +11,9 @@ const (
 )
 
 // Document is what a where is matched against: an object's fields, perhaps not all of them.
+//
+// A field that the object's row can't show, such as a Relation, must be told as unknown or as a Relation value: taken
+// for missing, it would match nothing.
 type Document interface {
 	// Field returns the value of a field (nil when the object lacks it) and whether it is known at all.
 	Field(name string) (value any, known bool)
@@ -21,3 +24,81 @@ type Fields map[string]any
 
 // Field implements Document.
 func (f Fields) Field(name string) (any, bool) { return f[name], true }
+
+// Match decides whether d satisfies e, by the semantics of parse-server on PostgreSQL with the C collation. It knows
+// values, not the types of columns; what depends on these is Unknown, as are sub-queries, $relatedTo and operators
+// that nothing here evaluates. A No is certain.
+func Match(e Expr, d Document) Truth { return evaluate(e, d).truth() }
+
+func evaluate(e Expr, d Document) outcome {
+	switch e := e.(type) {
+	case nil:
+		return isTrue
+	case And:
+		o := isTrue
+		for _, term := range e {
+			if o = o.and(evaluate(term, d)); o&isTrue == 0 && o&isNull == 0 {
+				break
+			}
+		}
+		return o
+	case Or:
+		return disjunction(e, d)
+	case Nor:
+		return disjunction(e, d).not()
+	case *Compare:
+		return at(d, e.Path, e, compareField, comparePath)
+	case *In:
+		return at(d, e.Path, e, inField, inPath)
+	case *All:
+		return at(d, e.Path, e, allField, func(*All, any, bool) outcome { return anything })
+	case *ContainedBy:
+		return at(d, e.Path, e, containedByField, func(*ContainedBy, any, bool) outcome { return anything })
+	case *Exists:
+		return at(d, e.Path, e, existsField, existsPath)
+	case *Regex:
+		return at(d, e.Path, e, regexField, regexPath)
+	}
+	return anything
+}
+
+// disjunction is true when a term is; of no terms it is false.
+func disjunction(terms []Expr, d Document) outcome {
+	o := isFalse
+	for _, term := range terms {
+		if o = o.or(evaluate(term, d)); o == isTrue {
+			break
+		}
+	}
+	return o
+}
+
+// at evaluates a condition on what path leads to: a field's value, or a place inside it (found tells whether there is
+// one).
+func at[E any](d Document, path Path, e E, field func(E, any) outcome, inside func(e E, v any, found bool) outcome) outcome {
+	root := path.Root()
+	v, known := d.Field(root)
+	if !known {
+		return anything
+	}
+	if _, relation := v.(Relation); relation {
+		return anything
+	}
+	if len(root) == len(path) {
+		return field(e, v)
+	}
+	v, found, ok := follow(v, string(path[len(root)+1:]))
+	if !ok {
+		return anything
+	}
+	return inside(e, v, found)
+}
+
+func existsField(e *Exists, v any) outcome { return holds((v != nil) == e.Want) }
+
+func existsPath(e *Exists, v any, found bool) outcome {
+	if found && v == nil {
+		return anything
+	}
+	return holds(found == e.Want)
+}

@@ -267,7 +267,7 @@ func (r *paramReader) order() []Sort {
 // validSort takes field names, dotted or not, and $score.
 func validSort(field string) bool {
 	root := Path(field).Root()
-	return field == "$score" || isFieldPath(root) && root != "length" && root != "className"
+	return field == "$score" || isFieldPath(field) && root != "length" && root != "className"
 }
 
 func isAuthDataID(field string) bool {
