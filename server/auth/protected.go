@@ -3,7 +3,6 @@ package auth
 import (
 	"strings"
 
-	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
 )
@@ -92,7 +91,9 @@ func (r *Rules) Protection(class *schema.Class, a *Auth) Protection {
 func (p Protection) None() bool { return len(p.Hidden) == 0 }
 
 // PerObject reports whether what is hidden depends on the object.
-func (p Protection) PerObject() bool { return len(p.Hidden) > 0 && (p.OwnID != "" || len(p.ByField) > 0) }
+func (p Protection) PerObject() bool {
+	return len(p.Hidden) > 0 && (p.OwnID != "" || len(p.ByField) > 0)
+}
 
 // Of returns the fields of one object that are hidden.
 func (p Protection) Of(objectID string, o storage.Object) map[string]bool {
@@ -101,26 +102,11 @@ func (p Protection) Of(objectID string, o storage.Object) map[string]bool {
 	}
 	hidden := p.Hidden
 	for field, set := range p.ByField {
-		if refersTo(o[field], p.userID) {
+		if pointsTo(o[field], p.userID) {
 			hidden = both(hidden, set)
 		}
 	}
 	return hidden
-}
-
-// refersTo is pointsTo for the fields of "userField:x", which parse-server compares by id alone.
-func refersTo(v any, userID string) bool {
-	switch v := v.(type) {
-	case query.Pointer:
-		return v.ObjectID == userID
-	case []any:
-		for _, e := range v {
-			if p, ok := e.(query.Pointer); ok && p.ObjectID == userID {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func both(a, b map[string]bool) map[string]bool {

@@ -1,0 +1,217 @@
+package read
+
+import (
+	"slices"
+
+	"github.com/parsescale/parsescale/server/parseerror"
+	"github.com/parsescale/parsescale/server/query"
+	"github.com/parsescale/parsescale/server/schema"
+	"github.com/parsescale/parsescale/server/storage"
+)
+
+// includeBatch is how many ids one query for included objects names.
+const includeBatch = 1000
+
+// record is a row as a tree, in which pointers can be replaced by the objects they lead to.
+type record struct {
+	class  *schema.Class
+	name   string
+	o      storage.Object
+	fields *fields
+	hidden map[string]bool
+	embed  bool
+}
+
+// included appends the objects of a find with what they include. Each path is resolved with one find per class (and per
+// thousand objects), with the caller's rights in that class. What isn't there, or isn't to be seen, is left out.
+func (r *reading) included(out []byte, k *question, f *storage.Find, extra func([]byte) []byte) ([]byte, error) {
+	rows, err := r.records(k, f)
+	if err != nil {
+		return out, err
+	}
+	for i := range k.fields.include {
+		if err := r.include(rows, &k.fields.include[i]); err != nil {
+			return out, err
+		}
+	}
+	for i, rec := range rows {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		if out, err = r.appendRecord(out, rec, extra); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+func (r *reading) records(k *question, f *storage.Find) ([]*record, error) {
+	var rows []*record
+	err := r.s.Find(r.ctx, f, func(row storage.Row) error {
+		o, err := row.Object()
+		if err != nil {
+			return err
+		}
+		rows = append(rows, r.record(k, row.ObjectID(), o))
+		return nil
+	})
+	return rows, err
+}
+
+func (r *reading) record(k *question, id string, o storage.Object) *record {
+	if k.name == schema.User {
+		sees := r.a.Privileged() || id == r.a.UserID && !k.embed
+		// Included users show their authData to the master key alone.
+		if k.embed && !r.a.Master {
+			sees = false
+		}
+		if !sees || emptyAuthData(o["authData"]) {
+			delete(o, "authData")
+		}
+		delete(o, "password")
+		delete(o, "sessionToken")
+	}
+	return &record{class: k.class, name: k.name, o: o, fields: &k.fields, hidden: k.protect.Of(id, o), embed: k.embed}
+}
+
+// include replaces the pointers at the end of a path.
+func (r *reading) include(rows []*record, p *includePath) error {
+	wanted := map[string][]string{} // ids by class
+	seen := map[query.Pointer]bool{}
+	for _, rec := range rows {
+		visit(rec, p.path, func(ptr query.Pointer) (any, bool) {
+			if !seen[ptr] {
+				seen[ptr] = true
+				wanted[ptr.ClassName] = append(wanted[ptr.ClassName], ptr.ObjectID)
+			}
+			return ptr, true
+		})
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	found := make(map[query.Pointer]*record, len(seen))
+	classes := make([]string, 0, len(wanted))
+	for class := range wanted {
+		classes = append(classes, class)
+	}
+	slices.Sort(classes)
+	for _, class := range classes {
+		if err := r.fetch(class, wanted[class], p, found); err != nil {
+			return err
+		}
+	}
+	for ptr := range seen {
+		if found[ptr] == nil {
+			r.d.Add(ptr.ClassName, ptr.ObjectID)
+		}
+	}
+	for _, rec := range rows {
+		visit(rec, p.path, func(ptr query.Pointer) (any, bool) {
+			if to := found[ptr]; to != nil {
+				return to, true
+			}
+			return nil, false
+		})
+	}
+	return nil
+}
+
+// fetch finds objects of one class to include. As in parse-server, one that asks for get of the class is refused as a
+// whole by its class-level permissions.
+func (r *reading) fetch(class string, ids []string, p *includePath, found map[query.Pointer]*record) error {
+	method := "find"
+	if len(ids) == 1 {
+		method = "get"
+	}
+	if err := r.rules.CheckClass(r.a.Caller, method, class); err != nil {
+		return err
+	}
+	own, err := r.own(class)
+	if err != nil {
+		return err
+	}
+	k := &question{name: class, class: r.sch.Class(class), op: "get", embed: true}
+	if k.class == nil {
+		if err := r.rules.CheckExists(r.a.Caller, r.sch, class); err != nil {
+			return err
+		}
+		return nil
+	}
+	k.protect = r.rules.Protection(k.class, r.a)
+	if k.fields, err = r.choose(k.class, &query.Query{Keys: p.keys, ExcludeKeys: p.exclude}); err != nil {
+		return err
+	}
+	for chunk := range slices.Chunk(ids, includeBatch) {
+		values := make([]any, len(chunk))
+		for i, id := range chunk {
+			values[i] = id
+		}
+		k.where = and(&query.In{Path: "objectId", Values: values}, own)
+		f, err := r.permitted(k, "get")
+		if err != nil {
+			return err
+		}
+		f.Columns = k.fields.columns(k.class, k.protect)
+		rows, err := r.records(k, f)
+		if err != nil {
+			return err
+		}
+		for _, rec := range rows {
+			id, _ := rec.o["objectId"].(string)
+			found[query.Pointer{ClassName: class, ObjectID: id}] = rec
+		}
+	}
+	return nil
+}
+
+// visit calls f for every pointer at the end of a path below v, and puts what f returns in its place; ok false takes it
+// away, from an array as from an object. Objects that were included already are walked through.
+func visit(v any, path []string, f func(query.Pointer) (any, bool)) (to any, ok bool) {
+	switch v := v.(type) {
+	case query.Pointer:
+		if len(path) == 0 {
+			return f(v)
+		}
+	case []any:
+		kept := v[:0]
+		for _, e := range v {
+			if e, ok := visit(e, path, f); ok {
+				kept = append(kept, e)
+			}
+		}
+		clear(v[len(kept):])
+		return kept, true
+	case *record:
+		if len(path) > 0 && v.visible(path[0]) {
+			member(v.o, path, f)
+		}
+	case map[string]any:
+		if len(path) > 0 {
+			member(v, path, f)
+		}
+	}
+	return v, true
+}
+
+func member(m map[string]any, path []string, f func(query.Pointer) (any, bool)) {
+	old, there := m[path[0]]
+	if !there {
+		return
+	}
+	if to, ok := visit(old, path[1:], f); ok {
+		m[path[0]] = to
+	} else {
+		delete(m, path[0])
+	}
+}
+
+// visible reports whether a field of the record is shown.
+func (rec *record) visible(name string) bool {
+	return name != "" && name[0] != '_' && !rec.hidden[name] && rec.fields.shows(name)
+}
+
+// tooLarge is the error of an answer that outgrew its bound.
+func (r *reading) tooLarge() error {
+	return parseerror.New(parseerror.InvalidQuery, "The included objects exceed the maximum size of an answer of %d bytes", r.o.MaxAnswer)
+}

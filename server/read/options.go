@@ -1,0 +1,43 @@
+package read
+
+import (
+	"time"
+
+	"github.com/parsescale/parsescale/server/auth"
+)
+
+// Options are the options of reads, by parse-server's names. Start from DefaultOptions.
+type Options struct {
+	// Options are the options of access.
+	auth.Options
+	// DefaultLimit is how many results a find returns when it names no limit. Default: 100.
+	DefaultLimit int
+	// MaxLimit lowers larger limits silently; 0 means no bound. Default: 0.
+	MaxLimit int
+	// IncludeDepth is the most dots of an include plus one, and IncludeCount the most includes, for callers without
+	// a privileged key; a negative number means no bound. Default: -1.
+	IncludeDepth, IncludeCount int
+	// SubqueryLimit is the most objects a sub-query contributes, for callers without a privileged key; 0 or a
+	// negative number means no bound. Default: -1.
+	SubqueryLimit int
+	// MaxAnswer bounds an answer with included objects, in bytes: includes can repeat one object many times.
+	// Default: 64 MiB.
+	MaxAnswer int
+	// FileURL appends the URL of a stored file, unquoted and safe within a JSON string. Default: files have no URL.
+	FileURL func(dst []byte, name string) []byte
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+}
+
+// DefaultOptions returns parse-server's defaults.
+func DefaultOptions() Options {
+	return Options{
+		Options:       auth.DefaultOptions(),
+		DefaultLimit:  100,
+		IncludeDepth:  -1,
+		IncludeCount:  -1,
+		SubqueryLimit: -1,
+		MaxAnswer:     64 << 20,
+		Now:           time.Now,
+	}
+}

@@ -1,0 +1,207 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/parsescale/parsescale/server/auth"
+	"github.com/parsescale/parsescale/server/parseerror"
+	"github.com/parsescale/parsescale/server/query"
+	"github.com/parsescale/parsescale/server/read"
+	"github.com/parsescale/parsescale/server/schema"
+	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/users/password"
+	"github.com/parsescale/parsescale/server/write"
+)
+
+// Users is what clients do with accounts beyond reading and writing them. It is safe for concurrent use.
+type Users struct {
+	store     storage.Store
+	reads     *read.Path
+	writes    *write.Path
+	passwords *password.Pool
+	now       func() time.Time
+}
+
+// New returns Users over the paths that serve the same store. now is the clock; nil: time.Now.
+func New(store storage.Store, reads *read.Path, writes *write.Path, passwords *password.Pool, now func() time.Time) *Users {
+	if now == nil {
+		now = time.Now
+	}
+	return &Users{store: store, reads: reads, writes: writes, passwords: passwords, now: now}
+}
+
+// SignUp makes a user and opens a session, or logs in the user that the body's authData names. id is the write id.
+func (u *Users) SignUp(ctx context.Context, c auth.Caller, body []byte, id string) (*write.Result, error) {
+	return u.writes.Create(ctx, c, schema.User, body, id)
+}
+
+// LogIn are the fields of a log-in, as they were sent: strings, or else the log-in fails.
+type LogIn struct {
+	Username, Email, Password any
+	// AuthData is what auth providers say beside the password. There are none yet that could: anything but null is
+	// refused.
+	AuthData any
+}
+
+// LogIn checks a password and opens a session. The answer is the user with the sessionToken.
+func (u *Users) LogIn(ctx context.Context, c auth.Caller, l LogIn, id string) (*write.Result, error) {
+	// A token that came with the request is the one that is to be replaced, and may be no good any more.
+	c.SessionToken = ""
+	user, err := u.prove(ctx, c, l)
+	if err != nil {
+		return nil, err
+	}
+	return u.writes.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*write.Result, error) {
+		if c.ReadOnly {
+			return nil, parseerror.Denied(parseerror.OperationForbidden, "Cannot perform a write operation when using readOnlyMasterKey")
+		}
+		userID, err := u.unchanged(ctx, tx, user)
+		if err != nil {
+			return nil, err
+		}
+		token, err := u.writes.OpenSession(ctx, tx, write.Session{
+			UserID: userID, InstallationID: c.InstallationID, Action: "login", Provider: "password",
+		})
+		if err != nil {
+			return nil, err
+		}
+		return u.self(ctx, tx, a, userID, token)
+	})
+}
+
+// LogInAs opens a session for a user, for a caller with the master key. The answer is the user with the sessionToken.
+func (u *Users) LogInAs(ctx context.Context, c auth.Caller, userID, id string) (*write.Result, error) {
+	if !c.Master {
+		return nil, parseerror.Denied(parseerror.OperationForbidden, "master key is required")
+	}
+	if c.ReadOnly {
+		return nil, parseerror.Denied(parseerror.OperationForbidden, "read-only masterKey isn't allowed to login as another user.")
+	}
+	if userID == "" {
+		return nil, parseerror.New(parseerror.InvalidValue, "userId must not be empty, null, or undefined")
+	}
+	return u.writes.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*write.Result, error) {
+		user, err := u.get(ctx, tx, userID)
+		if err != nil {
+			return nil, err
+		}
+		if user == nil {
+			return nil, parseerror.New(parseerror.ObjectNotFound, "user not found")
+		}
+		token, err := u.writes.OpenSession(ctx, tx, write.Session{
+			UserID: userID, InstallationID: c.InstallationID, Action: "login", Provider: "masterkey",
+		})
+		if err != nil {
+			return nil, err
+		}
+		return u.self(ctx, tx, a, userID, token)
+	})
+}
+
+// VerifyPassword checks a password and answers with the user, without opening a session.
+func (u *Users) VerifyPassword(ctx context.Context, c auth.Caller, l LogIn) (*write.Result, error) {
+	c.SessionToken = ""
+	l.AuthData = nil
+	user, err := u.prove(ctx, c, l)
+	if err != nil {
+		return nil, err
+	}
+	var res *write.Result
+	err = u.store.Read(ctx, func(s storage.Snapshot) error {
+		userID, err := u.unchanged(ctx, s, user)
+		if err != nil {
+			return err
+		}
+		res, err = u.self(ctx, s, &auth.Auth{Caller: c}, userID, "")
+		return err
+	})
+	return res, err
+}
+
+// LogOut ends the caller's session. Without a token there is nothing to do.
+func (u *Users) LogOut(ctx context.Context, c auth.Caller, id string) (*write.Result, error) {
+	done := &write.Result{Status: 200, Body: []byte("{}")}
+	if c.SessionToken == "" {
+		return done, nil
+	}
+	token := c.SessionToken
+	return u.writes.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*write.Result, error) {
+		sch, err := tx.Schema(ctx)
+		if err != nil {
+			return nil, err
+		}
+		session, err := auth.SessionByToken(ctx, tx, sch, token, u.now())
+		if e := parseerror.From(err); e != nil && e.Code == parseerror.InvalidSessionToken && c.Privileged() {
+			return done, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if c.ReadOnly {
+			return nil, parseerror.Denied(parseerror.OperationForbidden, "read-only masterKey isn't allowed to perform the delete operation.")
+		}
+		return done, u.writes.CloseSession(ctx, tx, session)
+	})
+}
+
+// unchanged returns the id of a user whose password was proved before the transaction, if password and ACL are still
+// the same.
+func (u *Users) unchanged(ctx context.Context, s storage.Snapshot, before storage.Object) (string, error) {
+	id, _ := before["objectId"].(string)
+	now, err := u.get(ctx, s, id)
+	if err != nil {
+		return "", err
+	}
+	if now == nil || now["_hashed_password"] != before["_hashed_password"] {
+		return "", wrongPassword()
+	}
+	return id, nil
+}
+
+// get returns a user's row, or nil.
+func (u *Users) get(ctx context.Context, s storage.Snapshot, id string) (storage.Object, error) {
+	sch, err := s.Schema(ctx)
+	if err != nil {
+		return nil, err
+	}
+	class := sch.Class(schema.User)
+	if class == nil {
+		return nil, nil
+	}
+	user, err := s.Get(ctx, class, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read a user: %w", err)
+	}
+	return user, nil
+}
+
+// self answers with a user as the user sees it; to a privileged caller, as that one does. token "" is left out.
+func (u *Users) self(ctx context.Context, s storage.Snapshot, a *auth.Auth, userID, token string) (*write.Result, error) {
+	if !a.Privileged() {
+		var err error
+		if a, err = auth.As(ctx, s, a.Caller, userID); err != nil {
+			return nil, err
+		}
+	}
+	body, err := u.reads.Self(ctx, s, a, userID, sessionToken(token))
+	if err != nil {
+		return nil, err
+	}
+	return &write.Result{Status: 200, Body: body}, nil
+}
+
+// sessionToken appends the member sessionToken to an answer.
+func sessionToken(token string) func([]byte) []byte {
+	if token == "" {
+		return nil
+	}
+	return func(dst []byte) []byte {
+		return query.AppendString(append(dst, `,"sessionToken":`...), token)
+	}
+}

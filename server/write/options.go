@@ -1,0 +1,63 @@
+package write
+
+import (
+	"crypto/rand"
+	"io"
+	"time"
+
+	"github.com/parsescale/parsescale/server/auth"
+)
+
+// Options are the options of writes, by parse-server's names. Start from DefaultOptions.
+type Options struct {
+	// Options are the options of access.
+	auth.Options
+	// AllowCustomObjectID lets clients choose the ids of new objects. Default: false.
+	AllowCustomObjectID bool
+	// ObjectIDSize is the length of made object ids, in characters. Default: 10.
+	ObjectIDSize int
+	// RequestKeywordDenylist refuses writes that hold such keys or values. Default: those that hurt JavaScript.
+	RequestKeywordDenylist []Keyword
+	// SessionLength is how long a session lasts, in seconds. Default: 31536000, a year.
+	SessionLength int
+	// ExpireInactiveSessions gives sessions an end. Default: true.
+	ExpireInactiveSessions bool
+	// RevokeSessionOnPasswordReset ends a user's sessions when the password changes. Default: true.
+	RevokeSessionOnPasswordReset bool
+	// EnforcePrivateUsers keeps new users from being publicly readable. Default: true.
+	EnforcePrivateUsers bool
+	// EnableAnonymousUsers allows sign-up with authData.anonymous. Default: true.
+	EnableAnonymousUsers bool
+	// ConvertEmailToLowercase and ConvertUsernameToLowercase change what is stored. Default: false.
+	ConvertEmailToLowercase, ConvertUsernameToLowercase bool
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+	// Random is where ids and tokens come from. Default: crypto/rand.
+	Random io.Reader
+}
+
+// Keyword is one entry of requestKeywordDenylist: a key, a value, or both together. Both are regular expressions.
+type Keyword struct {
+	// Key is "" when the entry has none.
+	Key string
+	// Value is nil when the entry has none.
+	Value any
+}
+
+// DefaultOptions returns parse-server's defaults.
+func DefaultOptions() Options {
+	return Options{
+		Options:      auth.DefaultOptions(),
+		ObjectIDSize: 10,
+		RequestKeywordDenylist: []Keyword{
+			{Key: "_bsontype", Value: "Code"}, {Key: "constructor"}, {Key: "__proto__"},
+		},
+		SessionLength:                31536000,
+		ExpireInactiveSessions:       true,
+		RevokeSessionOnPasswordReset: true,
+		EnforcePrivateUsers:          true,
+		EnableAnonymousUsers:         true,
+		Now:                          time.Now,
+		Random:                       rand.Reader,
+	}
+}

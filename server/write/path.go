@@ -1,0 +1,146 @@
+package write
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/parsescale/parsescale/server/auth"
+	"github.com/parsescale/parsescale/server/parseerror"
+	"github.com/parsescale/parsescale/server/read"
+	"github.com/parsescale/parsescale/server/schema"
+	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/users/password"
+)
+
+// Path is the write path. It is safe for concurrent use.
+type Path struct {
+	store     storage.Store
+	reads     *read.Path
+	passwords *password.Pool
+	o         Options
+	rules     *auth.Rules
+	denied    denylist
+}
+
+// Result is the answer to a write.
+type Result struct {
+	// Status is the HTTP status: 201 for what was created, else 200.
+	Status int
+	// Location is the path of a new object below the mount path, as /classes/X/id; else "".
+	Location string
+	// Body is JSON.
+	Body []byte
+	// Repeated: the write had been done before, and this is the answer it got then.
+	Repeated bool
+}
+
+// New returns the write path over a store. reads shows users to themselves when they log in by signing up again.
+func New(store storage.Store, reads *read.Path, passwords *password.Pool, o Options) *Path {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	if o.ObjectIDSize <= 0 {
+		o.ObjectIDSize = 10
+	}
+	return &Path{store: store, reads: reads, passwords: passwords, o: o, rules: auth.NewRules(o.Options), denied: newDenylist(o.RequestKeywordDenylist)}
+}
+
+// Create makes an object of a class from a body in JSON. id is the write id: a second call with the same one does
+// nothing and returns the first one's result; "" means none.
+func (p *Path) Create(ctx context.Context, c auth.Caller, class string, body []byte, id string) (*Result, error) {
+	req, err := p.request(ctx, c, class, body)
+	if err != nil {
+		return nil, err
+	}
+	return p.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*Result, error) {
+		w, err := p.begin(ctx, tx, a, "create", class, req)
+		if err != nil {
+			return nil, err
+		}
+		return w.create()
+	})
+}
+
+// Update changes an object by a body in JSON.
+func (p *Path) Update(ctx context.Context, c auth.Caller, class, objectID string, body []byte, id string) (*Result, error) {
+	req, err := p.request(ctx, c, class, body)
+	if err != nil {
+		return nil, err
+	}
+	return p.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*Result, error) {
+		w, err := p.begin(ctx, tx, a, "update", class, req)
+		if err != nil {
+			return nil, err
+		}
+		w.id = objectID
+		res, err := w.update()
+		return res, w.hideMissing(err)
+	})
+}
+
+// Delete removes an object.
+func (p *Path) Delete(ctx context.Context, c auth.Caller, class, objectID string, id string) (*Result, error) {
+	return p.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*Result, error) {
+		if class == schema.User && !a.Privileged() && a.UserID == "" {
+			return nil, parseerror.New(parseerror.SessionMissing, "Insufficient auth to delete user")
+		}
+		w, err := p.begin(ctx, tx, a, "delete", class, nil)
+		if err != nil {
+			return nil, err
+		}
+		w.id = objectID
+		res, err := w.delete()
+		return res, w.hideMissing(err)
+	})
+}
+
+// Do runs f in one transaction, for a caller who is resolved in it. It is what the doors use for writes that are made of
+// several, such as a log-in. f may be called more than once and has no effect but on tx.
+func (p *Path) Do(ctx context.Context, c auth.Caller, id string, f func(tx storage.Tx, a *auth.Auth) (*Result, error)) (*Result, error) {
+	stored, repeated, err := p.store.Write(ctx, id, func(tx storage.Tx) ([]byte, error) {
+		a, err := auth.ResolveAt(ctx, tx, c, p.o.Now())
+		if err != nil {
+			return nil, err
+		}
+		res, err := f(tx, a)
+		if err != nil {
+			return nil, err
+		}
+		return res.appendStored(nil), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	res, err := decodeStored(stored)
+	if err != nil {
+		return nil, err
+	}
+	res.Repeated = repeated
+	return res, nil
+}
+
+// appendStored appends the form in which a result is kept for a repeat of its write.
+func (r *Result) appendStored(dst []byte) []byte {
+	dst = strconv.AppendInt(dst, int64(r.Status), 10)
+	dst = append(dst, '\n')
+	dst = append(dst, r.Location...)
+	dst = append(dst, '\n')
+	return append(dst, r.Body...)
+}
+
+func decodeStored(data []byte) (*Result, error) {
+	status, rest, ok := bytes.Cut(data, []byte{'\n'})
+	location, body, ok2 := bytes.Cut(rest, []byte{'\n'})
+	n, err := strconv.Atoi(string(status))
+	if !ok || !ok2 || err != nil {
+		return nil, errors.New("cannot read the stored result of a write")
+	}
+	return &Result{Status: n, Location: string(location), Body: body}, nil
+}
