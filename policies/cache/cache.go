@@ -141,7 +141,7 @@ func (c *Cache) insert(n *node) {
 	s.mu.Unlock()
 	c.stats.Entries++
 	c.sweep(s, n)
-	c.evict(n)
+	c.evict(int(n.key.Hi>>c.shift), n)
 }
 
 // drop removes a stored entry and reports whether it was still there. The lock is held.
@@ -174,10 +174,20 @@ func (c *Cache) sweep(s *shard, keep *node) {
 	}
 }
 
-// evict drops the least recently used entries until the bound holds again, beginning with the shard of the entry that
-// was just stored. The lock is held.
-func (c *Cache) evict(keep *node) {
-	first := int(keep.key.Hi >> c.shift)
+// SetMaxBytes changes the bound, in bytes; what doesn't fit any more is dropped. A bound of 0 or less is ignored.
+func (c *Cache) SetMaxBytes(n int64) {
+	if n <= 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.options.MaxBytes = n
+	c.evict(0, nil)
+}
+
+// evict drops the least recently used entries until the bound holds again, beginning with one shard and sparing the
+// entry that was just stored. The lock is held.
+func (c *Cache) evict(first int, keep *node) {
 	for i := 0; i < len(c.shards) && c.graph.bytes > c.options.MaxBytes; {
 		s := &c.shards[(first+i)%len(c.shards)]
 		s.mu.Lock()

@@ -127,17 +127,11 @@ type document struct {
 
 // Field implements query.Document.
 func (d *document) Field(name string) (value any, known bool) {
-	v, known := d.image.Field(name)
-	if v != nil {
-		return v, known
-	}
-	switch name {
-	case "objectId":
+	value, known = d.image.Field(name)
+	if value == nil && name == "objectId" {
 		return d.id, d.id != ""
-	case "ACL": // kept as _rperm and _wperm
-		return nil, false
 	}
-	return v, known
+	return value, known
 }
 
 // imageMissing reports whether the change doesn't tell an image that it should.

@@ -52,7 +52,7 @@ func askSize(e query.Expr) int64 {
 func valuesSize(list []any) int64 {
 	var n int64
 	for _, v := range list {
-		n += valueSize(v) + indexSize/2 // each may have a place in the index
+		n += valueSize(v) + indexSize*7/8 // each may have a place in the index
 	}
 	return n
 }
