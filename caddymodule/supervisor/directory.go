@@ -50,11 +50,11 @@ func makeSocketDirIn(place string) (string, error) {
 		return "", err
 	}
 	if len(dir)+longestName > maxSocketPath {
-		os.Remove(dir)
+		_ = os.Remove(dir)
 		return "", fmt.Errorf("%s is too deep: the path of a socket may have %d bytes", place, maxSocketPath)
 	}
 	if err := os.Chmod(dir, 0o700); err != nil { // an odd umask may have taken away our own rights
-		os.Remove(dir)
+		_ = os.Remove(dir)
 		return "", err
 	}
 	return dir, nil

@@ -53,6 +53,6 @@ func killGroup(pid int, sig syscall.Signal) {
 		return
 	}
 	if syscall.Kill(-pid, sig) != nil {
-		syscall.Kill(pid, sig)
+		_ = syscall.Kill(pid, sig) // it may be gone
 	}
 }

@@ -4,7 +4,6 @@ package supervisor
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -196,7 +195,6 @@ func (o *output) forward(pid int) {
 		log := o.log.With("pid", pid, "output", e.name)
 		o.done.Go(func() {
 			forwardLines(e.read, func(line []byte) { log.Info(string(line)) })
-			io.Copy(io.Discard, e.read)
 		})
 	}
 }

@@ -4,6 +4,7 @@ package supervisor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,7 +22,8 @@ import (
 type slot struct {
 	s      *Supervisor
 	number int
-	stop   chan struct{} // closed when the slot is to be given up
+	server json.RawMessage // the options its workers are started with
+	stop   chan struct{}   // closed when the slot is to be given up
 
 	// under s.mu
 	stopping  bool
@@ -41,7 +43,7 @@ func (w *slot) drain() {
 
 var (
 	errStartTimeout = errors.New("it was not ready in time")
-	errExited       = errors.New("its process ended")
+	errEnded        = errors.New("it ended by itself") // after saying that it was drained
 )
 
 // run keeps a worker in the slot until the slot is given up.
@@ -85,13 +87,15 @@ func (w *slot) live(life int) (ready time.Duration, err error) {
 		return 0, err
 	}
 	w.holds(p)
-	stream := w.s.attach(w.name(), p.stream, change.Start{App: o.App, Socket: socket, Options: o.ServerOptions})
+	stream := w.s.attach(w.name(), p.stream, change.Start{App: o.App, Socket: socket, Options: w.server})
 	grace := time.Duration(0)
 	defer func() {
-		w.s.pool.Remove(w.name()) // at once, so that nothing more is sent to it
+		_ = w.s.pool.Remove(w.name()) // at once, so that nothing more is sent to it
 		p.end(grace)
-		w.settle(p, stream)
-		os.Remove(socket)
+		w.awaitEnd(p, stream)
+		stream.Reaped()
+		_ = p.stream.Close()
+		_ = os.Remove(socket)
 		w.holds(nil)
 		if err != nil {
 			err = fmt.Errorf("%w (%s)", err, p.status)
@@ -106,7 +110,7 @@ func (w *slot) live(life int) (ready time.Duration, err error) {
 		grace = o.KillDelay // it may be about to exit by itself, and to print why
 		return 0, streamError(stream)
 	case <-p.exited:
-		return 0, errExited
+		return 0, w.lastWords(p, stream)
 	case <-timer.C:
 		return 0, errStartTimeout
 	case <-w.stop:
@@ -124,7 +128,7 @@ func (w *slot) live(life int) (ready time.Duration, err error) {
 	case <-stream.Ended():
 		return time.Since(begun), streamError(stream)
 	case <-p.exited:
-		return time.Since(begun), errExited
+		return time.Since(begun), w.lastWords(p, stream)
 	case <-w.stop:
 	}
 	grace = o.KillDelay
@@ -141,7 +145,7 @@ func (w *slot) finish(p *process, stream stream) {
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
-		w.s.pool.Drain(ctx, w.name())
+		_ = w.s.pool.Drain(ctx, w.name())
 	}()
 	select {
 	case <-drained:
@@ -160,24 +164,30 @@ func (w *slot) finish(p *process, stream stream) {
 // settleTime bounds the reading of what a dead worker had still written: it is in the socket's buffer already.
 const settleTime = 5 * time.Second
 
-// settle tells the hub that the process is gone, after it has read everything that the worker said.
-func (w *slot) settle(p *process, stream stream) {
+// awaitEnd waits until the hub has read everything that the dead worker said.
+func (w *slot) awaitEnd(p *process, stream stream) {
 	timer := time.NewTimer(settleTime)
 	defer timer.Stop()
 	select {
 	case <-stream.Ended():
-	case <-timer.C:
-		p.stream.Close()
+	case <-timer.C: // somebody else holds the worker's end
+		_ = p.stream.Close()
+		<-stream.Ended()
 	}
-	stream.Reaped()
-	p.stream.Close()
+}
+
+// lastWords is why a worker whose process has ended did so: it may have said it.
+func (w *slot) lastWords(p *process, stream stream) error {
+	_ = w.s.pool.Remove(w.name())
+	w.awaitEnd(p, stream)
+	return streamError(stream)
 }
 
 func streamError(s stream) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	return errors.New("it ended by itself")
+	return errEnded
 }
 
 func (w *slot) name() string { return fmt.Sprintf("worker-%d", w.number) }

@@ -58,8 +58,8 @@ func openStateDir(path string) (*stateDir, error) {
 		return nil, fmt.Errorf("cannot lock the state directory %s: %w", path, err)
 	}
 	// For the sentence above; that it is there or right isn't relied upon.
-	f.Truncate(0)
-	f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	_ = f.Truncate(0)
+	_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	return &stateDir{path: path, lock: f}, nil
 }
 
@@ -107,7 +107,7 @@ func (d *stateDir) write(r record) error {
 		err = os.Rename(f.Name(), filepath.Join(d.path, stateFile))
 	}
 	if err != nil {
-		os.Remove(f.Name())
+		_ = os.Remove(f.Name())
 		return fmt.Errorf("cannot write the state of the workers: %w", err)
 	}
 	return nil
@@ -115,6 +115,6 @@ func (d *stateDir) write(r record) error {
 
 // close forgets the state and gives the directory free.
 func (d *stateDir) close() {
-	os.Remove(filepath.Join(d.path, stateFile))
+	_ = os.Remove(filepath.Join(d.path, stateFile))
 	d.lock.Close()
 }

@@ -4,7 +4,7 @@ package supervisor
 
 import (
 	"context"
-	"fmt"
+	"encoding/json"
 	"io"
 	"sync"
 	"time"
@@ -29,9 +29,11 @@ type Supervisor struct {
 	pool    *upstream.Pool
 
 	running sync.WaitGroup // slots
+	change  sync.Mutex     // held for all of a Scale or Replace; taken before mu
 
 	mu      sync.Mutex
-	state   *stateDir // nil unless started
+	server  json.RawMessage // options of workers to come
+	state   *stateDir       // nil unless started
 	sockets string
 	slots   []*slot
 	stopped bool
@@ -46,7 +48,7 @@ func New(o Options) (*Supervisor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Supervisor{options: o, pool: o.Pool, news: make(chan struct{})}
+	s := &Supervisor{options: o, pool: o.Pool, server: o.ServerOptions, news: make(chan struct{})}
 	s.hurry, s.rush = context.WithCancel(context.Background())
 	s.attach = func(worker string, rw io.ReadWriteCloser, start change.Start) stream {
 		return o.Hub.Attach(worker, rw, start)
@@ -83,58 +85,13 @@ func (s *Supervisor) Start(context.Context) error {
 	}
 	s.state, s.sockets = state, dir
 	if err := state.write(s.record()); err != nil {
-		removeSocketDir(dir)
+		_ = removeSocketDir(dir)
 		state.close()
 		s.state = nil
 		return err
 	}
 	s.grow(s.options.Count)
 	return nil
-}
-
-// Scale sets the number of workers. New ones are started; of those that are too many the youngest are drained. It
-// doesn't wait for either.
-func (s *Supervisor) Scale(n int) error {
-	if n < 0 {
-		return fmt.Errorf("cannot scale to %d workers", n)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped || s.state == nil {
-		return ErrStopped
-	}
-	var staying []*slot
-	for _, w := range s.slots {
-		if !w.stopping {
-			staying = append(staying, w)
-		}
-	}
-	for len(staying) > n {
-		last := len(staying) - 1
-		staying[last].drain()
-		staying = staying[:last]
-	}
-	s.grow(n - len(staying))
-	return nil
-}
-
-// grow adds n slots with the lowest names that are free. mu is held.
-func (s *Supervisor) grow(n int) {
-	for number := 1; n > 0; number++ {
-		name := fmt.Sprintf("worker-%d", number)
-		free := true
-		for _, w := range s.slots {
-			free = free && w.status.Name != name
-		}
-		if !free {
-			continue
-		}
-		w := &slot{s: s, number: number, stop: make(chan struct{})}
-		w.status = WorkerStatus{Name: name, State: Starting, Since: time.Now()}
-		s.slots = append(s.slots, w)
-		s.running.Go(w.run)
-		n--
-	}
 }
 
 // Stop drains all workers at once and returns when every process is gone. When ctx ends, the rest is killed without
@@ -170,39 +127,6 @@ func (s *Supervisor) Status() []WorkerStatus {
 		all[i] = w.status
 	}
 	return all
-}
-
-// WaitReady returns nil as soon as n workers are ready at once. It returns ErrFailed with what they said when all of
-// them have failed to start, though they will be started again: mostly it is a mistake in the configuration.
-func (s *Supervisor) WaitReady(ctx context.Context, n int) error {
-	for {
-		s.mu.Lock()
-		ready, failed, reason := 0, 0, ""
-		for _, w := range s.slots {
-			if w.status.State == Ready {
-				ready++
-			}
-			if w.failed && !w.everReady {
-				failed++
-				reason = w.status.LastError
-			}
-		}
-		all, stopped, news := len(s.slots), s.stopped, s.news
-		s.mu.Unlock()
-		switch {
-		case ready >= n:
-			return nil
-		case stopped:
-			return ErrStopped
-		case all > 0 && failed == all:
-			return fmt.Errorf("%w: %s", ErrFailed, reason)
-		}
-		select {
-		case <-news:
-		case <-ctx.Done():
-			return fmt.Errorf("cannot wait for the workers: %w (%d of %d ready; last error: %q)", ctx.Err(), ready, n, reason)
-		}
-	}
 }
 
 // record is what the state file should say now. mu is held.

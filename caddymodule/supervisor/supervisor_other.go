@@ -4,6 +4,7 @@ package supervisor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 )
 
@@ -30,3 +31,6 @@ func (*Supervisor) Status() []WorkerStatus { return nil }
 
 // WaitReady returns the error of New.
 func (*Supervisor) WaitReady(context.Context, int) error { return errSystem }
+
+// Replace fails.
+func (*Supervisor) Replace(context.Context, json.RawMessage) error { return errSystem }

@@ -387,6 +387,66 @@ func TestScale(t *testing.T) {
 	until(t, "scaling to nothing", 10*time.Second, func() bool { return len(h.Status()) == 0 })
 }
 
+// New options reach new workers, without a moment in which nobody answers; options with which nobody can start leave
+// everything as it was.
+func TestReplace(t *testing.T) {
+	h := start(t, childOptions{Secret: "old"}, nil)
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := h.get("/about"); err != nil {
+					t.Errorf("a read failed: %v", err)
+				}
+			}
+		})
+	}
+	secret := func() string {
+		body, _ := h.get("/about")
+		var about struct{ Secret string }
+		_ = json.Unmarshal([]byte(body), &about)
+		return about.Secret
+	}
+	replace := func(child childOptions) error {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		server, _ := json.Marshal(child)
+		return h.Replace(ctx, server)
+	}
+	before := h.Status()
+	if err := replace(childOptions{Fail: true}); !errors.Is(err, ErrFailed) || !strings.Contains(err.Error(), "on fire") {
+		t.Errorf("got %v", err)
+	}
+	until(t, "the end of the failed workers", 10*time.Second, func() bool { return len(h.Status()) == 2 })
+	if after := h.Status(); after[0] != before[0] || after[1] != before[1] || secret() != "old" {
+		t.Errorf("the old workers changed: %+v", after)
+	}
+	if err := replace(childOptions{Secret: "new"}); err != nil {
+		t.Error(err)
+	}
+	until(t, "the end of the old workers", 10*time.Second, func() bool { return len(h.Status()) == 2 })
+	for range 10 {
+		if got := secret(); got != "new" {
+			t.Errorf("answered by a worker of %q", got)
+		}
+	}
+	if err := h.Scale(3); err != nil {
+		t.Error(err)
+	}
+	h.wait(3)
+	close(stop)
+	clients.Wait()
+	if members := h.pool.Status(); len(members) != 3 {
+		t.Errorf("%+v", members)
+	}
+}
+
 func TestBadOptions(t *testing.T) {
 	pool := upstream.New(upstream.Options{})
 	defer pool.Close()

@@ -112,7 +112,13 @@ func TestBrokenStream(t *testing.T) {
 // A client that takes its time with a streamed answer isn't mistaken for a silent worker; neither is one that sends
 // its upload slowly.
 func TestSlowClient(t *testing.T) {
-	w := newWorker(t, "tcp", func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+	const size = 4 << 20 // more than fits into buffers
+	w := newWorker(t, "unix", func(w http.ResponseWriter, r *http.Request) {
+		if b, err := io.ReadAll(r.Body); err != nil || string(b) != "slow" {
+			t.Errorf("the worker got %q, %v", b, err)
+		}
+		w.Write(make([]byte, size))
+	})
 	p := newPool(t, Options{AnswerTimeout: 100 * time.Millisecond}, w.target("w", Remote))
 	pr, pw := io.Pipe()
 	go func() {
@@ -124,12 +130,17 @@ func TestSlowClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer res.Stream.Close()
 	time.Sleep(250 * time.Millisecond)
-	b, err := io.ReadAll(res.Stream)
-	if err != nil || string(b) != "slow" {
-		t.Errorf("got %q, %v", b, err)
+	got, err := io.ReadFull(res.Stream, make([]byte, 100))
+	if err != nil {
+		t.Fatal(err)
 	}
-	res.Stream.Close()
+	time.Sleep(250 * time.Millisecond)
+	rest, err := io.Copy(io.Discard, res.Stream)
+	if err != nil || int64(got)+rest != size {
+		t.Errorf("got %d bytes, %v", int64(got)+rest, err)
+	}
 }
 
 // TestStreamedRequest: an upload is sent again only if nothing of it was read.

@@ -115,7 +115,7 @@ func (c *call) note(w *worker, res result) {
 // discard closes an answer that isn't handed on.
 func (c *call) discard() {
 	if c.answer != nil && c.answer.Stream != nil {
-		c.answer.Stream.Close()
+		_ = c.answer.Stream.Close()
 	}
 	c.answer = nil
 }

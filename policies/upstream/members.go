@@ -83,7 +83,7 @@ func (p *Pool) remove(name string) error {
 	gone.drain()
 	gone.transport.CloseIdleConnections()
 	p.running.Go(func() {
-		gone.empty(context.Background(), p.closed)
+		_ = gone.empty(context.Background(), p.closed)
 		gone.transport.CloseIdleConnections()
 	})
 	p.news.tell()
@@ -126,7 +126,7 @@ func (p *Pool) Update(targets []Target) error {
 	}
 	for _, w := range *p.members.Load() {
 		if w.target.Kind == Remote && !slices.Contains(stay, w.target.Name) {
-			p.remove(w.target.Name)
+			_ = p.remove(w.target.Name) // it is a member
 		}
 	}
 	for i := range targets {

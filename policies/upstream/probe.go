@@ -60,7 +60,7 @@ func (w *worker) check(ctx context.Context, o *Options) error {
 		return err
 	}
 	defer res.Body.Close()
-	io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be used again
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be used again
 	if res.StatusCode < 200 || res.StatusCode > 299 {
 		return &statusError{res.StatusCode}
 	}

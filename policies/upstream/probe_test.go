@@ -115,6 +115,26 @@ func TestSilence(t *testing.T) {
 	})
 }
 
+// TestBlackHole: a worker whose connections are never accepted is waited for no longer than the others.
+func TestBlackHole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, Options{}, Target{Address: "127.0.0.1:1", Dial: func(ctx context.Context) (net.Conn, error) {
+			select { // as a dialer's time-out
+			case <-time.After(2 * time.Second):
+				return nil, errors.New("timed out")
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}})
+		defer p.Close()
+		begun := time.Now()
+		_, err := p.Do(context.Background(), &Request{Method: "POST", URI: "/x", Write: true})
+		if took := time.Since(begun); !errors.Is(err, ErrNoWorker) || took > 5*time.Second {
+			t.Errorf("%v after %v, want at most MaxWait and one more try", err, took)
+		}
+	})
+}
+
 // TestWriteTime: a write of unknown outcome waits longer for a worker than others do, but not for ever.
 func TestWriteTime(t *testing.T) {
 	for _, test := range []struct {

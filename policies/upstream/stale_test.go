@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -88,6 +89,33 @@ func TestStaleConnection(t *testing.T) {
 				t.Errorf("a stale connection counts against the worker: %+v", s)
 			}
 		})
+	}
+}
+
+// When one idle connection is stale the others mostly are, too: one retry must be enough.
+func TestManyStaleConnections(t *testing.T) {
+	var together sync.WaitGroup
+	together.Add(4)
+	target := rawWorker(t, func(conn, request int) bool {
+		if conn <= 4 && request == 1 {
+			together.Done()
+			together.Wait() // so that four connections are in use at once
+		}
+		return conn > 4 || request == 1
+	})
+	p := newPool(t, Options{Retries: 1}, target)
+	var first sync.WaitGroup
+	for range 4 {
+		first.Go(func() {
+			if _, err := p.Do(context.Background(), &Request{Method: "GET", URI: "/x"}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	first.Wait()
+	res, err := p.Do(context.Background(), &Request{Method: "POST", URI: "/x", Body: []byte("{}")})
+	if err != nil || res.Attempts != 2 {
+		t.Errorf("got %+v, %v", res, err)
 	}
 }
 

@@ -24,10 +24,10 @@ type fakeWorker struct {
 	t        *testing.T
 	network  string
 	address  string
+	listener net.Listener
 	srv      *http.Server
 	handler  http.Handler
 	requests atomic.Int64
-	conns    sync.Map // net.Conn → nothing
 }
 
 func newWorker(t *testing.T, network string, h http.HandlerFunc) *fakeWorker {
@@ -56,25 +56,21 @@ func (w *fakeWorker) start() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.address = l.Addr().String()
+	w.listener, w.address = l, l.Addr().String()
 	w.srv = &http.Server{
 		Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			w.requests.Add(1)
 			w.handler.ServeHTTP(rw, r)
 		}),
-		ConnState: func(c net.Conn, s http.ConnState) {
-			if s == http.StateClosed || s == http.StateHijacked {
-				w.conns.Delete(c)
-			} else {
-				w.conns.Store(c, nil)
-			}
-		},
 	}
 	go w.srv.Serve(l)
 }
 
 // kill ends the server as SIGKILL would: the listener and every connection are gone.
-func (w *fakeWorker) kill() { w.srv.Close() }
+func (w *fakeWorker) kill() {
+	w.listener.Close() // the server may not know it yet
+	w.srv.Close()
+}
 
 func (w *fakeWorker) target(name string, k Kind) Target {
 	a := w.address
