@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"path/filepath"
-	"strings"
 	"sync"
 
 	"github.com/parsescale/parsescale/server/config"
@@ -63,18 +61,6 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 	}
 	s.setState("ok")
 	return s, nil
-}
-
-// filesFolder is the folder of uploaded files: the configured one, else "files" beside an SQLite database.
-func filesFolder(o *config.Options) string {
-	if o.FilesFolder != "" {
-		return o.FilesFolder
-	}
-	if path, ok := strings.CutPrefix(string(o.DatabaseURI), "sqlite://"); ok {
-		path, _, _ = strings.Cut(path, "?")
-		return filepath.Join(filepath.Dir(path), "files")
-	}
-	return "files"
 }
 
 // State is what /health says: "ok", "starting" before that, "error" once the server is closed.

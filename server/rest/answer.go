@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/parsescale/parsescale/server/read"
 )
 
 const (
@@ -23,8 +25,8 @@ type answer struct {
 	// contentType is typeJSON when empty.
 	contentType string
 	body        []byte
-	// reads is the value of X-Parsescale-Reads; "" for none.
-	reads string
+	// reads are what the gateway must know of the answer's dependencies; nil for none.
+	reads *read.Reads
 	// header holds further fields.
 	header map[string]string
 }

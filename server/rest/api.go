@@ -162,8 +162,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if res.location != "" {
 		t.Header().Set("Location", a.base(r)+res.location)
 	}
-	if a.o.Gateway && res.reads != "" {
-		t.Header().Set("X-Parsescale-Reads", res.reads)
+	if a.o.Gateway && res.reads != nil {
+		if reads := res.reads.String(); reads != "" {
+			t.Header().Set("X-Parsescale-Reads", reads)
+		}
 	}
 	res.write(t, r)
 }

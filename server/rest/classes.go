@@ -28,7 +28,7 @@ func find(class string) handler {
 		if err != nil {
 			return nil, err
 		}
-		return &answer{body: res.Body, reads: res.Reads.String()}, nil
+		return &answer{body: res.Body, reads: &res.Reads}, nil
 	}
 }
 
@@ -46,7 +46,7 @@ func get(class string) handler {
 		if err != nil {
 			return nil, err
 		}
-		return &answer{body: res.Body, reads: res.Reads.String()}, nil
+		return &answer{body: res.Body, reads: &res.Reads}, nil
 	}
 }
 

@@ -235,7 +235,7 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, escaped string, fro
 		a.o.Logger.Error("cannot store a file", "error", err)
 		return nil, parseerror.New(parseerror.FileSaveError, "Could not store file: %s.", u.name)
 	}
-	at := FileURL(a.o.Config, nil, name)
+	at := AppendFileURL(nil, a.o.Config, name)
 	out := append([]byte(`{"url":"`), at...)
 	out = append(out, `","name":`...)
 	out = append(query.AppendString(out, name), '}')
@@ -430,8 +430,8 @@ func (a *API) deleteFile(w http.ResponseWriter, r *http.Request, escaped string,
 	return &answer{contentType: typeText}, nil
 }
 
-// FileURL appends the URL of a stored file, safe within a JSON string: every byte that isn't plain is percent-encoded.
-func FileURL(o *config.Options, dst []byte, name string) []byte {
+// AppendFileURL appends the URL of a stored file, safe within a JSON string: every byte that isn't plain is percent-encoded.
+func AppendFileURL(dst []byte, o *config.Options, name string) []byte {
 	if o.FileKey != "" {
 		// Files of the former hosting service stay where they are.
 		switch {

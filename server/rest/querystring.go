@@ -58,13 +58,14 @@ func parseQueryString(raw string) []field {
 	return fields
 }
 
+// brackets undoes the escaping of brackets, which counts for nothing.
+var brackets = strings.NewReplacer("%5B", "[", "%5b", "[", "%5D", "]", "%5d", "]")
+
 // cutParameter cuts at the equals sign after the last bracket of the name, if it has brackets.
 func cutParameter(part string) (name, value string) {
+	part = brackets.Replace(part)
 	if i := strings.Index(part, "]="); i >= 0 {
 		return part[:i+1], part[i+2:]
-	}
-	if i := strings.Index(strings.ToLower(part), "%5d="); i >= 0 {
-		return part[:i+3], part[i+4:]
 	}
 	name, value, _ = strings.Cut(part, "=")
 	return name, value

@@ -35,7 +35,8 @@ func (rt *router) add(method, path string, serve handler, options ...func(*route
 	if rt.byFirst == nil {
 		rt.byFirst = map[string][]route{}
 	}
-	rt.byFirst[r.segments[0]] = append(rt.byFirst[r.segments[0]], r)
+	first := lower(r.segments[0])
+	rt.byFirst[first] = append(rt.byFirst[first], r)
 }
 
 // params are the values of a path's parameters in order.

@@ -40,6 +40,8 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/batch", true, params{}},
 		{"GET", "/batch", false, params{}},
 		{"GET", "/roles/x", true, params{"x"}},
+		{"POST", "/loginas", true, params{}},
+		{"GET", "/serverInfo", true, params{}},
 		{"DELETE", "/installations/x", true, params{"x"}},
 	} {
 		r, p, err := rt.match(test.method, test.path)

@@ -71,7 +71,7 @@ func (a *API) me(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{body: res.Body, reads: res.Reads.String()}, nil
+	return &answer{body: res.Body, reads: &res.Reads}, nil
 }
 
 func (a *API) currentSession(c *call) (*answer, error) {
@@ -79,5 +79,5 @@ func (a *API) currentSession(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{body: res.Body, reads: res.Reads.String()}, nil
+	return &answer{body: res.Body, reads: &res.Reads}, nil
 }

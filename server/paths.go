@@ -1,0 +1,51 @@
+package server
+
+import (
+	"github.com/parsescale/parsescale/server/auth"
+	"github.com/parsescale/parsescale/server/config"
+	"github.com/parsescale/parsescale/server/read"
+	"github.com/parsescale/parsescale/server/rest"
+	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/users"
+	"github.com/parsescale/parsescale/server/users/password"
+	"github.com/parsescale/parsescale/server/write"
+)
+
+// paths are the ways through which every door reaches the data.
+type paths struct {
+	read  *read.Path
+	write *write.Path
+	users *users.Users
+}
+
+func newPaths(o *config.Options, store storage.Store) paths {
+	access := auth.Options{
+		AllowClientClassCreation:   o.AllowClientClassCreation,
+		ProtectedFields:            o.ProtectedFields,
+		ProtectedFieldsOwnerExempt: o.ProtectedFieldsOwnerExempt,
+	}
+	reading := read.DefaultOptions()
+	reading.Options = access
+	reading.DefaultLimit, reading.MaxLimit = o.DefaultLimit, o.MaxLimit
+	reading.IncludeDepth, reading.IncludeCount = o.RequestComplexity.IncludeDepth, o.RequestComplexity.IncludeCount
+	reading.SubqueryLimit = o.RequestComplexity.SubqueryLimit
+	reading.FileURL = func(dst []byte, name string) []byte { return rest.AppendFileURL(dst, o, name) }
+
+	writing := write.DefaultOptions()
+	writing.Options = access
+	writing.AllowCustomObjectID, writing.ObjectIDSize = o.AllowCustomObjectID, o.ObjectIDSize
+	writing.RequestKeywordDenylist = make([]write.Keyword, len(o.RequestKeywordDenylist))
+	for i, k := range o.RequestKeywordDenylist {
+		writing.RequestKeywordDenylist[i] = write.Keyword(k)
+	}
+	writing.SessionLength, writing.ExpireInactiveSessions = o.SessionLength, o.ExpireInactiveSessions
+	writing.RevokeSessionOnPasswordReset = o.RevokeSessionOnPasswordReset
+	writing.EnforcePrivateUsers, writing.EnableAnonymousUsers = o.EnforcePrivateUsers, o.EnableAnonymousUsers
+	writing.ConvertEmailToLowercase, writing.ConvertUsernameToLowercase = o.ConvertEmailToLowercase, o.ConvertUsernameToLowercase
+
+	passwords := password.New(0, 0)
+	p := paths{read: read.New(store, reading)}
+	p.write = write.New(store, p.read, passwords, writing)
+	p.users = users.New(store, p.read, p.write, passwords, nil)
+	return p
+}

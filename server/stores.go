@@ -1,0 +1,37 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/parsescale/parsescale/server/config"
+	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/storage/sqlite"
+)
+
+// openStore opens the database that the address's scheme picks.
+func openStore(ctx context.Context, o *config.Options, env Environment) (storage.Store, error) {
+	uri := string(o.DatabaseURI)
+	if strings.HasPrefix(uri, sqliteScheme) {
+		return sqlite.Open(ctx, sqlite.Options{URI: uri, App: o.AppID, Announcer: env.Announcer})
+	}
+	return nil, errors.New("this server doesn't support PostgreSQL yet; use sqlite://, or run parse-server for Node behind the gateway as an upstream")
+}
+
+const sqliteScheme = "sqlite://"
+
+// filesFolder is the folder of uploaded files: the configured one, else "files" beside an SQLite database.
+func filesFolder(o *config.Options) string {
+	if o.FilesFolder != "" {
+		return o.FilesFolder
+	}
+	path, ok := strings.CutPrefix(string(o.DatabaseURI), sqliteScheme)
+	path, _, _ = strings.Cut(path, "?")
+	if path, err := url.PathUnescape(path); ok && err == nil {
+		return filepath.Join(filepath.Dir(filepath.FromSlash(path)), "files")
+	}
+	return "files"
+}
