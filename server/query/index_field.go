@@ -61,6 +61,10 @@ func (x *Index[T]) probe(field *indexField[T], v any, d Document, f func(T)) {
 	case []any:
 		for _, element := range v {
 			x.eachOfKey(field, element, d, f)
+			if s, ok := element.(string); ok && mayBeJSON(s) {
+				// It might be the text of a Pointer that a $all asks for.
+				x.eachOfKind(field, elementKey, d, f)
+			}
 		}
 		for _, s := range field.json {
 			x.each(s, d, f)

@@ -198,12 +198,10 @@ func sameText(v, w any) (same, certain bool) {
 	switch {
 	case isText && alsoText:
 		return a == b, true
-	case isText != alsoText:
-		// The text of an object, array or unusual number, against any other.
-		text := a + b
-		_, vNumber := v.(float64)
-		_, wNumber := w.(float64)
-		return false, !mayBeJSON(text) && !(vNumber && looksNumeric(text)) && !(wNumber && looksNumeric(text))
+	case isText:
+		return false, !mayHaveText(w, a)
+	case alsoText:
+		return false, !mayHaveText(v, b)
 	}
 	switch nestedEqual(v, w) {
 	case isTrue:
@@ -212,6 +210,14 @@ func sameText(v, w any) (same, certain bool) {
 		return false, true
 	}
 	return false, false
+}
+
+// mayHaveText reports whether an element whose text isn't certain, an object, array or unusual number, might have this.
+func mayHaveText(v any, text string) bool {
+	if _, isNumber := v.(float64); isNumber {
+		return looksNumeric(text)
+	}
+	return mayBeJSON(text)
 }
 
 // elementText is the text of an element whose text is certain.
