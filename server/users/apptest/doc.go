@@ -1,0 +1,5 @@
+// Package apptest puts the read path, the write path and the users on a real SQLite store in a temporary folder, and
+// plays scenarios on them: requests as text, with the answers they must get.
+//
+// It is for tests only.
+package apptest
