@@ -1,17 +1,16 @@
-// Package caddymodule is the glue between Caddy and Parsescale.
+// Package caddymodule is the glue between Caddy and Parsescale: the parse app and its global option, the parse handler
+// and its directive, the admin routes and the subcommands. What is decided is decided in policies; what a Parse worker
+// does is in server; this package reads configuration, keeps state across reloads and moves bytes.
+//
+//	{
+//		parse {
+//			workers 2 {
+//				app_id       myAppId
+//				database_uri sqlite://data/parse.db
+//			}
+//		}
+//	}
+//	:1337 {
+//		parse /parse/*
+//	}
 package caddymodule
-
-import (
-	_ "github.com/dlclark/regexp2/v2"
-	_ "github.com/dustin/go-humanize"
-	_ "github.com/go-json-experiment/json/jsontext"
-	_ "github.com/hashicorp/golang-lru/v2"
-	_ "github.com/redis/go-redis/v9"
-	_ "github.com/sony/gobreaker/v2"
-	_ "github.com/zeebo/xxh3"
-	_ "go.uber.org/goleak"
-	_ "golang.org/x/crypto/bcrypt"
-	_ "golang.org/x/sys/unix"
-	_ "modernc.org/sqlite"
-	_ "pgregory.net/rapid"
-)

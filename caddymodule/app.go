@@ -1,0 +1,163 @@
+package caddymodule
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+)
+
+// App is the Parse gateway's state: the apps it serves, each with its own workers, cache, limits and change feed.
+// Nothing is shared between apps. What an app has built up outlives a config reload that leaves its settings alone.
+type App struct {
+	// Apps are the apps by name.
+	Apps map[string]*AppConfig `json:"apps,omitempty"`
+
+	*appState
+}
+
+// appState is what an App holds once it is provisioned.
+type appState struct {
+	logger *zap.Logger
+	http   *caddyhttp.App // whose servers hold the handlers; nil until one is provisioned
+
+	mu       sync.Mutex
+	gateways map[string]*gateway // by name; each is one reference into the usage pool
+	settings map[string]*settings
+}
+
+// CaddyModule returns the Caddy module information.
+func (App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "parse", New: func() caddy.Module { return new(App) }}
+}
+
+// Provision checks the settings. Nothing is opened or started before Start, so that `caddy validate` does neither.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.appState = &appState{logger: ctx.Logger(), gateways: map[string]*gateway{}, settings: map[string]*settings{}}
+	for name, c := range a.Apps {
+		if err := c.validate(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Start starts the workers of every app that a handler refers to.
+func (a *App) Start() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for name := range a.Apps {
+		if a.gateways[name] == nil {
+			a.logger.Warn("no parse directive serves this app, so its workers are not started", zap.String("app", name))
+		}
+	}
+	for name, g := range a.gateways {
+		if err := g.apply(a.settings[name], a.logger.With(zap.String("app", name))); err != nil {
+			return fmt.Errorf("cannot start the parse app %q: %w", name, err)
+		}
+	}
+	activeApp.Store(a)
+	a.announce(a.http)
+	return nil
+}
+
+// Stop does nothing by itself: requests may still be running. What the config used is given back in Cleanup.
+func (a *App) Stop() error {
+	activeApp.CompareAndSwap(a, nil)
+	return nil
+}
+
+// Cleanup gives back what this config used. An app that no newer config uses drains its workers and ends.
+func (a *App) Cleanup() error {
+	if a.appState == nil {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var first error
+	for _, g := range a.gateways {
+		if _, err := gatewayPool.Delete(g.identity); err != nil && first == nil {
+			first = err
+		}
+	}
+	a.gateways = nil
+	return first
+}
+
+// gatewaysFor returns the gateways a handler may send requests to: the app it names, the upstreams it lists, the only
+// app there is, or all apps, among which the application id decides.
+func (a *App) gatewaysFor(h *Handler) ([]*gateway, error) {
+	switch {
+	case len(h.Upstreams) > 0:
+		sorted := append([]string(nil), h.Upstreams...)
+		sort.Strings(sorted)
+		g, err := a.gateway(strings.Join(sorted, ","), &AppConfig{Upstreams: sorted}, h)
+		return []*gateway{g}, err
+	case h.App != "":
+		c := a.Apps[h.App]
+		if c == nil {
+			return nil, fmt.Errorf("the parse app %q isn't defined; define it in the global option parse", h.App)
+		}
+		g, err := a.gateway(h.App, c, h)
+		return []*gateway{g}, err
+	case len(a.Apps) == 0:
+		return nil, fmt.Errorf("parse has no workers: list upstreams after the directive, or define workers in the global option parse")
+	}
+	names := make([]string, 0, len(a.Apps))
+	for name := range a.Apps {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	byID := map[string]string{}
+	var all []*gateway
+	for _, name := range names {
+		g, err := a.gateway(name, a.Apps[name], h)
+		if err != nil {
+			return nil, err
+		}
+		if len(names) > 1 {
+			if g.appID == "" {
+				return nil, fmt.Errorf("several parse apps share the mount %s: give the app %q its app_id, or name one app per mount with the setting app", h.Mount, name)
+			}
+			if other, twice := byID[g.appID]; twice {
+				return nil, fmt.Errorf("the parse apps %q and %q share a mount and have the same app_id", other, name)
+			}
+			byID[g.appID] = name
+		}
+		all = append(all, g)
+	}
+	return all, nil
+}
+
+// gateway returns the app's gateway, from an earlier config where its settings are the same.
+func (a *App) gateway(name string, c *AppConfig, h *Handler) (*gateway, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if g := a.gateways[name]; g != nil {
+		if g.bundled() && g.mount != h.Mount {
+			return nil, fmt.Errorf("the parse app %q is mounted at %s and at %s; bundled workers serve one mount", name, g.mount, h.Mount)
+		}
+		return g, nil
+	}
+	s, err := newSettings(name, c, h)
+	if err != nil {
+		return nil, fmt.Errorf("parse app %q: %w", name, err)
+	}
+	v, _, err := gatewayPool.LoadOrNew(s.identity(), func() (caddy.Destructor, error) { return newGateway(s), nil })
+	if err != nil {
+		return nil, fmt.Errorf("cannot set up the parse app %q: %w", name, err)
+	}
+	g := v.(*gateway)
+	a.gateways[name], a.settings[name] = g, s
+	return g, nil
+}
+
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

@@ -1,0 +1,191 @@
+package caddymodule
+
+import (
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/dustin/go-humanize"
+
+	"github.com/parsescale/parsescale/policies/ratelimit"
+)
+
+// parseDirective reads the directive. It is registered as a plain directive, not as a handler directive, because those
+// see their tokens only after the matcher, from which the mount is taken, is gone.
+func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	if !h.Next() {
+		return nil, h.ArgErr()
+	}
+	handler := &Handler{}
+	if h.NextArg() {
+		handler.Mount = mountOfPath(h.Val())
+		h.Prev()
+	}
+	matchers, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, err
+	}
+	if err := handler.UnmarshalCaddyfile(h.Dispenser); err != nil {
+		return nil, err
+	}
+	return h.NewRoute(matchers, handler), nil
+}
+
+// mountOfPath returns the mount that a path matcher such as /parse/* stands for, "" for any other text.
+func mountOfPath(path string) string {
+	if !strings.HasPrefix(path, "/") {
+		return ""
+	}
+	path = strings.TrimSuffix(strings.TrimSuffix(path, "*"), "/")
+	if strings.ContainsAny(path, "*?") {
+		return ""
+	}
+	return path
+}
+
+// UnmarshalCaddyfile reads:
+//
+//	parse [<matcher>] [<upstreams...>] {
+//		app      <name>
+//		mount    <path>
+//		max_body <size>
+//		cache    off
+//		cache {
+//			ttl        <duration>
+//			max_size   <size>
+//			max_object <size>
+//		}
+//		rate_limit {
+//			key      app|ip|app_ip
+//			default  <events>/<window> [burst <n>]
+//			max_keys <n>
+//		}
+//	}
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the directive's name
+	h.Upstreams = d.RemainingArgs()
+	for _, u := range h.Upstreams {
+		if _, err := upstreamURL(u); err != nil {
+			return d.WrapErr(err)
+		}
+	}
+	seen := map[string]bool{}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		name := d.Val()
+		if seen[name] {
+			return d.Errf("%s is given twice", name)
+		}
+		seen[name] = true
+		var err error
+		switch name {
+		case "app":
+			err = once(d, &h.App)
+		case "mount":
+			h.Mount = ""
+			if err = once(d, &h.Mount); err == nil && mountOfPath(h.Mount) == "" {
+				err = d.Errf("mount takes a path such as /parse, not %q", h.Mount)
+			}
+			h.Mount = mountOfPath(h.Mount)
+		case "max_body":
+			err = onceSize(d, &h.MaxBody)
+		case "cache":
+			h.Cache = &CacheConfig{}
+			err = h.Cache.unmarshal(d)
+		case "rate_limit":
+			h.RateLimit = &RateLimitConfig{}
+			err = h.RateLimit.unmarshal(d)
+		default:
+			err = d.Errf("unknown setting %q of parse; known are app, mount, max_body, cache and rate_limit", name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if h.App != "" && len(h.Upstreams) > 0 {
+		return d.Err("parse takes either upstreams or app, not both")
+	}
+	return nil
+}
+
+func (c *CacheConfig) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		if d.Val() != "off" || d.NextArg() {
+			return d.ArgErr()
+		}
+		c.Off = true
+		return nil
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch d.Val() {
+		case "ttl":
+			err = onceDuration(d, &c.TTL)
+		case "max_size":
+			err = onceSize(d, &c.MaxSize)
+		case "max_object":
+			err = onceSize(d, &c.MaxObject)
+		default:
+			err = d.Errf("unknown setting %q of cache; known are ttl, max_size and max_object", d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *RateLimitConfig) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		switch name := d.Val(); name {
+		case "key":
+			if err := once(d, &c.Key); err != nil {
+				return err
+			}
+			if !validRateLimitKey(c.Key) {
+				return d.Errf("key takes app, ip or app_ip, not %q", c.Key)
+			}
+		case "default":
+			if c.Rate != "" {
+				return d.Err("default is given twice")
+			}
+			c.Rate = strings.Join(d.RemainingArgs(), " ")
+			if _, err := ratelimit.Parse(c.Rate); err != nil {
+				return d.WrapErr(err)
+			}
+		case "max_keys":
+			var n int64
+			if err := onceSize(d, &n); err != nil {
+				return err
+			}
+			c.MaxKeys = int(n)
+		default:
+			return d.Errf("unknown setting %q of rate_limit; known are key, default and max_keys", name)
+		}
+	}
+	if c.Rate == "" {
+		return d.Err("rate_limit needs its default, such as: default 20/10s burst 20")
+	}
+	return nil
+}
+
+// onceSize reads a size such as 20MB, or a plain number.
+func onceSize(d *caddyfile.Dispenser, to *int64) error {
+	name, text := d.Val(), ""
+	if *to != 0 {
+		return d.Errf("%s is given twice", name)
+	}
+	if !d.AllArgs(&text) {
+		return d.ArgErr()
+	}
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n == 0 || n > 1<<40 {
+		return d.Errf("%s takes a size such as 20MB, not %q", name, text)
+	}
+	*to = int64(n)
+	return nil
+}
+
+var _ caddyfile.Unmarshaler = (*Handler)(nil)

@@ -1,0 +1,163 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+)
+
+// adapt turns a Caddyfile into the JSON config, as `parsescale adapt` does.
+func adapt(t testing.TB, caddyfile string) (map[string]any, error) {
+	t.Helper()
+	b, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		return nil, err
+	}
+	var out map[string]any
+	if err := json.Unmarshal(b, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out, nil
+}
+
+// handlersIn collects the parse handlers of a config, wherever they stand.
+func handlersIn(v any) []map[string]any {
+	var found []map[string]any
+	switch v := v.(type) {
+	case map[string]any:
+		if v["handler"] == "parse" {
+			return []map[string]any{v}
+		}
+		for _, x := range v {
+			found = append(found, handlersIn(x)...)
+		}
+	case []any:
+		for _, x := range v {
+			found = append(found, handlersIn(x)...)
+		}
+	}
+	return found
+}
+
+func TestCaddyfileForms(t *testing.T) {
+	tests := []struct {
+		name, caddyfile string
+		handler         string // the first parse handler's JSON
+		app             string // the parse app's JSON, "" for none
+	}{
+		{
+			name:      "in front of existing parse-server instances",
+			caddyfile: "api.example.com {\n\tparse /parse/* 10.0.0.1:1337 10.0.0.2:1337\n}",
+			handler:   `{"handler":"parse","mount":"/parse","upstreams":["10.0.0.1:1337","10.0.0.2:1337"]}`,
+		},
+		{
+			name:      "with policies",
+			caddyfile: "api.example.com {\n\tparse /parse/* 10.0.0.1:1337 {\n\t\tcache {\n\t\t\tttl 5s\n\t\t}\n\t\trate_limit {\n\t\t\tkey app\n\t\t\tdefault 20/10s burst 20\n\t\t}\n\t}\n}",
+			handler:   `{"handler":"parse","mount":"/parse","upstreams":["10.0.0.1:1337"],"cache":{"ttl":5000000000},"rate_limit":{"key":"app","default":"20/10s burst 20"}}`,
+		},
+		{
+			name:      "bundled workers",
+			caddyfile: "{\n\tparse {\n\t\tworkers 2\n\t}\n}\n:1337 {\n\tparse /parse/*\n}",
+			handler:   `{"handler":"parse","mount":"/parse"}`,
+			app:       `{"apps":{"default":{"workers":{"count":2}}}}`,
+		},
+		{
+			name:      "several apps",
+			caddyfile: "{\n\tparse {\n\t\tapp shop {\n\t\t\tworkers 2\n\t\t}\n\t\tapp blog {\n\t\t\tupstreams 10.0.0.3:1337\n\t\t\tapp_id blog\n\t\t}\n\t}\n}\n:1337 {\n\tparse /1/*\n}",
+			handler:   `{"handler":"parse","mount":"/1"}`,
+			app:       `{"apps":{"shop":{"workers":{"count":2}},"blog":{"upstreams":["10.0.0.3:1337"],"app_id":"blog"}}}`,
+		},
+		{
+			name:      "the settings of workers",
+			caddyfile: "{\n\tparse {\n\t\tworkers {\n\t\t\tapp_id a\n\t\t\tmaster_key {env.K}\n\t\t\trest_api_key r\n\t\t\tjavascript_key j\n\t\t\tdatabase_uri sqlite://x.db\n\t\t\tdrain_timeout 5s\n\t\t\toption masterKeyIps `[\"::1\"]`\n\t\t\toption allowOrigin https://a.example\n\t\t}\n\t}\n}\n:1337 {\n\tparse /parse/*\n}",
+			handler:   `{"handler":"parse","mount":"/parse"}`,
+			app:       `{"apps":{"default":{"workers":{"app_id":"a","master_key":"{env.K}","rest_api_key":"r","javascript_key":"j","database_uri":"sqlite://x.db","drain_timeout":5000000000,"options":{"masterKeyIps":["::1"],"allowOrigin":"https://a.example"}}}}}`,
+		},
+		{
+			name:      "without a path matcher the mount is given or the default",
+			caddyfile: ":1337 {\n\tparse 10.0.0.1:1337 {\n\t\tmount /api/parse/\n\t\tmax_body 5MB\n\t\tcache off\n\t}\n}",
+			handler:   `{"handler":"parse","mount":"/api/parse","upstreams":["10.0.0.1:1337"],"max_body":5000000,"cache":{"off":true}}`,
+		},
+		{
+			name:      "a named matcher",
+			caddyfile: ":1337 {\n\t@api path /parse/*\n\tparse @api https://parse.example.com\n}",
+			handler:   `{"handler":"parse","upstreams":["https://parse.example.com"]}`,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			config, err := adapt(t, tt.caddyfile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			apps := config["apps"].(map[string]any)
+			handlers := handlersIn(apps["http"])
+			if len(handlers) != 1 {
+				t.Fatalf("%d parse handlers, want 1", len(handlers))
+			}
+			sameJSON(t, "handler", handlers[0], tt.handler)
+			if tt.app != "" {
+				sameJSON(t, "app", apps["parse"], tt.app)
+			} else if apps["parse"] != nil {
+				t.Errorf("an app appeared: %v", apps["parse"])
+			}
+		})
+	}
+}
+
+func sameJSON(t *testing.T, what string, got any, want string) {
+	t.Helper()
+	var w any
+	if err := json.Unmarshal([]byte(want), &w); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, w) {
+		b, _ := json.Marshal(got)
+		t.Errorf("%s:\n got %s\nwant %s", what, b, want)
+	}
+}
+
+func TestCaddyfileErrors(t *testing.T) {
+	site := func(body string) string { return ":1337 {\n\tparse /parse/* 10.0.0.1:1337 {\n" + body + "\n\t}\n}" }
+	global := func(body string) string { return "{\n\tparse {\n" + body + "\n\t}\n}\n:1337 {\n\tparse /parse/*\n}" }
+	tests := []struct{ name, caddyfile, want string }{
+		{"unknown setting of the directive", site("cach off"), "unknown setting \"cach\""},
+		{"a setting twice", site("max_body 1MB\nmax_body 2MB"), "max_body is given twice"},
+		{"cache takes off or a block", site("cache on"), "wrong argument count"},
+		{"unknown setting of cache", site("cache {\nage 5s\n}"), "unknown setting \"age\" of cache"},
+		{"ttl that isn't a duration", site("cache {\nttl five\n}"), "ttl takes a duration"},
+		{"ttl of zero", site("cache {\nttl 0s\n}"), "ttl takes a duration above zero"},
+		{"rate limit without a rate", site("rate_limit {\nkey ip\n}"), "rate_limit needs its default"},
+		{"rate limit by an unknown key", site("rate_limit {\nkey user\ndefault 1/1s\n}"), "key takes app, ip or app_ip"},
+		{"a rate that isn't one", site("rate_limit {\ndefault fast\n}"), "fast"},
+		{"a size that isn't one", site("max_body big"), "max_body takes a size"},
+		{"upstreams and app", site("app shop"), "either upstreams or app"},
+		{"an upstream with a path", ":1337 {\n\tparse /parse/* http://10.0.0.1:1337/parse\n}", "give host and port only"},
+		{"an upstream without a port", ":1337 {\n\tparse /parse/* 10.0.0.1\n}", "missing port"},
+		{"an upstream with another scheme", ":1337 {\n\tparse /parse/* ftp://10.0.0.1:21\n}", "the scheme must be http or https"},
+		{"unknown setting of an app", global("worker 2"), "unknown setting \"worker\""},
+		{"workers that isn't a number", global("workers many"), "workers takes a number"},
+		{"no workers", global("workers 0"), "workers takes a number"},
+		{"workers twice", global("workers 1\nworkers 2"), "workers is given twice"},
+		{"unknown setting of workers", global("workers 2 {\nmasterKeyIps x\n}"), "option masterKeyIps <value>"},
+		{"an option twice", global("workers 2 {\noption a 1\noption a 2\n}"), "the option a is given twice"},
+		{"an option without a value", global("workers 2 {\noption a\n}"), "wrong argument count"},
+		{"an app twice", global("app a {\nworkers 1\n}\napp a {\nworkers 1\n}"), "the app \"a\" is defined twice"},
+		{"an app without a name", global("app {\nworkers 1\n}"), "wrong argument count"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := adapt(t, tt.caddyfile)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("got %v, want an error with %q", err, tt.want)
+			}
+			if !strings.Contains(err.Error(), "Caddyfile:") {
+				t.Errorf("the error doesn't tell file and line: %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,153 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// AppConfig is one Parse app: who its workers are. Exactly one of workers and upstreams is set.
+type AppConfig struct {
+	// Workers are bundled workers, run by this gateway as child processes.
+	Workers *Workers `json:"workers,omitempty"`
+	// Upstreams are existing Parse workers (Node parse-server or `parsescale parse-server`), as host:port or as
+	// http:// or https:// addresses without a path. The request path is passed on unchanged.
+	Upstreams []string `json:"upstreams,omitempty"`
+	// AppID is the application id of an app behind upstreams. It is needed only where several apps share one mount:
+	// the gateway then chooses the app by the application id of the request.
+	AppID string `json:"app_id,omitempty"`
+	// HealthURI is the path and query that active health checks request of upstreams. Default: the mount followed by
+	// /health. Bundled workers are always checked at their own /health.
+	HealthURI string `json:"health_uri,omitempty"`
+}
+
+// Workers says how many bundled workers an app has and how they are set up.
+type Workers struct {
+	// Count is the number of worker processes. Default: 2.
+	Count int `json:"count,omitempty"`
+	// AppID is parse-server's option appId. Default: myAppId.
+	AppID string `json:"app_id,omitempty"`
+	// MasterKey is parse-server's option masterKey. Default: made at the first start and kept in the file master.key
+	// beside the database, readable by the owner only. Placeholders such as {env.NAME} and {file./path} are replaced.
+	MasterKey string `json:"master_key,omitempty"`
+	// RestAPIKey is parse-server's option restAPIKey. Default: none. Placeholders are replaced.
+	RestAPIKey string `json:"rest_api_key,omitempty"`
+	// JavaScriptKey is parse-server's option javascriptKey. Default: none. Placeholders are replaced.
+	JavaScriptKey string `json:"javascript_key,omitempty"`
+	// DatabaseURI names the database: sqlite://relative/path.db or sqlite:///absolute/path.db.
+	// Default: sqlite://data/parse.db. Placeholders are replaced.
+	DatabaseURI string `json:"database_uri,omitempty"`
+	// Options are further options of parse-server by their own names, as JSON. Default: none.
+	Options map[string]json.RawMessage `json:"options,omitempty"`
+	// DrainTimeout bounds how long a worker that is told to stop may finish its requests. Default: 30s.
+	DrainTimeout caddy.Duration `json:"drain_timeout,omitempty"`
+}
+
+// The defaults of a bundled app.
+const (
+	defaultWorkers     = 2
+	defaultAppID       = "myAppId"
+	defaultDatabaseURI = "sqlite://data/parse.db"
+	maxWorkers         = 256
+)
+
+func (c *AppConfig) validate(name string) error {
+	switch {
+	case c.Workers == nil && len(c.Upstreams) == 0:
+		return fmt.Errorf("parse app %q has neither workers nor upstreams: give it one of them", name)
+	case c.Workers != nil && len(c.Upstreams) > 0:
+		return fmt.Errorf("parse app %q has both workers and upstreams: use one of them", name)
+	case c.Workers != nil && (c.Workers.Count < 0 || c.Workers.Count > maxWorkers):
+		return fmt.Errorf("parse app %q: workers must be between 1 and %d, not %d", name, maxWorkers, c.Workers.Count)
+	}
+	for _, u := range c.Upstreams {
+		if _, err := upstreamURL(u); err != nil {
+			return fmt.Errorf("parse app %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// upstreamURL completes an upstream's address to scheme://host:port.
+func upstreamURL(addr string) (string, error) {
+	scheme, host := "http", addr
+	if i := strings.Index(addr, "://"); i >= 0 {
+		scheme, host = addr[:i], addr[i+3:]
+	}
+	if scheme != "http" && scheme != "https" {
+		return "", fmt.Errorf("upstream %q: the scheme must be http or https", addr)
+	}
+	if strings.ContainsAny(host, "/?#@ ") {
+		return "", fmt.Errorf("upstream %q: give host and port only; the request path is passed on unchanged", addr)
+	}
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		if scheme == "https" && host != "" && !strings.Contains(host, ":") {
+			return "https://" + host + ":443", nil
+		}
+		return "", fmt.Errorf("upstream %q: %w", addr, err)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || name == "" {
+		return "", fmt.Errorf("upstream %q: host and a port between 1 and 65535 are needed", addr)
+	}
+	return scheme + "://" + host, nil
+}
+
+// resolve returns a copy with the defaults filled in and the placeholders replaced.
+func (w *Workers) resolve() (*Workers, error) {
+	c := *w
+	repl := caddy.NewReplacer()
+	for _, f := range []struct {
+		name     string
+		value    *string
+		fallback string
+	}{
+		{"app_id", &c.AppID, defaultAppID},
+		{"master_key", &c.MasterKey, ""},
+		{"rest_api_key", &c.RestAPIKey, ""},
+		{"javascript_key", &c.JavaScriptKey, ""},
+		{"database_uri", &c.DatabaseURI, defaultDatabaseURI},
+	} {
+		v, err := repl.ReplaceOrErr(*f.value, false, true)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read %s: %w", f.name, err)
+		}
+		if v == "" {
+			v = f.fallback
+		}
+		*f.value = v
+	}
+	if c.Count == 0 {
+		c.Count = defaultWorkers
+	}
+	return &c, nil
+}
+
+// serverOptions are the options a bundled worker is started with, by parse-server's names.
+func (w *Workers) serverOptions(mount string) (map[string]json.RawMessage, error) {
+	o := map[string]json.RawMessage{}
+	for name, v := range w.Options {
+		o[name] = v
+	}
+	for name, v := range map[string]string{
+		"appId": w.AppID, "masterKey": w.MasterKey, "restAPIKey": w.RestAPIKey, "javascriptKey": w.JavaScriptKey,
+		"databaseURI": w.DatabaseURI, "mountPath": mount,
+	} {
+		if v == "" {
+			continue
+		}
+		if _, twice := w.Options[name]; twice {
+			return nil, fmt.Errorf("the option %s is given twice: by its directive and by option", name)
+		}
+		b, err := json.Marshal(v)
+		if err != nil {
+			return nil, fmt.Errorf("cannot encode the option %s: %w", name, err)
+		}
+		o[name] = b
+	}
+	return o, nil
+}

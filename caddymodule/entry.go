@@ -1,0 +1,114 @@
+package caddymodule
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/parsescale/parsescale/policies/cache"
+)
+
+// entry makes a cache entry of an answer. It returns false for an answer that may not be stored.
+func (x *exchange) entry(a answer) (*cache.Entry, cache.Dependencies, bool) {
+	var none cache.Dependencies
+	if a.err != nil || a.Status != http.StatusOK || a.Stream != nil {
+		return nil, none, false
+	}
+	body := a.Body
+	reads, ok := cache.ParseReads(a.Header.Get("X-Parsescale-Reads"))
+	switch {
+	case !ok || reads.NoStore:
+		return nil, none, false
+	case x.route.bundled() && a.Header["X-Parsescale-Reads"] == nil && x.req.Session != "":
+		return nil, none, false // a worker that doesn't say what a session's answer depends on
+	case int64(len(body)) > x.route.maxEntry || a.Header["Set-Cookie"] != nil:
+		return nil, none, false
+	case !strings.HasPrefix(a.Header.Get("Content-Type"), "application/json"):
+		return nil, none, false
+	case forbidsStoring(a.Header["Cache-Control"]):
+		return nil, none, false
+	case x.req.Class == "_User" && bytes.Contains(body, []byte(`"sessionToken"`)):
+		return nil, none, false // tokens stay out of memory that outlives the request
+	}
+	now := time.Now()
+	e := &cache.Entry{Status: a.Status, Body: body, ETag: a.Header.Get("Etag"), Stored: now, Expires: now.Add(x.route.ttl)}
+	if !reads.Expires.IsZero() && reads.Expires.Before(e.Expires) {
+		e.Expires = reads.Expires
+	}
+	for name, values := range a.Header {
+		if isInternal(name) || name == "Content-Length" || name == "Date" || name == "Etag" {
+			continue
+		}
+		for _, v := range values {
+			e.Header = append(e.Header, cache.Field{Name: name, Value: v})
+		}
+	}
+	deps, ok := cache.FromBody(x.req.Query, body)
+	if !ok {
+		return nil, none, false
+	}
+	deps.Add(reads)
+	return e, deps, true
+}
+
+func forbidsStoring(cacheControl []string) bool {
+	for _, line := range cacheControl {
+		for d := range strings.SplitSeq(line, ",") {
+			switch strings.ToLower(strings.TrimSpace(d)) {
+			case "no-store", "private":
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// writeEntry answers with a cache entry. The header values go into one array made for this answer: other handlers may
+// change a response's header values in place.
+func (x *exchange) writeEntry(e *cache.Entry, verdict string) {
+	h := x.w.Header()
+	values := make([]string, 0, len(e.Header)+4)
+	put := func(name, value string) {
+		values = append(values, value)
+		h[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	for _, f := range e.Header {
+		if prev := h[f.Name]; prev != nil {
+			h[f.Name] = append(prev, f.Value)
+			continue
+		}
+		put(f.Name, f.Value)
+	}
+	put("Cache-Status", "parsescale; "+verdict)
+	if e.ETag != "" {
+		put("Etag", e.ETag)
+	}
+	// At the exact level an entry is as good as an answer given now; elsewhere its age tells how old it may be.
+	if age := int(time.Since(e.Stored).Seconds()); age > 0 && !x.route.bundled() {
+		put("Age", strconv.Itoa(age))
+	}
+	if e.ETag != "" && etagMatches(x.r.Header["If-None-Match"], e.ETag) {
+		delete(h, "Content-Type")
+		x.w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	put("Content-Length", strconv.Itoa(len(e.Body)))
+	x.w.WriteHeader(e.Status)
+	_, _ = x.w.Write(e.Body) // the client may be gone; the entry stays
+}
+
+// etagMatches compares weakly, as If-None-Match asks (RFC 9110, section 13.1.2).
+func etagMatches(lines []string, etag string) bool {
+	want := strings.TrimPrefix(etag, "W/")
+	for _, line := range lines {
+		for t := range strings.SplitSeq(line, ",") {
+			t = strings.TrimSpace(t)
+			if t == "*" || strings.TrimPrefix(t, "W/") == want {
+				return true
+			}
+		}
+	}
+	return false
+}

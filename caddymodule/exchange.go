@@ -1,0 +1,80 @@
+package caddymodule
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/parsescale/parsescale/policies/request"
+)
+
+// exchange is one request on its way through the gateway.
+type exchange struct {
+	handler *Handler
+	route   *route
+	w       http.ResponseWriter
+	r       *http.Request
+	path    string // escaped, below the mount
+	ip      string // the client's address
+	req     request.Request
+
+	body      []byte // the whole body, unless it is streamed
+	streamed  bool   // the body is passed on as it comes
+	inspected []byte // what the classifier may look at
+	complete  bool   // inspected is the whole body
+}
+
+// readBody reads the request's body, so that the request can be classified and, if its worker dies, sent again. File
+// uploads are passed on as they come. It answers the request itself, and returns false, when the body is too large or
+// can't be read.
+func (x *exchange) readBody() bool {
+	r, limit := x.r, x.handler.MaxBody
+	switch {
+	case r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody:
+		x.complete = true
+		return true
+	case r.ContentLength > limit:
+		x.refuse(tooLarge, "fwd=bypass; detail=body-too-large")
+		return false
+	}
+	limited := http.MaxBytesReader(x.w, r.Body, limit)
+	if x.isUpload() {
+		r.Body, x.streamed = limited, true
+		return true
+	}
+	var buf bytes.Buffer
+	if r.ContentLength > 0 {
+		buf.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	if _, err := buf.ReadFrom(limited); err != nil {
+		var over *http.MaxBytesError
+		if errors.As(err, &over) {
+			x.refuse(tooLarge, "fwd=bypass; detail=body-too-large")
+		} else {
+			x.refuse(refusal{status: http.StatusBadRequest, message: "request aborted"}, "fwd=bypass; detail=body-unreadable")
+		}
+		return false
+	}
+	x.body = buf.Bytes()
+	x.inspected, x.complete = x.body, true
+	if len(x.inspected) > inspectLimit && !x.isBatch() {
+		x.inspected, x.complete = x.inspected[:inspectLimit], false
+	}
+	return true
+}
+
+// isBatch reports whether the body holds requests, which all count.
+func (x *exchange) isBatch() bool {
+	return strings.EqualFold(strings.TrimSuffix(x.path, "/"), "/batch")
+}
+
+// isUpload reports whether the body is a file, or a form that may hold one.
+func (x *exchange) isUpload() bool {
+	if strings.HasPrefix(x.r.Header.Get("Content-Type"), "multipart/") {
+		return true
+	}
+	// The SDKs' JSON form of an upload is sent to the same path; it is a write whatever it says, so there is nothing
+	// to inspect in it.
+	return len(x.path) > 7 && strings.EqualFold(x.path[:7], "/files/")
+}

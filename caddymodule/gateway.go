@@ -1,0 +1,204 @@
+package caddymodule
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
+
+	"github.com/parsescale/parsescale/caddymodule/supervisor"
+	"github.com/parsescale/parsescale/policies/cache"
+	"github.com/parsescale/parsescale/policies/feed"
+	"github.com/parsescale/parsescale/policies/ratelimit"
+	"github.com/parsescale/parsescale/policies/upstream"
+)
+
+// startTimeout is how long a config waits for the first worker to be ready.
+const startTimeout = time.Minute
+
+// gatewayPool keeps the gateways across config reloads, by identity.
+var gatewayPool = caddy.NewUsagePool()
+
+// gateway is what one app has built up: its workers, its cache, its change feed, its limits. It lives as long as a
+// config refers to it.
+type gateway struct {
+	identity
+	level cache.Level
+	pool  *upstream.Pool
+	cache *cache.Cache
+	hub   *feed.Hub // nil for upstreams
+
+	mu       sync.Mutex
+	applied  *settings              // nil before the first apply
+	options  json.RawMessage        // what the workers were started with
+	sup      *supervisor.Supervisor // nil for upstreams, and before the first apply
+	limiters map[RateLimitConfig]*ratelimit.Limiter
+}
+
+// newGateway sets an app up without starting anything.
+func newGateway(s *settings) *gateway {
+	g := &gateway{
+		identity: s.identity(), level: s.level, limiters: map[RateLimitConfig]*ratelimit.Limiter{},
+		cache: cache.New(cache.Options{MaxBytes: s.cacheSize}), pool: upstream.New(upstream.Options{}),
+	}
+	if s.workers != nil {
+		g.hub = feed.NewHub(s.appID, g.cache, feed.Options{})
+	}
+	return g
+}
+
+func (g *gateway) bundled() bool { return g.hub != nil }
+
+// apply brings the app to the settings of a config that starts: the first time it starts the workers, later it changes
+// what differs.
+func (g *gateway) apply(s *settings, log *zap.Logger) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	slogger := slog.New(zapslog.NewHandler(log.Core()))
+	g.cache.SetMaxBytes(s.cacheSize)
+	g.pool.Configure(upstream.Options{Probe: upstream.Probe{Path: s.healthURI}, Logger: slogger})
+	if g.applied == nil {
+		log.Info("parse app", zap.Stringer("level", g.level), zap.String("promise", g.level.Promise()))
+	}
+	var err error
+	if g.bundled() {
+		err = g.applyWorkers(s, slogger)
+	} else {
+		err = g.applyUpstreams(s)
+	}
+	if err == nil {
+		g.applied = s
+	}
+	return err
+}
+
+func (g *gateway) applyUpstreams(s *settings) error {
+	targets := make([]upstream.Target, len(s.upstreams))
+	for i, u := range s.upstreams {
+		targets[i] = upstream.Target{Name: u, Address: u, Kind: upstream.Remote}
+	}
+	return g.pool.Update(targets)
+}
+
+func (g *gateway) applyWorkers(s *settings, log *slog.Logger) error {
+	options, err := s.startOptions(log)
+	if err != nil {
+		return err
+	}
+	if g.sup == nil {
+		dir, err := databaseDir(s.workers.DatabaseURI)
+		if err != nil {
+			return err
+		}
+		sup, err := supervisor.New(supervisor.Options{
+			App: s.appID, Count: s.workers.Count, StateDir: filepath.Join(dir, "gateway"), ServerOptions: options,
+			Hub: g.hub, Pool: g.pool, Logger: log, DrainTimeout: s.drainTimeout(),
+		})
+		if err != nil {
+			return err
+		}
+		if err := sup.Start(context.Background()); err != nil {
+			return err
+		}
+		g.sup, g.options = sup, options
+		// A mistake in the options shows when the first worker starts: then the config is refused.
+		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+		defer cancel()
+		return sup.WaitReady(ctx, 1)
+	}
+	if !bytes.Equal(options, g.options) {
+		// New workers may answer the same question differently, so nothing that the old ones said is kept.
+		defer g.cache.Purge("", "")
+		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+		defer cancel()
+		if err := g.sup.Replace(ctx, options); err != nil {
+			return fmt.Errorf("cannot start workers with the new options; the old ones stay: %w", err)
+		}
+		g.options = options
+	}
+	return g.sup.Scale(s.workers.Count)
+}
+
+// startOptions are the options workers start with: what the config says and the master key that was made for it.
+func (s *settings) startOptions(log *slog.Logger) (json.RawMessage, error) {
+	if s.options["masterKey"] == nil {
+		dir, err := databaseDir(s.workers.DatabaseURI)
+		if err != nil {
+			return nil, err
+		}
+		key, file, err := storedMasterKey(dir)
+		if err != nil {
+			return nil, err
+		}
+		s.options["masterKey"], _ = json.Marshal(key) // a string always marshals
+		log.Info("no master key was given; using the one kept in a file", "file", file)
+	}
+	b, err := json.Marshal(s.options)
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode the workers' options: %w", err)
+	}
+	return b, nil
+}
+
+// serving reports whether cached answers may be served: every worker that could write tells the gateway first.
+func (g *gateway) serving() bool { return g.hub == nil || g.hub.Live() }
+
+// limiter returns the limiter for a handler's rate limit; equal settings share one across reloads.
+func (g *gateway) limiter(c RateLimitConfig) (*ratelimit.Limiter, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if l := g.limiters[c]; l != nil {
+		return l, nil
+	}
+	p, err := ratelimit.Parse(c.Rate)
+	if err != nil {
+		return nil, err
+	}
+	l, err := ratelimit.New([]ratelimit.Policy{p}, ratelimit.Options{MaxKeys: c.MaxKeys})
+	if err != nil {
+		return nil, err
+	}
+	g.limiters[c] = l
+	return l, nil
+}
+
+// Destruct ends the app when no config refers to it any more: its workers finish their requests and stop. While Caddy
+// runs on, requests of the old config may still be under way, so that happens in the background.
+func (g *gateway) Destruct() error {
+	if caddy.Exiting() {
+		return g.stop()
+	}
+	go func() {
+		if err := g.stop(); err != nil {
+			caddy.Log().Named("parse").Error("cannot stop the app cleanly", zap.String("app", g.name), zap.Error(err))
+		}
+	}()
+	return nil
+}
+
+func (g *gateway) stop() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var errs []error
+	if g.sup != nil {
+		drain := time.Duration(0) // a start that failed leaves nothing to drain
+		if g.applied != nil {
+			drain = g.applied.drainTimeout()
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), drain+5*time.Second)
+		defer cancel()
+		errs = append(errs, g.sup.Stop(ctx))
+	}
+	return errors.Join(append(errs, g.pool.Close())...)
+}
+
+var _ caddy.Destructor = (*gateway)(nil)

@@ -1,0 +1,194 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+)
+
+// defaultApp is the name of the app that a global block defines without naming one.
+const defaultApp = "default"
+
+// parseGlobalOption reads the global option:
+//
+//	parse {
+//		<app settings>            # of the one app, named "default"
+//		app <name> {
+//			<app settings>
+//		}
+//	}
+//
+// where the app settings are
+//
+//	workers <count> {
+//		app_id         <id>
+//		master_key     <key>
+//		rest_api_key   <key>
+//		javascript_key <key>
+//		database_uri   <uri>
+//		drain_timeout  <duration>
+//		option         <parse-server option> <JSON or text>
+//	}
+//	upstreams  <address...>
+//	app_id     <id>
+//	health_uri <path>
+func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
+	app := App{Apps: map[string]*AppConfig{}}
+	if existing != nil {
+		prev, ok := existing.(httpcaddyfile.App)
+		if !ok {
+			return nil, d.Errf("unexpected earlier value of the option parse: %T", existing)
+		}
+		if err := json.Unmarshal(prev.Value, &app); err != nil {
+			return nil, d.WrapErr(err)
+		}
+	}
+	d.Next() // the option's name
+	if d.NextArg() {
+		return nil, d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		name, setting := defaultApp, d.Val()
+		if setting == "app" {
+			if !d.AllArgs(&name) {
+				return nil, d.ArgErr()
+			}
+			if app.Apps[name] != nil {
+				return nil, d.Errf("the app %q is defined twice", name)
+			}
+			app.Apps[name] = &AppConfig{}
+			for inner := d.Nesting(); d.NextBlock(inner); {
+				if err := app.Apps[name].unmarshalSetting(d); err != nil {
+					return nil, err
+				}
+			}
+			continue
+		}
+		if app.Apps[name] == nil {
+			app.Apps[name] = &AppConfig{}
+		}
+		if err := app.Apps[name].unmarshalSetting(d); err != nil {
+			return nil, err
+		}
+	}
+	return httpcaddyfile.App{Name: "parse", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+// unmarshalSetting reads one setting of an app; the dispenser stands on its name.
+func (c *AppConfig) unmarshalSetting(d *caddyfile.Dispenser) error {
+	switch d.Val() {
+	case "workers":
+		if c.Workers != nil {
+			return d.Err("workers is given twice")
+		}
+		c.Workers = &Workers{}
+		return c.Workers.unmarshal(d)
+	case "upstreams":
+		args := d.RemainingArgs()
+		if len(args) == 0 {
+			return d.ArgErr()
+		}
+		for _, a := range args {
+			if _, err := upstreamURL(a); err != nil {
+				return d.WrapErr(err)
+			}
+		}
+		c.Upstreams = append(c.Upstreams, args...)
+		return nil
+	case "app_id":
+		return once(d, &c.AppID)
+	case "health_uri":
+		return once(d, &c.HealthURI)
+	}
+	return d.Errf("unknown setting %q of a parse app; known are workers, upstreams, app_id and health_uri", d.Val())
+}
+
+func (w *Workers) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		n, err := strconv.Atoi(d.Val())
+		if err != nil || n < 1 || n > maxWorkers {
+			return d.Errf("workers takes a number between 1 and %d, not %q", maxWorkers, d.Val())
+		}
+		w.Count = n
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch d.Val() {
+		case "app_id":
+			err = once(d, &w.AppID)
+		case "master_key":
+			err = once(d, &w.MasterKey)
+		case "rest_api_key":
+			err = once(d, &w.RestAPIKey)
+		case "javascript_key":
+			err = once(d, &w.JavaScriptKey)
+		case "database_uri":
+			err = once(d, &w.DatabaseURI)
+		case "drain_timeout":
+			err = onceDuration(d, &w.DrainTimeout)
+		case "option":
+			err = w.unmarshalOption(d)
+		default:
+			err = d.Errf("unknown setting %q of workers; an option of parse-server is written: option %s <value>", d.Val(), d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unmarshalOption reads `option <name> <value>`: the value is JSON where it is valid JSON, and text elsewhere.
+func (w *Workers) unmarshalOption(d *caddyfile.Dispenser) error {
+	var name, value string
+	if !d.AllArgs(&name, &value) {
+		return d.ArgErr()
+	}
+	if _, twice := w.Options[name]; twice {
+		return d.Errf("the option %s is given twice", name)
+	}
+	raw := json.RawMessage(value)
+	if !json.Valid(raw) {
+		raw = caddyconfig.JSON(value, nil)
+	}
+	if w.Options == nil {
+		w.Options = map[string]json.RawMessage{}
+	}
+	w.Options[name] = raw
+	return nil
+}
+
+// once reads a setting's one argument and refuses a second setting of the same name.
+func once(d *caddyfile.Dispenser, to *string) error {
+	name := d.Val()
+	if *to != "" {
+		return d.Errf("%s is given twice", name)
+	}
+	if !d.AllArgs(to) {
+		return d.ArgErr()
+	}
+	return nil
+}
+
+func onceDuration(d *caddyfile.Dispenser, to *caddy.Duration) error {
+	name, text := d.Val(), ""
+	if *to != 0 {
+		return d.Errf("%s is given twice", name)
+	}
+	if !d.AllArgs(&text) {
+		return d.ArgErr()
+	}
+	v, err := caddy.ParseDuration(text)
+	if err != nil || v <= 0 {
+		return d.Errf("%s takes a duration above zero, such as 5s, not %q", name, text)
+	}
+	*to = caddy.Duration(v)
+	return nil
+}

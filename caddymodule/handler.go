@@ -1,0 +1,236 @@
+package caddymodule
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/parsescale/parsescale/policies/cache"
+	"github.com/parsescale/parsescale/policies/ratelimit"
+	"github.com/parsescale/parsescale/policies/request"
+)
+
+// keySeed makes cache keys unpredictable: the hash is not made to withstand clients who know it.
+var keySeed = rand.Uint64()
+
+// runtime is what a handler holds once it is provisioned.
+type runtime struct {
+	logger *zap.Logger
+	routes []*route          // one per app that the handler may choose
+	byID   map[string]*route // by application id; nil when there is only one route
+}
+
+// route is one app as seen from one handler: the app's state and this handler's settings for it.
+type route struct {
+	*gateway
+	limiter  *ratelimit.Limiter // nil: no limit
+	limitKey string
+	caching  bool
+	ttl      time.Duration
+	maxEntry int64
+}
+
+// CaddyModule returns the Caddy module information.
+func (Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.parse", New: func() caddy.Module { return new(Handler) }}
+}
+
+// Provision finds the handler's apps.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	h.logger = ctx.Logger()
+	if h.Mount == "" {
+		h.Mount = defaultMount
+	}
+	if h.MaxBody == 0 {
+		h.MaxBody = defaultMaxBody
+	}
+	v, err := ctx.App("parse")
+	if err != nil {
+		return fmt.Errorf("cannot load the parse app: %w", err)
+	}
+	app := v.(*App)
+	for _, m := range ctx.Modules() {
+		if http, ok := m.(*caddyhttp.App); ok {
+			app.http = http
+		}
+	}
+	gateways, err := app.gatewaysFor(h)
+	if err != nil {
+		return err
+	}
+	if len(gateways) > 1 {
+		h.byID = map[string]*route{}
+	}
+	for _, g := range gateways {
+		rt, err := h.route(g)
+		if err != nil {
+			return fmt.Errorf("parse app %q: %w", g.name, err)
+		}
+		h.routes = append(h.routes, rt)
+		if h.byID != nil {
+			h.byID[g.appID] = rt
+		}
+	}
+	return nil
+}
+
+// Validate checks what doesn't depend on the apps.
+func (h *Handler) Validate() error {
+	if mountOfPath(h.Mount) != h.Mount {
+		return fmt.Errorf("mount must be a path such as /parse, without a slash at its end, not %q", h.Mount)
+	}
+	if h.MaxBody < 0 {
+		return fmt.Errorf("max_body must not be negative")
+	}
+	return nil
+}
+
+func (h *Handler) route(g *gateway) (*route, error) {
+	rt := &route{gateway: g, caching: g.bundled(), ttl: defaultExactTTL, maxEntry: defaultMaxObject}
+	if !g.bundled() {
+		rt.ttl = defaultRemoteTTL
+	}
+	if c := h.Cache; c != nil {
+		rt.caching = !c.Off
+		if c.TTL > 0 {
+			rt.ttl = time.Duration(c.TTL)
+		}
+		if c.MaxObject > 0 {
+			rt.maxEntry = c.MaxObject
+		}
+	}
+	if most := g.level.MaxTTL(); most > 0 && rt.ttl > most {
+		return nil, fmt.Errorf("at the cache level %s an answer may live %s at most, not %s", g.level, most, rt.ttl)
+	}
+	if c := h.RateLimit; c != nil {
+		settings := *c
+		if settings.Key == "" {
+			settings.Key = "app"
+		}
+		if !validRateLimitKey(settings.Key) {
+			return nil, fmt.Errorf("the rate limit's key must be app, ip or app_ip, not %q", settings.Key)
+		}
+		if settings.MaxKeys == 0 {
+			settings.MaxKeys = defaultMaxKeys
+		}
+		var err error
+		if rt.limiter, err = g.limiter(settings); err != nil {
+			return nil, err
+		}
+		rt.limitKey = settings.Key
+	}
+	return rt, nil
+}
+
+// cacheSize is the memory the handler grants its app's cache, in bytes.
+func (h *Handler) cacheSize() int64 {
+	if h.Cache != nil && h.Cache.MaxSize > 0 {
+		return h.Cache.MaxSize
+	}
+	return defaultCacheSize
+}
+
+// ServeHTTP answers a request below the mount: classify, limit, look up, and only then ask a worker.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	path, below := belowMount(r.URL.EscapedPath(), h.Mount)
+	if !below {
+		return next.ServeHTTP(w, r)
+	}
+	stripInternal(r.Header)
+	x := exchange{handler: h, w: w, r: r, path: path, ip: clientIP(r)}
+	if !x.readBody() {
+		return nil
+	}
+	x.req = request.Classify(request.Input{
+		Method: r.Method, Path: path, RawQuery: r.URL.RawQuery, Header: r.Header, Body: x.inspected, BodyComplete: x.complete,
+		Mount: h.Mount, Seed: keySeed,
+	})
+	if x.route = h.choose(&x); x.route == nil {
+		x.refuse(refusal{status: http.StatusForbidden, message: "unauthorized"}, "fwd=bypass; detail=unknown-app")
+		return nil
+	}
+	switch {
+	case !x.withinLimit():
+	case isUpgrade(r):
+		x.upgrade()
+	case x.cacheable():
+		x.serveCached()
+	default:
+		x.serveDirect()
+	}
+	return nil
+}
+
+// choose returns the route whose app a request is for, or nil.
+func (h *Handler) choose(x *exchange) *route {
+	if h.byID == nil {
+		return h.routes[0]
+	}
+	if rt := h.byID[x.req.AppID]; rt != nil {
+		return rt
+	}
+	// Downloads carry the application id in their path, health checks none at all.
+	if id, ok := strings.CutPrefix(x.path, "/files/"); ok {
+		id, _, _ = strings.Cut(id, "/")
+		return h.byID[id]
+	}
+	if x.req.Op == request.Health || x.r.Method == http.MethodOptions {
+		return h.routes[0]
+	}
+	return nil
+}
+
+// belowMount returns what follows the mount in an escaped path. The mount is matched as Express does, without regard
+// to case.
+func belowMount(path, mount string) (string, bool) {
+	if len(path) < len(mount) || !strings.EqualFold(path[:len(mount)], mount) {
+		return "", false
+	}
+	rest := path[len(mount):]
+	if rest == "" {
+		return "/", true
+	}
+	return rest, rest[0] == '/'
+}
+
+// stripInternal removes the headers that only the gateway and its workers may set.
+func stripInternal(h http.Header) {
+	for name := range h {
+		if isInternal(name) {
+			delete(h, name)
+		}
+	}
+}
+
+func isInternal(name string) bool {
+	const prefix = "X-Parsescale-"
+	return len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
+}
+
+// clientIP is the client's address as Caddy sees it, with trusted_proxies obeyed.
+func clientIP(r *http.Request) string {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return ip
+}
+
+func isUpgrade(r *http.Request) bool {
+	return r.Header.Get("Upgrade") != "" && strings.Contains(strings.ToLower(r.Header.Get("Connection")), "upgrade")
+}
+
+// key converts the classifier's key to the cache's: the two packages don't know each other.
+func (x *exchange) key() cache.Key {
+	k := x.req.Key()
+	return cache.Key{Hi: k.Hi, Lo: k.Lo, Len: k.Len}
+}
+
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddy.Validator             = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)

@@ -1,0 +1,68 @@
+package caddymodule
+
+import (
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// Handler is the gateway in front of the workers of a Parse app. It is terminal for requests below its mount: they are
+// classified, rate limited, answered from the cache or passed to a worker. Requests outside the mount go to the next
+// handler.
+type Handler struct {
+	// App names the app of the global option whose workers serve this mount. Default: the only app that is defined;
+	// where several are, the application id of each request decides.
+	App string `json:"app,omitempty"`
+	// Upstreams are existing Parse workers as host:port, for a site that needs no global option.
+	Upstreams []string `json:"upstreams,omitempty"`
+	// Mount is the path below which the Parse API lives. Default: the path of the directive's matcher, else /parse.
+	Mount string `json:"mount,omitempty"`
+	// MaxBody is the largest request body in bytes, files included; a larger one is refused with 413.
+	// Default: 20971520 (20 MB, as parse-server's maxUploadSize).
+	MaxBody int64 `json:"max_body,omitempty"`
+	// Cache configures the response cache. Default: on for bundled workers, off for upstreams.
+	Cache *CacheConfig `json:"cache,omitempty"`
+	// RateLimit bounds the requests of an app or a client. Default: no limit.
+	RateLimit *RateLimitConfig `json:"rate_limit,omitempty"`
+
+	runtime
+}
+
+// CacheConfig configures the response cache of an app.
+type CacheConfig struct {
+	// Off turns the cache off. Default: false.
+	Off bool `json:"off,omitempty"`
+	// TTL is how long an answer may be served at most. A write that touches it ends it sooner. Default: 10m for bundled
+	// workers, 5s for upstreams, where more than 5s is refused.
+	TTL caddy.Duration `json:"ttl,omitempty"`
+	// MaxSize bounds the memory of the app's cached answers and their index, in bytes. Default: 268435456 (256 MB).
+	MaxSize int64 `json:"max_size,omitempty"`
+	// MaxObject is the largest answer that is stored, in bytes. Default: 1048576 (1 MB).
+	MaxObject int64 `json:"max_object,omitempty"`
+}
+
+// RateLimitConfig bounds requests by the generic cell rate algorithm; what is over is refused with 429.
+type RateLimitConfig struct {
+	// Key says whose requests are counted together: app (default), ip (the client's address) or app_ip.
+	Key string `json:"key,omitempty"`
+	// Rate is how many requests are allowed in a window and how many at once: "20/10s burst 20".
+	Rate string `json:"default,omitempty"`
+	// MaxKeys bounds how many keys are remembered; the least recently used goes first. Default: 100000.
+	MaxKeys int `json:"max_keys,omitempty"`
+}
+
+func validRateLimitKey(k string) bool { return k == "app" || k == "ip" || k == "app_ip" }
+
+// The defaults of a handler.
+const (
+	defaultMount     = "/parse"
+	defaultMaxBody   = 20 << 20
+	defaultExactTTL  = 10 * time.Minute
+	defaultRemoteTTL = 5 * time.Second
+	defaultCacheSize = 256 << 20
+	defaultMaxObject = 1 << 20
+	defaultMaxKeys   = 100_000
+	// inspectLimit is how much of a body is read to classify a request. What is longer counts as a write of unknown
+	// classes; no read is that long.
+	inspectLimit = 1 << 20
+)

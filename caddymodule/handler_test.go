@@ -1,0 +1,200 @@
+package caddymodule
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func remoteSite(w *recordingWorker, body string) string {
+	return fmt.Sprintf("{\n\tadmin off\n}\n:9 {\n\tparse /parse/* %s {\n%s\n\t}\n}", w.addr(), body)
+}
+
+const found = `{"results":[{"objectId":"o1","n":1}]}`
+
+func TestCacheOfRemotePool(t *testing.T) {
+	w := newRecordingWorker(t, results)
+	s := newSite(t, remoteSite(w, "cache {\nttl 5s\n}"))
+	sdk := func(method, rest string) string {
+		return `{"_method":"` + method + `","_ApplicationId":"app"` + rest + `}`
+	}
+	s.run(t, w, []step{
+		{method: "GET", path: "/parse/classes/A?where=%7B%22n%22%3A1%7D", want: found, cache: "fwd=miss; stored", calls: 1},
+		{method: "GET", path: "/parse/classes/A?where=%7B%22n%22%3A1%7D", want: found, cache: "hit"},
+		{method: "GET", path: "/parse/classes/A?where=%7B%20%22n%22%20%3A%201.0%7D", want: found, cache: "hit"},
+		{method: "POST", path: "/parse/classes/A", body: `{"_method":"GET","where":{"n":1}}`, want: found, cache: "hit"},
+		{method: "GET", path: "/parse/classes/A?where=%7B%22n%22%3A2%7D", cache: "fwd=miss; stored", calls: 1},
+		{method: "GET", path: "/parse/classes/B", cache: "fwd=miss; stored", calls: 1},
+		{method: "GET", path: "/parse/classes/A?where=%7B%22n%22%3A1%7D", header: map[string]string{"If-None-Match": `W/"1"`}, status: 304, cache: "hit"},
+		{method: "GET", path: "/parse/classes/A?where=%7B%22n%22%3A1%7D", header: map[string]string{"Cache-Control": "no-cache"}, cache: "fwd=request", calls: 1},
+		{method: "GET", path: "/parse/classes/A?where=%7B%22n%22%3A1%7D", header: map[string]string{"X-Parse-Session-Token": "r:1"}, cache: "fwd=miss; stored", calls: 1},
+		{method: "GET", path: "/parse/classes/A?where=%7B%22n%22%3A1%7D", header: map[string]string{"X-Parse-Session-Token": "r:2"}, cache: "fwd=miss; stored", calls: 1},
+		{method: "GET", path: "/parse/classes/A?where=%7B%22n%22%3A1%7D", header: map[string]string{"X-Parse-Master-Key": "m"}, cache: "fwd=bypass", calls: 1},
+		{method: "GET", path: "/parse/classes/A?where=%7B%22n%22%3A1%7D", header: map[string]string{"Authorization": "Basic YTpi"}, cache: "fwd=bypass", calls: 1},
+		{method: "POST", path: "/parse/classes/A", body: sdk("GET", `,"where":{"n":1},"_MasterKey":"m"`), cache: "fwd=bypass", calls: 1},
+		// A write drops its class and nothing else.
+		{method: "POST", path: "/parse/classes/A", body: `{"n":1}`, status: 201, cache: "fwd=method", calls: 1},
+		{method: "GET", path: "/parse/classes/A?where=%7B%22n%22%3A1%7D", cache: "fwd=miss; stored", calls: 1},
+		{method: "GET", path: "/parse/classes/B", cache: "hit"},
+		// What a function writes can't be known.
+		{method: "POST", path: "/parse/functions/f", body: `{}`, status: 201, cache: "fwd=method", calls: 1},
+		{method: "GET", path: "/parse/classes/B", cache: "fwd=miss; stored", calls: 1},
+	})
+}
+
+func TestRemotePoolCachesOnlyIfTold(t *testing.T) {
+	w := newRecordingWorker(t, results)
+	s := newSite(t, remoteSite(w, ""))
+	s.run(t, w, []step{
+		{method: "GET", path: "/parse/classes/A", cache: "fwd=bypass", calls: 1},
+		{method: "GET", path: "/parse/classes/A", cache: "fwd=bypass", calls: 1},
+	})
+}
+
+func TestAnswersThatAreNotStored(t *testing.T) {
+	answer := func(header, value string, status int, body string) func(http.ResponseWriter, *http.Request, string) {
+		return func(w http.ResponseWriter, _ *http.Request, _ string) {
+			w.Header().Set("Content-Type", "application/json; charset=utf-8")
+			if header != "" {
+				w.Header().Set(header, value)
+			}
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	tests := []struct {
+		name  string
+		reply func(http.ResponseWriter, *http.Request, string)
+		path  string
+	}{
+		{"an error", answer("", "", 400, `{"code":102,"error":"x"}`), "/parse/classes/A"},
+		{"not found", answer("", "", 404, `{"code":101,"error":"Object not found."}`), "/parse/classes/A/o1"},
+		{"no-store", answer("Cache-Control", "no-store", 200, found), "/parse/classes/A"},
+		{"private", answer("Cache-Control", "private", 200, found), "/parse/classes/A"},
+		{"a cookie", answer("Set-Cookie", "a=b", 200, found), "/parse/classes/A"},
+		{"another content type", answer("Content-Type", "text/html", 200, found), "/parse/classes/A"},
+		{"not JSON", answer("", "", 200, `{"results":[`), "/parse/classes/A"},
+		{"a session token", answer("", "", 200, `{"objectId":"u1","sessionToken":"r:1"}`), "/parse/users/u1"},
+		{"too large", answer("", "", 200, `{"results":[{"objectId":"o1","s":"`+strings.Repeat("x", 2048)+`"}]}`), "/parse/classes/A"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newRecordingWorker(t, tt.reply)
+			s := newSite(t, remoteSite(w, "cache {\nmax_object 1KB\n}"))
+			for range 2 {
+				r := httptest.NewRequest("GET", tt.path, http.NoBody)
+				r.Header.Set("X-Parse-Application-Id", "app")
+				rec := httptest.NewRecorder()
+				s.server.ServeHTTP(rec, r)
+				if v := rec.Header().Get("Cache-Status"); strings.Contains(v, "stored") || strings.Contains(v, "hit") {
+					t.Errorf("Cache-Status %q", v)
+				}
+			}
+			if w.count() != 2 {
+				t.Errorf("%d requests reached the worker, want 2", w.count())
+			}
+		})
+	}
+}
+
+func TestForgedHeadersDoNotReachAWorker(t *testing.T) {
+	w := newRecordingWorker(t, results)
+	s := newSite(t, remoteSite(w, ""))
+	s.run(t, w, []step{{
+		method: "POST", path: "/parse/classes/A", body: `{}`, status: 201, cache: "fwd=method", calls: 1,
+		header: map[string]string{
+			"X-Parsescale-Client-Ip": "127.0.0.1", "X-Parsescale-Write-Id": "w", "X-Forwarded-For": "127.0.0.1",
+			"Forwarded": "for=127.0.0.1", "X-Real-Ip": "127.0.0.1",
+		},
+	}})
+	h := w.last().Header
+	for name := range h {
+		if isInternal(name) {
+			t.Errorf("%s reached the worker", name)
+		}
+	}
+	// httptest's requests come from 192.0.2.1.
+	if got := h.Values("X-Forwarded-For"); len(got) != 1 || got[0] != "192.0.2.1" {
+		t.Errorf("X-Forwarded-For is %q, want the client's address alone", got)
+	}
+	for _, name := range []string{"Forwarded", "X-Real-Ip"} {
+		if h.Get(name) != "" {
+			t.Errorf("%s reached the worker: %s", name, h.Get(name))
+		}
+	}
+}
+
+func TestRateLimit(t *testing.T) {
+	w := newRecordingWorker(t, results)
+	s := newSite(t, remoteSite(w, "rate_limit {\ndefault 2/1h burst 2\n}"))
+	refused := map[string]string{
+		"Access-Control-Allow-Origin": "*", "Ratelimit-Policy": `"default";q=2;w=3600`, "Retry-After": "1800",
+	}
+	s.run(t, w, []step{
+		{method: "GET", path: "/parse/classes/A", cache: "fwd=bypass", calls: 1, headers: map[string]string{"Retry-After": "", "Ratelimit-Policy": `"default";q=2;w=3600`}},
+		{method: "OPTIONS", path: "/parse/classes/A", status: 201, cache: "fwd", calls: 1},
+		{method: "GET", path: "/parse/classes/A", cache: "fwd=bypass", calls: 1},
+		{method: "GET", path: "/parse/classes/A", status: 429, want: `{"code":100,"error":"Too many requests."}`, cache: "detail=rate-limited", headers: refused},
+		{method: "GET", path: "/parse/classes/A", header: map[string]string{"X-Parse-Application-Id": "other"}, cache: "fwd=bypass", calls: 1},
+		{method: "POST", path: "/parse/batch", header: map[string]string{"X-Parse-Application-Id": "third"}, body: `{"requests":[{"method":"GET","path":"/parse/classes/A"},{"method":"GET","path":"/parse/classes/A"},{"method":"GET","path":"/parse/classes/A"}]}`, status: 429, cache: "detail=rate-limited"},
+	})
+}
+
+func TestRefusals(t *testing.T) {
+	w := newRecordingWorker(t, results)
+	s := newSite(t, remoteSite(w, "max_body 1KB"))
+	s.run(t, w, []step{
+		{method: "POST", path: "/parse/classes/A", body: `{"s":"` + strings.Repeat("x", 1024) + `"}`, status: 413, want: `{"error":"request entity too large"}`, cache: "detail=body-too-large", headers: map[string]string{"Access-Control-Allow-Origin": "*"}},
+	})
+	r := httptest.NewRequest("GET", "/other", http.NoBody)
+	rec := httptest.NewRecorder()
+	s.server.ServeHTTP(rec, r)
+	if w.count() != 0 || rec.Header().Get("Cache-Status") != "" {
+		t.Error("a request outside the mount was handled")
+	}
+}
+
+func TestSeveralAppsShareNothing(t *testing.T) {
+	one, two := newRecordingWorker(t, results), newRecordingWorker(t, results)
+	s := newSite(t, fmt.Sprintf("{\n\tadmin off\n\tparse {\n\t\tapp one {\n\t\t\tupstreams %s\n\t\t\tapp_id one\n\t\t}\n\t\tapp two {\n\t\t\tupstreams %s\n\t\t\tapp_id two\n\t\t}\n\t}\n}\n:9 {\n\tparse /parse/* {\n\t\tcache {\n\t\t\tttl 5s\n\t\t}\n\t}\n}", one.addr(), two.addr()))
+	as := func(id string) map[string]string { return map[string]string{"X-Parse-Application-Id": id} }
+	s.run(t, one, []step{
+		{method: "GET", path: "/parse/classes/A", header: as("one"), cache: "stored", calls: 1},
+		{method: "GET", path: "/parse/classes/A", header: as("two"), cache: "stored"},
+		{method: "GET", path: "/parse/classes/A", header: as("two"), cache: "hit"},
+		{method: "POST", path: "/parse/classes/A", header: as("one"), body: "{}", status: 201, calls: 1},
+		{method: "GET", path: "/parse/classes/A", header: as("two"), cache: "hit"},
+		{method: "GET", path: "/parse/classes/A", header: as("one"), cache: "stored", calls: 1},
+		{method: "GET", path: "/parse/classes/A", header: as("nobody"), status: 403, want: `{"error":"unauthorized"}`},
+	})
+	if two.count() != 1 {
+		t.Errorf("%d requests reached the second app, want 1", two.count())
+	}
+}
+
+func TestProvisionErrors(t *testing.T) {
+	global := func(body, site string) string {
+		return "{\n\tadmin off\n\tparse {\n" + body + "\n\t}\n}\n:9 {\n" + site + "\n}"
+	}
+	tests := []struct{ name, caddyfile, want string }{
+		{"no workers at all", "{\n\tadmin off\n}\n:9 {\n\tparse /parse/*\n}", "parse has no workers"},
+		{"an app that isn't defined", global("workers 1", "parse /parse/* {\napp shop\n}"), `the parse app "shop" isn't defined`},
+		{"MongoDB for bundled workers", global("workers 1 {\ndatabase_uri mongodb://h/d\n}", "parse /parse/*"), "bundled workers don't work on MongoDB"},
+		{"an option twice", global("workers 1 {\napp_id a\noption appId b\n}", "parse /parse/*"), "the option appId is given twice"},
+		{"an option that parse-server doesn't have", global("workers 1 {\noption nope 1\n}", "parse /parse/*"), "nope"},
+		{"a TTL over the level's", "{\n\tadmin off\n}\n:9 {\n\tparse /parse/* 127.0.0.1:1 {\ncache {\nttl 1m\n}\n}\n}", "at the cache level ttl an answer may live 5s at most"},
+		{"two mounts of one bundled app", global("workers 1", "parse /a/*\nparse /b/*"), "bundled workers serve one mount"},
+		{"several apps without ids", global("app a {\nupstreams 127.0.0.1:1\n}\napp b {\nupstreams 127.0.0.1:2\n}", "parse /parse/*"), "give the app \"a\" its app_id"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := trySite(t, tt.caddyfile)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("got %v, want an error with %q", err, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,217 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+
+	"go.uber.org/zap"
+
+	"github.com/parsescale/parsescale/policies/cache"
+	"github.com/parsescale/parsescale/policies/request"
+	"github.com/parsescale/parsescale/policies/upstream"
+	"github.com/parsescale/parsescale/server/change"
+)
+
+// withinLimit charges the request to the rate limit. It answers the request itself, and returns false, when the limit
+// is used up.
+func (x *exchange) withinLimit() bool {
+	l := x.route.limiter
+	if l == nil || x.r.Method == http.MethodOptions {
+		return true
+	}
+	d := l.Take(x.limitKey(), int64(x.req.Cost))
+	h := x.w.Header()
+	h["Ratelimit-Policy"] = []string{l.PolicyHeader()}
+	h["Ratelimit"] = []string{d.Header()}
+	if d.OK {
+		return true
+	}
+	h["Retry-After"] = []string{strconv.FormatInt(d.RetryAfterSeconds(), 10)}
+	x.refuse(tooMany, "fwd=bypass; detail=rate-limited")
+	return false
+}
+
+// limitKey is whose requests are counted together. The application id is whatever the client says, so where the
+// gateway knows the app's own id, requests with any other are counted per address: they can't mint keys.
+func (x *exchange) limitKey() string {
+	app := x.req.AppID
+	if own := x.route.appID; own != "" && app != own {
+		return "other\x00" + x.ip
+	}
+	switch x.route.limitKey {
+	case "ip":
+		return x.ip
+	case "app_ip":
+		return app + "\x00" + x.ip
+	}
+	return app
+}
+
+// cacheable reports whether the request may be answered from the cache, or its answer stored.
+func (x *exchange) cacheable() bool {
+	return x.req.Cacheable && x.route.caching && !x.req.NoStore && x.r.Method != http.MethodHead
+}
+
+// serveCached answers a read from the cache, or asks a worker once for everybody who asks the same meanwhile.
+func (x *exchange) serveCached() {
+	c, key := x.route.cache, x.key()
+	if !x.route.serving() {
+		// A worker that may have written is out of touch: nothing that is stored can be trusted until it is settled.
+		x.relay(x.forward(x.r.Context()), "fwd=miss; detail=feed-not-live")
+		return
+	}
+	if !x.req.NoCache {
+		if e, ok := c.Get(key); ok {
+			x.writeEntry(e, "hit")
+			return
+		}
+	}
+	fill, leader := c.Begin(key, x.reading())
+	if leader {
+		x.fill(fill)
+		return
+	}
+	if x.req.NoCache {
+		x.relay(x.forward(x.r.Context()), "fwd=request")
+		return
+	}
+	e, err := fill.Wait(x.r.Context())
+	if err != nil {
+		x.relay(x.forward(x.r.Context()), "fwd=miss")
+		return
+	}
+	x.writeEntry(e, "fwd=miss; collapsed")
+}
+
+// fill asks a worker, stores its answer if it may be stored, and answers. The question goes on when the client leaves:
+// others may be waiting for the answer.
+func (x *exchange) fill(f *cache.Fill) {
+	defer f.Abandon()
+	verdict := "fwd=miss"
+	if x.req.NoCache {
+		verdict = "fwd=request"
+	}
+	a := x.forward(context.WithoutCancel(x.r.Context()))
+	e, deps, ok := x.entry(a)
+	if !ok {
+		x.relay(a, verdict)
+		return
+	}
+	if f.Store(e, deps) {
+		verdict += "; stored"
+	}
+	x.writeEntry(e, verdict)
+}
+
+// reading tells the cache what a fill depends on before its answer is known.
+func (x *exchange) reading() cache.Reading {
+	return cache.Reading{
+		Class: x.req.Class, ObjectID: x.req.ObjectID, Query: x.req.Query,
+		Session: x.req.Session != "", Level: x.route.level,
+	}
+}
+
+// serveDirect passes a request on whose answer is not cached. What it may write is announced to the cache first, where
+// the workers don't do that themselves.
+func (x *exchange) serveDirect() {
+	verdict := "fwd=bypass"
+	switch {
+	case x.req.Write:
+		verdict = "fwd=method"
+	case x.req.Why != "":
+		verdict += "; detail=" + x.req.Why
+	}
+	if x.req.Write && !x.route.bundled() && x.route.caching {
+		// Twice: whatever was filled before the write may be old, and so may what is asked while it goes on. The cache
+		// neither serves nor stores what a change touches until that change is finished.
+		finish := x.route.cache.Prepare(x.changes())
+		a := x.forward(x.r.Context())
+		finish()
+		x.relay(a, verdict)
+		return
+	}
+	x.relay(x.forward(x.r.Context()), verdict)
+}
+
+// changes are what a write through this gateway may change, as far as its request tells.
+func (x *exchange) changes() []change.Change {
+	if x.req.Classes == nil {
+		return []change.Change{{Kind: change.Purge}} // no class: everything
+	}
+	all := make([]change.Change, len(x.req.Classes))
+	for i, class := range x.req.Classes {
+		all[i] = change.Change{Class: class, Kind: change.Purge}
+	}
+	return all
+}
+
+// answer is what the pool made of a request: a response or an error.
+type answer struct {
+	*upstream.Response
+	err error
+}
+
+// forward sends the request to a worker.
+func (x *exchange) forward(ctx context.Context) answer {
+	out := &upstream.Request{
+		Method: x.r.Method, URI: x.r.URL.RequestURI(), Host: x.r.Host, Header: x.r.Header, Prepare: x.prepare,
+		Body: x.body, Write: x.req.Write,
+		// Cloud code may work for minutes before it says a word.
+		Untimed: x.req.Op == request.Function || x.req.Op == request.Job,
+	}
+	if x.streamed {
+		out.Stream, out.StreamLength = x.r.Body, x.r.ContentLength
+	}
+	if x.req.Write && x.route.bundled() {
+		out.WriteID = newWriteID()
+	}
+	resp, err := x.route.pool.Do(ctx, out)
+	return answer{resp, err}
+}
+
+// relay answers with what a worker said, or with what became of the attempt.
+func (x *exchange) relay(a answer, verdict string) {
+	if a.err != nil {
+		x.fail(a.err, verdict)
+		return
+	}
+	if a.Stream != nil {
+		defer a.Stream.Close()
+	}
+	h := x.w.Header()
+	for name, values := range a.Header {
+		if !isInternal(name) {
+			h[name] = values
+		}
+	}
+	setCacheStatus(h, verdict)
+	x.w.WriteHeader(a.Status)
+	if a.Stream == nil {
+		_, _ = x.w.Write(a.Body) // the client may be gone
+		return
+	}
+	if _, err := io.Copy(x.w, a.Stream); err != nil {
+		x.handler.logger.Debug("an answer ended early", zap.Error(err))
+		panic(http.ErrAbortHandler) // the client must not take the part for the whole
+	}
+}
+
+// fail answers a request that no worker answered.
+func (x *exchange) fail(err error, verdict string) {
+	switch {
+	case errors.Is(err, context.Canceled):
+		x.w.WriteHeader(499) // nobody is listening
+		return
+	case errors.Is(err, upstream.ErrOutcomeUnknown):
+		x.refuse(outcomeUnknown, verdict)
+	case errors.Is(err, context.DeadlineExceeded):
+		x.refuse(timedOut, verdict)
+	default:
+		x.w.Header()["Retry-After"] = []string{"1"}
+		x.refuse(noWorker, verdict)
+	}
+	x.handler.logger.Warn("no worker answered", zap.String("app", x.route.name), zap.String("op", x.req.Op.String()), zap.Error(err))
+}

@@ -1,0 +1,116 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/parsescale/parsescale/policies/cache"
+	"github.com/parsescale/parsescale/server/config"
+)
+
+// settings are an app's settings with everything resolved that can be before it starts.
+type settings struct {
+	name  string
+	appID string
+	mount string
+	level cache.Level
+	// bundled workers
+	workers *Workers
+	options map[string]json.RawMessage // by parse-server's names
+	// upstreams
+	upstreams []string // scheme://host:port
+	healthURI string
+
+	cacheSize int64
+}
+
+func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
+	if err := c.validate(name); err != nil {
+		return nil, err
+	}
+	s := &settings{name: name, mount: h.Mount, cacheSize: h.cacheSize()}
+	if c.Workers == nil {
+		s.level, s.appID = cache.TTL, c.AppID
+		s.healthURI = c.HealthURI
+		if s.healthURI == "" {
+			s.healthURI = h.Mount + "/health"
+		}
+		for _, u := range c.Upstreams {
+			full, err := upstreamURL(u)
+			if err != nil {
+				return nil, err
+			}
+			s.upstreams = append(s.upstreams, full)
+		}
+		return s, nil
+	}
+	w, err := c.Workers.resolve()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := databaseDir(w.DatabaseURI); err != nil {
+		return nil, err
+	}
+	s.level, s.workers, s.appID, s.healthURI = cache.Exact, w, w.AppID, h.Mount+"/health"
+	if s.options, err = w.serverOptions(h.Mount); err != nil {
+		return nil, err
+	}
+	return s, s.checkOptions()
+}
+
+// checkOptions has the worker's own rules applied to its options, so that `validate` finds what a start would.
+func (s *settings) checkOptions() error {
+	options := maps.Clone(s.options)
+	if options["masterKey"] == nil {
+		options["masterKey"] = json.RawMessage(`"made at the first start"`)
+	}
+	b, err := json.Marshal(options)
+	if err != nil {
+		return fmt.Errorf("cannot encode the workers' options: %w", err)
+	}
+	_, _, err = config.FromJSON(b)
+	return err
+}
+
+// identity is what makes an app the same app across config reloads; all other settings can change under it.
+type identity struct {
+	name, appID, mount string
+	database           string // "" for upstreams
+}
+
+func (s *settings) identity() identity {
+	id := identity{name: s.name, appID: s.appID, mount: s.mount}
+	if s.workers != nil {
+		id.database = s.workers.DatabaseURI
+	}
+	return id
+}
+
+// databaseDir is the folder where an app keeps what belongs beside its database.
+func databaseDir(uri string) (string, error) {
+	path, ok := strings.CutPrefix(uri, "sqlite://")
+	if !ok {
+		scheme, _, _ := strings.Cut(uri, "://")
+		if scheme == "mongodb" || scheme == "mongodb+srv" {
+			return "", fmt.Errorf("bundled workers don't work on MongoDB; put the gateway in front of your existing parse-server instances instead (upstreams)")
+		}
+		return "", fmt.Errorf("bundled workers need a database_uri of the form sqlite://path.db, not the scheme %q", scheme)
+	}
+	path, _, _ = strings.Cut(path, "?")
+	if path == "" {
+		return "", fmt.Errorf("the database_uri %q names no file", uri)
+	}
+	return filepath.Dir(path), nil
+}
+
+// drainTimeout bounds how long a stopping worker may finish its requests.
+func (s *settings) drainTimeout() time.Duration {
+	if s.workers != nil && s.workers.DrainTimeout > 0 {
+		return time.Duration(s.workers.DrainTimeout)
+	}
+	return 30 * time.Second
+}

@@ -1,0 +1,74 @@
+package caddymodule
+
+import (
+	"github.com/parsescale/parsescale/caddymodule/supervisor"
+	"github.com/parsescale/parsescale/policies/cache"
+	"github.com/parsescale/parsescale/policies/feed"
+	"github.com/parsescale/parsescale/policies/ratelimit"
+	"github.com/parsescale/parsescale/policies/upstream"
+)
+
+// AppStatus is one app in the answer of GET /parse/status.
+type AppStatus struct {
+	// AppID is the application id, where the gateway knows it.
+	AppID string `json:"app_id,omitempty"`
+	// Mount is the path of the Parse API.
+	Mount string `json:"mount"`
+	// Level is the cache's level, Promise what it means.
+	Level   string `json:"level"`
+	Promise string `json:"promise"`
+	// Serving: cached answers may be served at this moment.
+	Serving bool `json:"serving"`
+	// Workers are the workers requests are sent to.
+	Workers []WorkerStatus `json:"workers"`
+	// Cache are the cache's counters.
+	Cache cache.Stats `json:"cache"`
+	// Feed is the change feed; absent for upstreams.
+	Feed *feed.Status `json:"feed,omitempty"`
+	// Limits are the rate limits' counters, by their settings.
+	Limits map[string]ratelimit.Stats `json:"limits,omitempty"`
+}
+
+// WorkerStatus joins what the pool and the supervisor know of a worker.
+type WorkerStatus struct {
+	upstream.Status
+	// Process is the child process; absent for upstreams.
+	Process *supervisor.WorkerStatus `json:"process,omitempty"`
+}
+
+func (g *gateway) status() AppStatus {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := AppStatus{
+		AppID: g.appID, Mount: g.mount, Level: g.level.String(), Promise: g.level.Promise(), Serving: g.serving(),
+		Cache: g.cache.Stats(), Workers: []WorkerStatus{},
+	}
+	processes := map[string]supervisor.WorkerStatus{}
+	if g.sup != nil {
+		for _, p := range g.sup.Status() {
+			processes[p.Name] = p
+		}
+	}
+	for _, w := range g.pool.Status() {
+		ws := WorkerStatus{Status: w}
+		if p, ok := processes[w.Name]; ok {
+			ws.Process = &p
+			delete(processes, w.Name)
+		}
+		s.Workers = append(s.Workers, ws)
+	}
+	for _, p := range processes { // starting, or just gone: in no pool
+		s.Workers = append(s.Workers, WorkerStatus{Status: upstream.Status{Name: p.Name}, Process: &p})
+	}
+	if g.hub != nil {
+		f := g.hub.Status()
+		s.Feed = &f
+	}
+	for c, l := range g.limiters {
+		if s.Limits == nil {
+			s.Limits = map[string]ratelimit.Stats{}
+		}
+		s.Limits[c.Key+" "+c.Rate] = l.Stats()
+	}
+	return s
+}
