@@ -135,6 +135,7 @@ func elementIn(b *sqlbuild.Builder, values []any) {
 	for _, v := range values {
 		switch v := v.(type) {
 		case nil:
+			kinds += " OR e.type='null'"
 		case string:
 			texts = append(texts, v)
 		case float64:
@@ -207,7 +208,7 @@ func (dialect) ArrayPrefix(b *sqlbuild.Builder, col string, prefixes []string) {
 func (dialect) ArrayWithin(b *sqlbuild.Builder, col string, values []any) {
 	for _, v := range values {
 		switch v.(type) {
-		case string, float64, bool:
+		case nil, string, float64, bool:
 		default:
 			b.Raw("parse_jsonb_contains(")
 			b.Arg(schema.Array, json(values))

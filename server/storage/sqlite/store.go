@@ -31,6 +31,8 @@ type Options struct {
 	Readers int
 	// AuthProviders are the providers whose ids are unique among users. Default "anonymous".
 	AuthProviders []string
+	// GroupTime is for how long a group of writes that share a commit lets in more that wait. Default 5 ms.
+	GroupTime time.Duration
 	// WriteIDTTL is how long the result of a write with an id is kept. Default 5 minutes.
 	WriteIDTTL time.Duration
 	// Clock is the time. Default time.Now.
@@ -46,6 +48,9 @@ func (o *Options) defaults() {
 	}
 	if o.AuthProviders == nil {
 		o.AuthProviders = []string{"anonymous"}
+	}
+	if o.GroupTime == 0 {
+		o.GroupTime = 5 * time.Millisecond
 	}
 	if o.WriteIDTTL == 0 {
 		o.WriteIDTTL = 5 * time.Minute

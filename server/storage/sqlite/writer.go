@@ -11,11 +11,8 @@ import (
 	"github.com/parsescale/parsescale/server/change"
 )
 
-// The bounds of a group: how many writes share a commit, and for how long more are let in while others wait for it.
-const (
-	maxGroup     = 128
-	maxGroupTime = 5 * time.Millisecond
-)
+// maxGroup is how many writes share a commit at most. Other processes wait meanwhile, as do those who wrote first.
+const maxGroup = 128
 
 // sweepEvery is how often expired write ids are deleted.
 const sweepEvery = 30 * time.Second
@@ -124,7 +121,7 @@ func (g *group) run(first *write) {
 
 // next takes the next write of the queue, if there is one and the group isn't full.
 func (g *group) next(start time.Time) *write {
-	for len(g.members) < maxGroup && time.Since(start) < maxGroupTime {
+	for len(g.members) < maxGroup && time.Since(start) < g.store.options.GroupTime {
 		select {
 		case w, ok := <-g.store.queue:
 			if !ok {
