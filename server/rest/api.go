@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -169,34 +168,6 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	res.write(t, r)
 }
-
-// tracked knows whether an answer has begun.
-type tracked struct {
-	http.ResponseWriter
-	wrote bool
-}
-
-func (t *tracked) WriteHeader(status int) {
-	t.wrote = true
-	t.ResponseWriter.WriteHeader(status)
-}
-
-func (t *tracked) Write(p []byte) (int, error) {
-	t.wrote = true
-	return t.ResponseWriter.Write(p)
-}
-
-// ReadFrom lets http.ServeContent use sendfile.
-func (t *tracked) ReadFrom(r io.Reader) (int64, error) {
-	t.wrote = true
-	if rf, ok := t.ResponseWriter.(io.ReaderFrom); ok {
-		return rf.ReadFrom(r)
-	}
-	return io.Copy(struct{ io.Writer }{t.ResponseWriter}, r)
-}
-
-// Unwrap serves http.ResponseController.
-func (t *tracked) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
 // gatewayFields reads what only the gateway may say.
 func (a *API) gatewayFields(h http.Header) (from netip.Addr, writeID string) {

@@ -138,6 +138,8 @@ func TestBadInput(t *testing.T) {
 	}
 	w.run([]Scenario{
 		{Name: "nothing was half written", Method: "GET", Path: "/classes/T?count=1&limit=0", Headers: app(), Status: 200, Exact: `{"results":[],"count":1}`},
+		{Name: "a refused update makes no class", Method: "PUT", Path: "/classes/Unmade/zzzzzzzzzz", Body: `{"s":"y"}`, Headers: app(), Status: 404},
+		{Name: "the class isn't there", Method: "GET", Path: "/schemas/Unmade", Headers: master(), Status: 400, Subset: `{"code":103}`},
 		{Name: "still alive", Method: "GET", Path: "/health", Status: 200, Exact: `{"status":"ok"}`},
 	})
 }

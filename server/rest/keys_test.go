@@ -100,7 +100,7 @@ func TestGatewayFields(t *testing.T) {
 	if res := w.do("GET", "/classes/A?count=1&limit=0", "", from()); res.body != `{"results":[],"count":3}` {
 		t.Errorf("after the repeats: %s", res.body)
 	}
-	token := member(t, w.do("POST", "/users", `{"username":"u","password":"p"}`, from()).body, "sessionToken")
+	token := member(t, w.do("POST", "/users", `{"username":"u","password":"p"}`, app("X-Parsescale-Client-Ip", "8.8.8.8")).body, "sessionToken")
 	res := w.do("GET", "/classes/A", "", map[string]string{"X-Parse-Application-Id": "APP", "X-Parse-Session-Token": token, "X-Parsescale-Client-Ip": "8.8.8.8"})
 	if res.header.Get("X-Parsescale-Reads") == "" {
 		t.Error("an answer for a session names no dependencies")
