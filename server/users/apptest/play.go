@@ -96,3 +96,6 @@ func (a *App) match(want, got string) bool {
 	}
 	return true
 }
+
+// Forget forgets a name, without its brackets.
+func (a *App) Forget(name string) { delete(a.names, "<"+name+">") }
