@@ -125,6 +125,20 @@ const (
 	bypassed = "bypassed" // not a matter of the cache
 )
 
+// stored asks until the answer comes from the cache, and returns that answer. Right after a write the first answer may not
+// be kept: the gateway hears from the worker that the write is over only after the client has its answer.
+func (c *client) stored(t *testing.T, path string) answer {
+	t.Helper()
+	for range 100 {
+		if a := c.must(t, "GET", path, "", nil); a.verdict() == hit {
+			return a
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatalf("GET %s: asked 100 times and never answered from the cache", path)
+	return answer{}
+}
+
 // verdict reads Cache-Status (RFC 9211).
 func (a answer) verdict() string {
 	rest, ok := strings.CutPrefix(a.header.Get("Cache-Status"), "parsescale; ")
