@@ -11,8 +11,8 @@ import (
 
 // What TestWorkerKilled demands at least while a worker dies every second, on two slow cores.
 const (
-	minThroughput = 100.0 // requests answered in a second
-	minHitShare   = 0.2   // of the reads of a class that nobody writes
+	minThroughput = 500.0 // requests answered in a second
+	minHitShare   = 0.5   // of the reads of a class that nobody writes
 	maxFailed     = 0.005 // of the requests: writes that were refused; the gateway repeats those whose worker died
 )
 
