@@ -45,7 +45,7 @@ func evaluate(e Expr, d Document) outcome {
 	case Or:
 		return disjunction(e, d)
 	case Nor:
-		return disjunction(e, d).not()
+		return nor(e, d)
 	case *Compare:
 		return at(d, e.Path, e, compareField, comparePath)
 	case *In:
@@ -73,6 +73,21 @@ func disjunction(terms []Expr, d Document) outcome {
 	return o
 }
 
+func nor(terms []Expr, d Document) outcome {
+	o := isFalse
+	for _, term := range terms {
+		p := evaluate(term, d)
+		if e, ok := term.(*Exists); ok && !e.Want {
+			// PostgreSQL parse-server drops it if the class has no such field.
+			p |= isFalse
+		}
+		if o = o.or(p); o == isTrue {
+			break
+		}
+	}
+	return o.not()
+}
+
 // at evaluates a condition on what path leads to: a field's value, or a place inside it (found tells whether there is
 // one).
 func at[E any](d Document, path Path, e E, field func(E, any) outcome, inside func(e E, v any, found bool) outcome) outcome {
@@ -96,9 +111,11 @@ func at[E any](d Document, path Path, e E, field func(E, any) outcome, inside fu
 
 func existsField(e *Exists, v any) outcome { return holds((v != nil) == e.Want) }
 
+// existsPath: PostgreSQL parse-server doesn't look inside a field. It drops {"$exists": false}, and finds nothing at all
+// with {"$exists": true}.
 func existsPath(e *Exists, v any, found bool) outcome {
-	if found && v == nil {
+	if !e.Want || found && v == nil {
 		return anything
 	}
-	return holds(found == e.Want)
+	return holds(found)
 }

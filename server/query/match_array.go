@@ -2,31 +2,41 @@ package query
 
 import "strconv"
 
-// compareArray: on an Array column $eq means "contains", $ne "doesn't contain"; an array has no order.
+// compareArray: on an Array column equality means "contains", $ne "doesn't contain"; an array has no order.
+//
+// That is so for Pointers. PostgreSQL parse-server compares other operands of equality, and those of order, with the
+// whole column if they are JSON, and fails if not.
 func compareArray(op Op, list []any, w any) outcome {
-	o := isFalse
-	switch w := w.(type) {
-	case []any:
-		// Equality with the whole array is an error on PostgreSQL.
-		o = unlike
-		if nestedEqual(list, w) != isFalse {
-			return anything
-		}
-	case string:
-		if mayBeJSON(w) {
-			return anything
-		}
+	if op == Ne {
+		return contains(list, w).not()
 	}
-	switch op {
-	case Eq:
-		return o.or(contains(list, w))
-	case Ne:
-		return o.or(contains(list, w)).not()
-	}
-	if w == "" || w == false {
+	text, isText := columnText(w)
+	_, isNumber := w.(float64)
+	_, isBool := w.(bool)
+	if op != Eq {
+		if isNumber || isBool {
+			return unlike
+		}
 		return anything
 	}
-	return unlike
+	o := contains(list, w)
+	switch {
+	case isNumber || isBool:
+		return o
+	case isText && mayBeJSON(text):
+		return anything
+	case !isText || isJSON(text):
+		o |= unlike
+	}
+	if whole, ok := w.([]any); ok && nestedEqual(list, whole) != isFalse {
+		return anything
+	}
+	return o
+}
+
+func isJSON(text string) bool {
+	_, err := decodePlain([]byte(text))
+	return err == nil
 }
 
 func contains(list []any, w any) outcome {

@@ -13,6 +13,10 @@ func compareField(e *Compare, v any) outcome {
 		case Eq:
 			return holds(v == nil)
 		case Ne:
+			if list, ok := v.([]any); ok {
+				// Not missing, or not with a null in it.
+				return isTrue | contains(list, nil).not()
+			}
 			return holds(v != nil)
 		}
 		return anything
@@ -37,32 +41,31 @@ func compareField(e *Compare, v any) outcome {
 // falsy: PostgreSQL parse-server drops {"$gt": ""} and {"$gt": false}.
 func falsy(e *Compare) bool { return e.Op > Ne && (e.Value == "" || e.Value == false) }
 
-// compareValues compares a column's value with an operand, neither of them nil.
+// compareValues compares a column's value with an operand, neither of them nil. A text operand (see columnText) is read
+// as a value of the column's type where PostgreSQL can.
 func compareValues(op Op, v, w any) outcome {
 	switch v := v.(type) {
 	case []any:
 		return compareArray(op, v, w)
 	case float64:
-		switch w := w.(type) {
-		case float64:
+		if w, ok := w.(float64); ok {
 			return holds(ordered(op, compareNumbers(v, w)))
-		case string:
-			if looksNumeric(w) {
-				return anything
-			}
+		}
+		if text, ok := columnText(w); ok && looksNumeric(text) {
+			return anything
 		}
 	case bool:
-		switch w := w.(type) {
-		case bool:
+		if w, ok := w.(bool); ok {
 			return holds(ordered(op, compareBools(v, w)))
-		case string:
+		}
+		if text, ok := columnText(w); ok && looksBoolean(text) {
 			return anything
 		}
 	case Date:
-		switch w := w.(type) {
-		case Date:
+		if w, ok := w.(Date); ok {
 			return holds(ordered(op, v.Compare(w.Time)))
-		case string:
+		}
+		if _, ok := columnText(w); ok {
 			return anything
 		}
 	case string, Pointer, File:
@@ -94,6 +97,10 @@ func compareText(op Op, v, w any) outcome {
 		return mismatch(op)
 	}
 	result := ordered(op, strings.Compare(a, b))
+	if _, isFile := w.(File); isFile && op <= Ne && a == b {
+		// For equality PostgreSQL parse-server takes a File as JSON, which no name equals.
+		return anything
+	}
 	if sameKind(v, w) {
 		return holds(result)
 	}
@@ -184,6 +191,12 @@ func looksNumeric(s string) bool {
 	}
 }
 
+// looksBoolean reports whether PostgreSQL might read a string as a boolean: true, yes, on, 1 and so on, shortened too.
+func looksBoolean(s string) bool {
+	s = strings.TrimLeft(s, " \t\r\n\v\f")
+	return s != "" && strings.IndexByte("tTfFyYnNoO10", s[0]) >= 0
+}
+
 // ordered is what an operator makes of a three-way comparison.
 func ordered(op Op, c int) bool {
 	switch op {
@@ -233,10 +246,10 @@ func inField(e *In, v any) outcome {
 	o := isFalse
 	for _, w := range e.Values {
 		switch {
+		case isArray:
+			o = o.or(contains(list, w))
 		case w != nil:
 			o = o.or(compareValues(Eq, v, w))
-		case isArray:
-			o = o.or(contains(list, nil))
 		}
 		if o == isTrue {
 			break

@@ -63,14 +63,14 @@ func comparePath(e *Compare, v any, found bool) outcome {
 		}
 		return holds(found == (e.Op == Ne))
 	}
+	if falsy(e) {
+		return anything
+	}
 	if v == nil {
 		if e.Op == Ne {
 			return isTrue
 		}
 		return unlike
-	}
-	if falsy(e) {
-		return anything
 	}
 	switch w := e.Value.(type) {
 	case float64:
