@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -20,6 +20,7 @@ import (
 	"github.com/parsescale/parsescale/policies/feed"
 	"github.com/parsescale/parsescale/policies/ratelimit"
 	"github.com/parsescale/parsescale/policies/upstream"
+	"github.com/parsescale/parsescale/server/storage/sqlite"
 )
 
 // startTimeout is how long a config waits for the first worker to be ready.
@@ -41,6 +42,7 @@ type gateway struct {
 	applied  *settings              // nil before the first apply
 	options  json.RawMessage        // what the workers were started with
 	sup      *supervisor.Supervisor // nil for upstreams, and before the first apply
+	claim    io.Closer              // on the database, together with sup
 	limiters map[RateLimitConfig]*ratelimit.Limiter
 }
 
@@ -95,25 +97,7 @@ func (g *gateway) applyWorkers(s *settings, log *slog.Logger) error {
 		return err
 	}
 	if g.sup == nil {
-		dir, err := databaseDir(s.workers.DatabaseURI)
-		if err != nil {
-			return err
-		}
-		sup, err := supervisor.New(supervisor.Options{
-			App: s.appID, Count: s.workers.Count, StateDir: filepath.Join(dir, "gateway"), ServerOptions: options,
-			Hub: g.hub, Pool: g.pool, Logger: log, DrainTimeout: s.drainTimeout(),
-		})
-		if err != nil {
-			return err
-		}
-		if err := sup.Start(context.Background()); err != nil {
-			return err
-		}
-		g.sup, g.options = sup, options
-		// A mistake in the options shows when the first worker starts: then the config is refused.
-		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-		defer cancel()
-		return sup.WaitReady(ctx, 1)
+		return g.startWorkers(s, options, log)
 	}
 	if !bytes.Equal(options, g.options) {
 		// New workers may answer the same question differently, so nothing that the old ones said is kept.
@@ -126,6 +110,33 @@ func (g *gateway) applyWorkers(s *settings, log *slog.Logger) error {
 		g.options = options
 	}
 	return g.sup.Scale(s.workers.Count)
+}
+
+// startWorkers starts the first workers and waits until one is ready: a mistake in the options shows then, and the
+// config is refused.
+func (g *gateway) startWorkers(s *settings, options json.RawMessage, log *slog.Logger) error {
+	dir, err := sqlite.GatewayDir(s.workers.DatabaseURI)
+	if err != nil {
+		return err
+	}
+	sup, err := supervisor.New(supervisor.Options{
+		App: s.appID, Count: s.workers.Count, StateDir: dir, ServerOptions: options,
+		Hub: g.hub, Pool: g.pool, Logger: log, DrainTimeout: s.drainTimeout(),
+	})
+	if err != nil {
+		return err
+	}
+	claim, err := sqlite.Claim(s.workers.DatabaseURI)
+	if err != nil {
+		return err
+	}
+	if err := sup.Start(context.Background()); err != nil {
+		return errors.Join(err, claim.Close())
+	}
+	g.sup, g.options, g.claim = sup, options, claim
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	return sup.WaitReady(ctx, 1)
 }
 
 // startOptions are the options workers start with: what the config says and the master key that was made for it.
@@ -196,7 +207,7 @@ func (g *gateway) stop() error {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), drain+5*time.Second)
 		defer cancel()
-		errs = append(errs, g.sup.Stop(ctx))
+		errs = append(errs, g.sup.Stop(ctx), g.claim.Close())
 	}
 	return errors.Join(append(errs, g.pool.Close())...)
 }

@@ -105,5 +105,5 @@ type WorkerStatus struct {
 	Since    time.Time `json:"since"` // of the state
 	Restarts int       `json:"restarts"`
 	// LastError is why the worker ended the last time, "" if it never did.
-	LastError string `json:"lastError,omitempty"`
+	LastError string `json:"last_error,omitempty"`
 }

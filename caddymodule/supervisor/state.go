@@ -17,7 +17,7 @@ import (
 type record struct {
 	// Boot identifies the run of the machine: process ids and start times mean nothing in another one.
 	Boot      string      `json:"boot"`
-	SocketDir string      `json:"socketDir"`
+	SocketDir string      `json:"socket_dir"`
 	Children  []childMark `json:"children"`
 }
 

@@ -107,7 +107,7 @@ func (n *Node) load(now time.Duration) float64 {
 // Status is a Node as the status page shows it.
 type Status struct {
 	// InFlight is the number of requests under way.
-	InFlight int64 `json:"inFlight"`
+	InFlight int64 `json:"in_flight"`
 	// Latency is the averaged latency; zero when unknown.
 	Latency time.Duration `json:"latency"`
 	// Weight is 1 past the slow start, less during it.

@@ -327,7 +327,7 @@ func (b *Breaker) State() State { return stateOf(b.epoch.Load()) }
 type Status struct {
 	State string `json:"state"`
 	// RetryAt is when an open breaker lets a probe through.
-	RetryAt time.Time `json:"retryAt,omitzero"`
+	RetryAt time.Time `json:"retry_at,omitzero"`
 	// Opens is how often it opened without being closed for a whole window in between.
 	Opens int64 `json:"opens"`
 	// Successes and Failures within the window.

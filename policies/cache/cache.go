@@ -247,14 +247,14 @@ type Stats struct {
 	Entries int `json:"entries"`
 	// Bytes is the memory of entries, of fills under way and of the index, in bytes; MaxBytes is its bound.
 	Bytes    int64  `json:"bytes"`
-	MaxBytes int64  `json:"maxBytes"`
+	MaxBytes int64  `json:"max_bytes"`
 	Hits     uint64 `json:"hits"`
 	Misses   uint64 `json:"misses"`
 	// Fills counts the questions that a worker was asked for the cache, Collapsed those that waited for one of them.
 	Fills     uint64 `json:"fills"`
 	Collapsed uint64 `json:"collapsed"`
 	// RefusedFills counts the answers that weren't stored because a change may have touched them on their way.
-	RefusedFills uint64 `json:"refusedFills"`
+	RefusedFills uint64 `json:"refused_fills"`
 	// Oversized counts the answers that weren't stored because of their size, or of all they depend on.
 	Oversized uint64 `json:"oversized"`
 	// Invalidations, Evictions and Expirations count the entries dropped by a change, for room, and by age.
@@ -265,7 +265,7 @@ type Stats struct {
 	Changes uint64 `json:"changes"`
 	// Filling is the number of fills that may be joined, OpenPrepares that of the prepares that aren't finished.
 	Filling      int `json:"filling"`
-	OpenPrepares int `json:"openPrepares"`
+	OpenPrepares int `json:"open_prepares"`
 }
 
 // Stats returns the counters.

@@ -147,7 +147,7 @@ func (m *Member) ProbeAfter(now time.Time) time.Duration {
 type Status struct {
 	State string `json:"state"`
 	// EjectedUntil is when an ejected worker comes back.
-	EjectedUntil time.Time `json:"ejectedUntil,omitzero"`
+	EjectedUntil time.Time `json:"ejected_until,omitzero"`
 	// Failures of requests in a row.
 	Failures int64 `json:"failures"`
 }

@@ -9,9 +9,9 @@ type Status struct {
 	// State is up, ejected (for a while, after failed requests), down (by failed health checks) or draining.
 	State string `json:"state"`
 	// InFlight is the number of requests it is answering now.
-	InFlight int64 `json:"inFlight"`
+	InFlight int64 `json:"in_flight"`
 	// LatencyMS is the averaged time to the header of an answer in milliseconds (peak-EWMA); 0: unknown.
-	LatencyMS float64 `json:"latencyMs"`
+	LatencyMS float64 `json:"latency_ms"`
 	// Weight is below 1 in the first seconds of a new worker.
 	Weight float64 `json:"weight"`
 	// Breaker is closed, half-open or open.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -67,6 +68,7 @@ type Store struct {
 	driver   *driversqlite.Driver
 	catalog  atomic.Pointer[catalog] // the newest one known
 	turn     *turnstile
+	claim    io.Closer // nil if an announcer's gateway has the claim
 
 	queue      chan *write
 	writerDone chan struct{}
@@ -105,16 +107,30 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := registerFunctions(s.driver); err != nil {
 		return nil, err
 	}
+	if o.Announcer == nil {
+		if s.claim, err = loc.claim(false, "a gateway runs workers on it, and its cache would miss what is written here; stop the gateway first, or send requests through it"); err != nil {
+			return nil, err
+		}
+	}
 	if s.turn, err = openTurnstile(loc.path); err != nil {
+		s.unclaim()
 		return nil, err
 	}
 	w, err := s.openWriter(ctx)
 	if err != nil {
 		s.turn.close()
+		s.unclaim()
 		return nil, err
 	}
 	go w.loop()
 	return s, nil
+}
+
+// unclaim lets a gateway have the database.
+func (s *Store) unclaim() {
+	if s.claim != nil {
+		_ = s.claim.Close()
+	}
 }
 
 // openWriter prepares the file, one process at a time.
@@ -170,6 +186,7 @@ func (s *Store) Close() error {
 	s.running.Wait()
 	close(s.queue)
 	<-s.writerDone
+	s.unclaim()
 	return nil
 }
 
