@@ -103,7 +103,7 @@ func TestStatsJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"entries":1`, `"hits":1`, `"misses":1`, `"fills":1`, `"changes":1`, `"maxBytes":1048576`} {
+	for _, want := range []string{`"entries":1`, `"hits":1`, `"misses":1`, `"fills":1`, `"changes":1`, `"max_bytes":1048576`} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("%s isn't in %s", want, b)
 		}
