@@ -54,26 +54,32 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 	paths := newPaths(o, s.store)
 	s.api, err = rest.New(rest.Options{
 		Config: o, Reader: paths.read, Writer: paths.write, Users: paths.users, Store: s.store, Files: s.files,
-		Gateway: env.Gateway, State: s.State, Logger: env.Logger,
+		Gateway: env.Gateway, State: s.taken, Logger: env.Logger,
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.files.Close(), s.store.Close())
 	}
-	s.setState("ok")
+	s.mu.Lock()
+	s.state = "ok"
+	s.mu.Unlock()
 	return s, nil
 }
 
-// State is what /health says: "ok", "starting" before that, "error" once the server is closed.
+// State is "ok" as long as the server takes requests, "starting" before and "error" after that.
 func (s *Server) State() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.closing {
+		return "error"
+	}
 	return s.state
 }
 
-func (s *Server) setState(state string) {
+// taken is the state for requests that were taken: they are served to their end.
+func (s *Server) taken() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state = state
+	return s.state
 }
 
 // ServeHTTP implements http.Handler. After Close it refuses.
@@ -100,7 +106,7 @@ func (s *Server) Close(ctx context.Context) error {
 		s.mu.Unlock()
 		return nil
 	}
-	s.closing, s.state = true, "error"
+	s.closing = true
 	s.mu.Unlock()
 	idle := make(chan struct{})
 	go func() {

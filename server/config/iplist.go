@@ -1,3 +1,4 @@
+//nolint:revive,staticcheck // the messages are parse-server's, word for word
 package config
 
 import (
@@ -28,7 +29,7 @@ func (l IPList) Matcher(option string) (*IPMatcher, error) {
 		p, err := parseNetwork(text)
 		if err != nil {
 			ip, _, _ := strings.Cut(text, "/")
-			return nil, fmt.Errorf("The Parse Server option %q contains an invalid IP address %q.", option, ip) //nolint:staticcheck // parse-server's words
+			return nil, fmt.Errorf("The Parse Server option %q contains an invalid IP address %q.", option, ip)
 		}
 		m.networks = append(m.networks, p)
 	}

@@ -1,3 +1,4 @@
+//nolint:revive,staticcheck // the messages are parse-server's, word for word
 package config
 
 import (
@@ -121,7 +122,7 @@ func parseFile(data []byte) (map[string]any, error) {
 	if apps, ok := raw["apps"]; ok {
 		list, _ := apps.([]any)
 		if len(list) > 1 {
-			return nil, errors.New("Multiple apps are not supported") //nolint:staticcheck // parse-server's words
+			return nil, errors.New("Multiple apps are not supported")
 		}
 		if len(list) == 0 {
 			return nil, errors.New("apps is not an array with an app in it")
@@ -157,7 +158,7 @@ func build(values map[string]any) (*Options, []string, error) {
 		switch {
 		case v == nil:
 			if name == "fileUpload" || name == "fileDownload" {
-				return nil, nil, fmt.Errorf("%s must be an object value.", name) //nolint:staticcheck // parse-server's words
+				return nil, nil, fmt.Errorf("%s must be an object value.", name)
 			}
 			delete(values, name)
 		case d.support == harmless:

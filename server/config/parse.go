@@ -1,3 +1,4 @@
+//nolint:revive,staticcheck // the messages are parse-server's, word for word
 package config
 
 import (
@@ -31,7 +32,7 @@ func (d definition) value(given any) (any, error) {
 				return n, nil
 			}
 		}
-		return nil, fmt.Errorf("Key %s has invalid value %v", d.name, given) //nolint:staticcheck // parse-server's words
+		return nil, fmt.Errorf("Key %s has invalid value %v", d.name, given)
 	case array:
 		switch v := given.(type) {
 		case []any:

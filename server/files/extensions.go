@@ -1,3 +1,4 @@
+//nolint:revive,staticcheck // the messages are parse-server's, word for word
 package files
 
 import (
