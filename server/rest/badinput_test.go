@@ -116,7 +116,7 @@ func TestBadInput(t *testing.T) {
 			in.t = t
 			start := time.Now()
 			res := in.do(s.Method, s.Path, s.Body, s.Headers)
-			if d := time.Since(start); d > 5*time.Second {
+			if d := time.Since(start); d > 30*time.Second {
 				t.Errorf("took %v", d)
 			}
 			if res.status >= 500 {
