@@ -76,13 +76,17 @@ func (d dialect) Readers(b *sqlbuild.Builder, col string, readers []string) {
 	b.Raw(")")
 }
 
-// maxInline is how many values an IN spells out; more come as one JSON array, so that statements stay few and short.
-const maxInline = 8
+// An IN spells out up to maxInline values; more come as one JSON array, so that statements stay few and short. So do all
+// when the statement has maxArgs arguments: SQLite allows 32,766.
+const (
+	maxInline = 8
+	maxArgs   = 8000
+)
 
 // In implements sqlbuild.Dialect.
 func (dialect) In(b *sqlbuild.Builder, f schema.Field, args []any) {
 	// A number's text is read back by SQLite with its own rounding, so numbers are bound as they are while that's possible.
-	if len(args) <= maxInline || f.Type == schema.Number && len(args) <= 1000 {
+	if len(b.Args) < maxArgs && (len(args) <= maxInline || f.Type == schema.Number && len(args) <= 1000) {
 		b.Raw("IN (")
 		for i, a := range args {
 			if i > 0 {

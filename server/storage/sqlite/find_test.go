@@ -9,6 +9,7 @@ import (
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/storage/sqlbuild"
 )
 
 // library is the objects the operator tables ask about.
@@ -263,5 +264,50 @@ func TestNames(t *testing.T) {
 				t.Errorf("%s: %q, %v; want %q", name, got, err, want)
 			}
 		}
+	}
+}
+
+// TestEveryValueIsBound: no text of a query is part of the SQL.
+func TestEveryValueIsBound(t *testing.T) {
+	s := library(t)
+	const mark = `MARK'"x`
+	quoted := json(mark)
+	cat := s.catalog.Load()
+	for _, op := range []string{`{"$eq":V}`, `{"$ne":V}`, `{"$lt":V}`, `{"$in":[V]}`, `{"$in":[V,V,1,V,V,V,V,V,V,V,V]}`, `{"$nin":[V,V]}`, `{"$all":[V]}`, `{"$containedBy":[V,{"k":V}]}`, `{"$regex":V}`,
+		`{"$eq":{"k":V}}`, `{"$inQuery":{"className":"Author","where":{"name":V}}}`, `{"$select":{"query":{"className":"Author","where":{"name":V}},"key":"name"}}`,
+		`{"__type":"Pointer","className":V,"objectId":V}`} {
+		for _, field := range []string{"nm", "ar", "o", "o.x", "p", "f"} {
+			for _, form := range []string{`{"F":O}`, `{"$nor":[{"F":O}]}`} {
+				text := strings.NewReplacer("F", field, "O", strings.ReplaceAll(op, "V", quoted)).Replace(form)
+				e, err := query.ParseWhere([]byte(text), query.Limits{})
+				if err != nil {
+					continue
+				}
+				var b sqlbuild.Builder
+				f := &storage.Find{Schema: cat.schema, Class: cat.schema.Class("Q"), Where: e, Readers: []string{mark}, Limit: 7}
+				var refused *storage.Unsupported
+				if err := b.Find(dialect{cat}, f, []string{"objectId"}); err != nil && !errors.As(err, &refused) {
+					t.Errorf("%s: %v", text, err)
+				}
+				if strings.Contains(string(b.SQL), "MARK") {
+					t.Errorf("%s became %s", text, b.SQL)
+				}
+			}
+		}
+	}
+}
+
+// TestLargeQueries: what the parser lets through, the database takes or refuses as a query, never as a failure.
+func TestLargeQueries(t *testing.T) {
+	s := library(t)
+	for name, one := range map[string]string{"numbers": `{"i":{"$in":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]}}`, "compared": `{"nm":"a"}`, "arrays": `{"ar":{"$all":["a","b"]}}`, "paths": `{"o.x":{"$gt":1}}`} {
+		t.Run(name, func(t *testing.T) {
+			text := `{"$or":[` + strings.Repeat(one+",", 1300) + one + `]}`
+			_, err := ids(s, storage.Find{Class: &schema.Class{Name: "Q"}, Where: where(t, text), Limit: -1})
+			var refused *storage.Unsupported
+			if err != nil && !errors.As(err, &refused) {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -78,8 +78,12 @@ func (s *snapshot) failed(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if strings.Contains(err.Error(), errRegexTimeout.Error()) {
+	switch text := err.Error(); {
+	case strings.Contains(text, errRegexTimeout.Error()):
 		return &storage.Unsupported{Code: codeInvalidQuery, Message: errRegexTimeout.Error()}
+	case strings.Contains(text, "too many SQL variables"), strings.Contains(text, "Expression tree is too large"),
+		strings.Contains(text, "too big"), strings.Contains(text, "parser stack overflow"):
+		return &storage.Unsupported{Code: codeInvalidQuery, Message: "The query has too many conditions"}
 	}
 	return fmt.Errorf("cannot %s: %w", what, err)
 }

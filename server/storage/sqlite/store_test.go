@@ -105,7 +105,7 @@ func where(t testing.TB, text string) query.Expr {
 	t.Helper()
 	e, err := query.ParseWhere([]byte(text), query.Limits{})
 	if err != nil {
-		t.Fatalf("%s: %v", text, err)
+		t.Fatalf("%.200s: %v", text, err)
 	}
 	return e
 }

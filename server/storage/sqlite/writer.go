@@ -286,7 +286,8 @@ func (g *group) tidy() {
 		return
 	}
 	if info, err := os.Stat(g.store.location.path + "-wal"); err == nil && info.Size() > maxWAL {
-		_ = g.conn.script("PRAGMA wal_checkpoint(TRUNCATE)")
+		// A reader that takes its time must not hold all writers up; the next one may try again.
+		_ = g.conn.script("PRAGMA busy_timeout(100); PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout(10000)")
 	}
 }
 
