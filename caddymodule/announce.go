@@ -3,35 +3,40 @@ package caddymodule
 import (
 	"net"
 	"slices"
-	"sort"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 )
 
-// announce logs, in one line for each app and mount, where the Parse API is and which application id to use.
-func (a *App) announce(http *caddyhttp.App) {
-	if http == nil {
-		return
+// announce logs, in one line for each app, where the Parse API is and which application id to use.
+func (a *App) announce() {
+	for name, g := range a.gateways {
+		fields := []zap.Field{zap.Strings("urls", a.urls(g))}
+		if g.appID != "" {
+			fields = append(fields, zap.String("app_id", g.appID))
+		}
+		a.logger.Info("Parse API is ready: "+name, fields...)
 	}
-	names := make([]string, 0, len(http.Servers))
-	for name := range http.Servers {
-		names = append(names, name)
+}
+
+// urls are the addresses at which an app can be reached from this machine.
+func (a *App) urls(g *gateway) []string {
+	var urls []string
+	if a.http == nil {
+		return urls
 	}
-	sort.Strings(names)
-	for _, name := range names {
-		srv := http.Servers[name]
+	for _, srv := range a.http.Servers {
 		for _, h := range parseHandlers(srv.Routes) {
 			for _, rt := range h.routes {
-				fields := []zap.Field{zap.Strings("urls", addresses(srv, h.Mount))}
-				if rt.appID != "" {
-					fields = append(fields, zap.String("app_id", rt.appID))
+				if rt.gateway == g {
+					urls = append(urls, addresses(srv, h.Mount)...)
 				}
-				a.logger.Info("Parse API is ready", fields...)
 			}
 		}
 	}
+	slices.Sort(urls)
+	return slices.Compact(urls)
 }
 
 // parseHandlers finds the parse handlers in routes, those in subroutes included.

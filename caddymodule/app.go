@@ -56,12 +56,13 @@ func (a *App) Start() error {
 		}
 	}
 	for name, g := range a.gateways {
+		a.settings[name].defaultServerURL(a.urls(g))
 		if err := g.apply(a.settings[name], a.logger.With(zap.String("app", name))); err != nil {
 			return fmt.Errorf("cannot start the parse app %q: %w", name, err)
 		}
 	}
 	activeApp.Store(a)
-	a.announce(a.http)
+	a.announce()
 	return nil
 }
 

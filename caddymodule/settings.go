@@ -76,6 +76,14 @@ func (s *settings) checkOptions() error {
 	return err
 }
 
+// defaultServerURL gives bundled workers the address that the URLs of files begin with, unless an option does.
+func (s *settings) defaultServerURL(urls []string) {
+	if s.workers == nil || len(urls) == 0 || s.options["serverURL"] != nil || s.options["publicServerURL"] != nil {
+		return
+	}
+	s.options["serverURL"], _ = json.Marshal(urls[0]) // a string always marshals
+}
+
 // identity is what makes an app the same app across config reloads; all other settings can change under it.
 type identity struct {
 	name, appID, mount string
