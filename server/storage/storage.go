@@ -116,7 +116,8 @@ type Tx interface {
 	Link(ctx context.Context, class, field, owner string, related []string) ([]string, error)
 	Unlink(ctx context.Context, class, field, owner string, related []string) ([]string, error)
 	// PutClass creates the class, or adds to the stored one the fields, indexes and permissions it lacks or has
-	// differently; tables, join tables and columns follow. Nothing is dropped. It returns the class as stored.
+	// differently; tables, join tables and columns follow, new columns in the order of class.Columns, then by name.
+	// Nothing is dropped, and a field that is stored with another type keeps it. It returns the class as stored.
 	PutClass(ctx context.Context, class *schema.Class) (*schema.Class, error)
 	// Emit adds a change to what is announced before the commit. App and Version are filled in by the store.
 	Emit(c change.Change)

@@ -258,6 +258,41 @@ func allObjects(t *testing.T, s *Store) (out []string) {
 	return out
 }
 
+// TestTurnsAreFair: a process that always has writes waiting doesn't keep another one from writing.
+func TestTurnsAreFair(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "parse.db")
+	busy, other := open(t, path), open(t, path)
+	c := class(t, busy, "A")
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for range 8 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_ = try(busy, func(storage.Tx) error { return nil })
+				}
+			}
+		})
+	}
+	const writes = 25
+	before := busy.catalogCommits(t)
+	for i := range writes {
+		insert(t, other, c, fmt.Sprintf(`{"objectId":"%d"}`, i))
+	}
+	groups := busy.catalogCommits(t) - before - writes
+	close(stop)
+	wg.Wait()
+	if groups > 10*writes {
+		t.Errorf("the busy process committed %d groups while the other one wrote %d times", groups, writes)
+	}
+	if groups == 0 {
+		t.Error("the busy process wrote nothing")
+	}
+}
+
 func TestSchemaIsSeenAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "parse.db")
 	a, b := open(t, path), open(t, path)

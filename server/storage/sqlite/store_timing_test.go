@@ -39,6 +39,29 @@ func score(i int) storage.Object {
 		"score": float64(i), "cheat": i%2 == 0, "owner": query.Pointer{ClassName: "_User", ObjectID: "u1"}, "tags": []any{"a", "b"}}
 }
 
+// TestAllocations keeps the hot paths from growing allocations: most of those there are are the driver's.
+func TestAllocations(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "parse.db"))
+	c := class(t, s, "GameScore", "player String", "score Number", "cheat Boolean", "owner Pointer _User", "tags Array")
+	put(t, s, func(tx storage.Tx) error {
+		for i := range 100 {
+			if err := tx.Insert(context.Background(), c, score(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	var out []byte
+	id := &query.Compare{Path: "objectId", Value: "id7"}
+	if n := testing.AllocsPerRun(100, func() { find(t, s, &out, id, 1) }); n > 90 {
+		t.Errorf("a get allocates %v times", n)
+	}
+	// Two for each text, one for each number, as the driver returns them.
+	if n := testing.AllocsPerRun(20, func() { find(t, s, &out, nil, 100) }); n > 1500 {
+		t.Errorf("a find of 100 allocates %v times", n)
+	}
+}
+
 func BenchmarkGet(b *testing.B) {
 	s, _, _ := timed(b)
 	b.ReportAllocs()
@@ -72,7 +95,7 @@ func BenchmarkGetFloor(b *testing.B) {
 	}
 }
 
-func find(b *testing.B, s *Store, out *[]byte, where query.Expr, limit int) {
+func find(b testing.TB, s *Store, out *[]byte, where query.Expr, limit int) {
 	err := s.Read(context.Background(), func(sn storage.Snapshot) error {
 		sc, err := sn.Schema(context.Background())
 		if err != nil {
