@@ -565,36 +565,50 @@ func (m *model) fresh(t *rapid.T, l *asker, f follower, body string) {
 }
 
 func TestModel(t *testing.T) {
-	served, invalidated := 0, uint64(0)
-	rapid.Check(t, func(rt *rapid.T) {
-		empty := &database{rows: map[string]map[string]row{"A": {}, "B": {}}, joins: map[string]map[string]bool{"_Join:r:B": {}}}
-		for _, class := range []string{"A", "B"} {
-			for i := range 2 {
-				empty.rows[class][fmt.Sprint(strings.ToLower(class), i+1)] = drawRow(rt, class)
-			}
-		}
-		m := &model{c: New(Options{Shards: 2, Recent: rapid.SampledFrom([]int{4, 64}).Draw(rt, "recent")}), versions: []*database{empty}}
-		for range 4 {
-			m.askings = append(m.askings, drawAsking(rt))
-		}
-		actions := m.actions(t)
-		for range 4 { // longer histories than one Repeat draws
-			rt.Repeat(actions)
-		}
-		served += m.served
-		invalidated += m.c.Stats().Invalidations
-		for _, w := range m.writes {
-			w.finish()
-		}
-		for _, l := range m.leaders {
-			l.fill.Abandon()
-		}
-		m.c.Purge("", "")
-		checkEmpty(t, m.c)
-	})
-	// A cache that keeps nothing is never stale.
-	if served < 100 || invalidated < 10 {
-		t.Errorf("only %d hits and %d invalidations were checked", served, invalidated)
+	m := tally{}
+	rounds := 20 // of 100 histories each, unless -rapid.checks says otherwise
+	if testing.Short() {
+		rounds = 2
 	}
-	t.Logf("%d hits checked, %d invalidations", served, invalidated)
+	for round := range rounds {
+		if !t.Run(fmt.Sprint(round), func(t *testing.T) { rapid.Check(t, func(rt *rapid.T) { m.history(t, rt) }) }) {
+			return
+		}
+	}
+	// A cache that keeps nothing is never stale.
+	if m.served < 100*rounds || m.invalidated < 3*rounds {
+		t.Errorf("only %d hits and %d invalidations were checked", m.served, m.invalidated)
+	}
+	t.Logf("%d hits checked, %d invalidations", m.served, m.invalidated)
+}
+
+// tally counts what the histories checked.
+type tally struct{ served, invalidated int }
+
+// history plays one random history.
+func (sum *tally) history(t *testing.T, rt *rapid.T) {
+	first := &database{rows: map[string]map[string]row{"A": {}, "B": {}}, joins: map[string]map[string]bool{"_Join:r:B": {}}}
+	for _, class := range []string{"A", "B"} {
+		for i := range 2 {
+			first.rows[class][fmt.Sprint(strings.ToLower(class), i+1)] = drawRow(rt, class)
+		}
+	}
+	m := &model{c: New(Options{Shards: 2, Recent: rapid.SampledFrom([]int{4, 64}).Draw(rt, "recent")}), versions: []*database{first}}
+	for range 4 {
+		m.askings = append(m.askings, drawAsking(rt))
+	}
+	actions := m.actions(t)
+	for range 4 { // longer histories than one Repeat draws
+		rt.Repeat(actions)
+	}
+	sum.served += m.served
+	sum.invalidated += int(m.c.Stats().Invalidations)
+	for _, w := range m.writes {
+		w.finish()
+	}
+	for _, l := range m.leaders {
+		l.fill.Abandon()
+	}
+	m.c.Purge("", "")
+	checkEmpty(t, m.c)
 }
