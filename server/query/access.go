@@ -86,8 +86,11 @@ const (
 func predicates(e Expr) (list []predicate, ok bool) {
 	switch e := e.(type) {
 	case And:
-		best := 0
+		best, left := 0, leftOut(e)
 		for _, term := range e {
+			if left.may(term) {
+				continue
+			}
 			l, has := predicates(term)
 			if has && (!ok || cost(l) < best) {
 				list, ok, best = l, true, cost(l)
@@ -129,7 +132,7 @@ func leafPredicate(e Expr) (predicate, bool) {
 		}
 	case *In:
 		switch {
-		case e.Not:
+		case e.Not, scrambled(e.Values) && e.Path != "_rperm" && e.Path != "_wperm":
 		case len(e.Values) == 0:
 			return equality(e.Path, []any{nil})
 		default:

@@ -35,17 +35,11 @@ func evaluate(e Expr, d Document) outcome {
 	case nil:
 		return isTrue
 	case And:
-		o := isTrue
-		for _, term := range e {
-			if o = o.and(evaluate(term, d)); o&isTrue == 0 && o&isNull == 0 {
-				break
-			}
-		}
-		return o
+		return allOf(e, d)
 	case Or:
-		return disjunction(e, d)
+		return anyOf(e, d)
 	case Nor:
-		return nor(e, d)
+		return noneOf(e, d)
 	case *Compare:
 		return at(d, e.Path, e, compareField, comparePath)
 	case *In:
@@ -60,32 +54,6 @@ func evaluate(e Expr, d Document) outcome {
 		return at(d, e.Path, e, regexField, regexPath)
 	}
 	return anything
-}
-
-// disjunction is true when a term is; of no terms it is false.
-func disjunction(terms []Expr, d Document) outcome {
-	o := isFalse
-	for _, term := range terms {
-		if o = o.or(evaluate(term, d)); o == isTrue {
-			break
-		}
-	}
-	return o
-}
-
-func nor(terms []Expr, d Document) outcome {
-	o := isFalse
-	for _, term := range terms {
-		p := evaluate(term, d)
-		if e, ok := term.(*Exists); ok && !e.Want {
-			// PostgreSQL parse-server drops it if the class has no such field.
-			p |= isFalse
-		}
-		if o = o.or(p); o == isTrue {
-			break
-		}
-	}
-	return o.not()
 }
 
 // at evaluates a condition on what path leads to: a field's value, or a place inside it (found tells whether there is

@@ -11,17 +11,15 @@ func compareArray(op Op, list []any, w any) outcome {
 		return contains(list, w).not()
 	}
 	text, isText := columnText(w)
-	_, isNumber := w.(float64)
-	_, isBool := w.(bool)
 	if op != Eq {
-		if isNumber || isBool {
+		if isScalar(w) {
 			return unlike
 		}
 		return anything
 	}
 	o := contains(list, w)
 	switch {
-	case isNumber || isBool:
+	case isScalar(w):
 		return o
 	case isText && mayBeJSON(text):
 		return anything

@@ -94,6 +94,10 @@ func compareText(op Op, v, w any) outcome {
 			// A date operand is its text there, as the client wrote it.
 			return anything
 		}
+		if !isScalar(w) && (op > Ne || mayBeJSON(a)) {
+			// So are objects and arrays.
+			return anything
+		}
 		return mismatch(op)
 	}
 	result := ordered(op, strings.Compare(a, b))
@@ -108,6 +112,15 @@ func compareText(op Op, v, w any) outcome {
 		return anything
 	}
 	return perhaps(result)
+}
+
+// isScalar tells numbers and booleans.
+func isScalar(v any) bool {
+	switch v.(type) {
+	case float64, bool:
+		return true
+	}
+	return false
 }
 
 // columnText is what a text column holds of a value.
@@ -243,6 +256,9 @@ func inField(e *In, v any) outcome {
 		return unlike
 	}
 	list, isArray := v.([]any)
+	if !isArray && !internal && scrambled(e.Values) {
+		return anything
+	}
 	o := isFalse
 	for _, w := range e.Values {
 		switch {
@@ -259,6 +275,19 @@ func inField(e *In, v any) outcome {
 		return o.not()
 	}
 	return o
+}
+
+// scrambled: with a nil before another value PostgreSQL parse-server compares with other values than these.
+func scrambled(list []any) bool {
+	seen := false
+	for _, v := range list {
+		if v == nil {
+			seen = true
+		} else if seen {
+			return true
+		}
+	}
+	return false
 }
 
 func allNil(list []any) bool {

@@ -95,6 +95,11 @@ func comparePath(e *Compare, v any, found bool) outcome {
 		}
 	default:
 		// jsonb equality; the order of Dates and the like inside jsonb is that of their text, or an error.
+		// For $eq a Pointer is its id there, and others are their JSON as text.
+		text, _ := v.(string)
+		if p, ok := w.(Pointer); ok && (text == p.ObjectID || scalarText(v) == p.ObjectID) || mayBeJSON(text) {
+			return anything
+		}
 		if e.Op == Eq && nestedEqual(v, w) == isFalse {
 			return unlike
 		}

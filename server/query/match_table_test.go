@@ -1,7 +1,8 @@
 package query
 
-// matchCase is one object, one where and whether the where selects the object, by parse-server on PostgreSQL. An
-// Unknown stands where that depends on more than the object's values. The types of the fields are those of the values,
+// matchCase is one object, one where and whether the where selects the object, by parse-server on PostgreSQL, or by the
+// bundled worker where parse-server answers with an error or (inside a field, $exists) with nothing. An Unknown stands
+// where that depends on more than the object's values, or where the two differ. The types of the fields are those of the values,
 // see matchSchema for the fields that an object lacks.
 type matchCase struct {
 	name, object, where string
@@ -217,4 +218,21 @@ var matchTable = []matchCase{
 	{"$select", `{"s":"x"}`, `{"s":{"$select":{"query":{"className":"A"},"key":"s"}}}`, Unknown},
 	{"$relatedTo", `{}`, `{"$relatedTo":{"object":` + pointerX + `,"key":"k"}}`, Unknown},
 	{"an unknown operator", `{"s":"x"}`, `{"s":{"$foo":1}}`, Unknown},
+
+	// Where PostgreSQL parse-server does other than it says; found by comparing with the real one.
+	{"$ne null hides the other operators", `{"n":1}`, `{"n":{"$ne":null,"$gt":5}}`, Unknown},
+	{"$ne null hides nothing of other fields", `{"n":1,"s":"a"}`, `{"n":{"$ne":null},"s":"b"}`, No},
+	{"$nin with null before others", `{"s":"a"}`, `{"s":{"$nin":[null,"a"]}}`, Unknown},
+	{"array with null, $ne null", `{"a":[null]}`, `{"a":{"$ne":null}}`, Unknown},
+	{"array, $gt JSON text", `{"a":[1]}`, `{"a":{"$gt":"1"}}`, Unknown},
+	{"array with JSON text", `{"a":["1"]}`, `{"a":"1"}`, Unknown},
+	{"array with an array", `{"a":[0,[]]}`, `{"a":{"$eq":[]}}`, Unknown},
+	{"a pointer that reads as a boolean", `{"b":true}`, `{"b":` + pointerY + `}`, Unknown},
+	{"a file is JSON to $eq", `{"f":` + fileX + `}`, `{"f":{"$eq":` + fileX + `}}`, Unknown},
+	{"another file", `{"f":` + fileX + `}`, `{"f":{"$eq":{"__type":"File","name":"y"}}}`, No},
+	{"another file, $ne", `{"f":` + fileX + `}`, `{"f":{"$ne":{"__type":"File","name":"y"}}}`, Yes},
+	{"a string after an Object", `{"s":"é"}`, `{"s":{"$gt":{"k":1}}}`, Unknown},
+	{"inside, $eq pointer is its id", `{"o":{"k":"x"}}`, `{"o.k":{"$eq":` + pointerX + `}}`, Unknown},
+	{"inside, no $exists", `{"o":{"k":2}}`, `{"o.k":{"$exists":false}}`, Unknown},
+	{"$nor no $exists and missing", `{}`, `{"$nor":[{"n":{"$exists":false}}]}`, Unknown},
 }
