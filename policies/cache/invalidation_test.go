@@ -92,6 +92,7 @@ func TestInvalidation(t *testing.T) {
 			{"a secret of it changes", secret, true},
 		}},
 		{"secrets", find(t, "_User", `{"authData.x.id":"1"}`), nil, []row{
+			{"an image doesn't even say that there are any", create("_User", "u2", fields{"username": "x"}), true},
 			{"a where asks for what no image tells", secret, true},
 		}},
 		{"the worker's reads", find(t, "Post", `{"public":true}`), []string{"_Role", "_Join:users:_Role", "_Session:s1"}, []row{

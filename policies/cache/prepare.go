@@ -128,8 +128,14 @@ type document struct {
 // Field implements query.Document.
 func (d *document) Field(name string) (value any, known bool) {
 	value, known = d.image.Field(name)
-	if value == nil && name == "objectId" {
+	if value != nil {
+		return value, known
+	}
+	switch name {
+	case "objectId":
 		return d.id, d.id != ""
+	case "authData": // one secret column per provider, none of this name
+		return nil, false
 	}
 	return value, known
 }

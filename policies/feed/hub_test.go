@@ -303,6 +303,7 @@ func TestASilentWorkerIsCutOff(t *testing.T) {
 					}
 				}
 				close(stop)
+				synctest.Wait() // it may be in the middle of a frame
 				w.conn.Close()
 				<-played
 				s.Reaped()

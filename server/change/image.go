@@ -2,15 +2,13 @@ package change
 
 import "strings"
 
-// secretPrefixes begin the names of columns whose values no image holds, in any class. A column that a later Parse
-// Server adds beside one of them is covered too.
-var secretPrefixes = [...]string{
-	"_hashed_password", "_password_history", "_perishable_token", "_email_verify_token", "_session_token", "_auth_data_",
-}
-
-// isSecret is the one list of what a Change never tells: password hashes and their history, tokens, auth data.
+// isSecret is the one list of what a Change never tells: password hashes and their history, tokens, auth data. Columns
+// whose name begins with "_" are the server's own, and but for permissions never told, so that one a later Parse Server
+// adds is covered too.
 func isSecret(class, field string) bool {
 	switch field {
+	case "_rperm", "_wperm":
+		return false
 	case "authData":
 		return true
 	case "sessionToken":
@@ -18,12 +16,7 @@ func isSecret(class, field string) bool {
 	case "password":
 		return class == "_User"
 	}
-	for _, prefix := range secretPrefixes {
-		if strings.HasPrefix(field, prefix) {
-			return true
-		}
-	}
-	return false
+	return strings.HasPrefix(field, "_")
 }
 
 // NewImage makes the image of an object of a class from its columns (a storage.Object is one). Secret fields are left
