@@ -78,15 +78,13 @@ func (r *reading) record(k *question, id string, o storage.Object) *record {
 func (r *reading) include(rows []*record, p *includePath) error {
 	wanted := map[string][]string{} // ids by class
 	seen := map[query.Pointer]bool{}
-	for _, rec := range rows {
-		visit(rec, p.path, func(ptr query.Pointer) (any, bool) {
-			if !seen[ptr] {
-				seen[ptr] = true
-				wanted[ptr.ClassName] = append(wanted[ptr.ClassName], ptr.ObjectID)
-			}
-			return ptr, true
-		})
-	}
+	visit(rows, p.path, func(ptr query.Pointer) (any, bool) {
+		if !seen[ptr] {
+			seen[ptr] = true
+			wanted[ptr.ClassName] = append(wanted[ptr.ClassName], ptr.ObjectID)
+		}
+		return ptr, true
+	})
 	if len(wanted) == 0 {
 		return nil
 	}
@@ -106,14 +104,12 @@ func (r *reading) include(rows []*record, p *includePath) error {
 			r.d.Add(ptr.ClassName, ptr.ObjectID)
 		}
 	}
-	for _, rec := range rows {
-		visit(rec, p.path, func(ptr query.Pointer) (any, bool) {
-			if to := found[ptr]; to != nil {
-				return to, true
-			}
-			return nil, false
-		})
-	}
+	visit(rows, p.path, func(ptr query.Pointer) (any, bool) {
+		if to := found[ptr]; to != nil {
+			return to, true
+		}
+		return nil, false
+	})
 	return nil
 }
 
@@ -165,41 +161,57 @@ func (r *reading) fetch(class string, ids []string, p *includePath, found map[qu
 	return nil
 }
 
-// visit calls f for every pointer at the end of a path below v, and puts what f returns in its place; ok false takes it
-// away, from an array as from an object. Objects that were included already are walked through.
-func visit(v any, path []string, f func(query.Pointer) (any, bool)) (to any, ok bool) {
-	switch v := v.(type) {
+// visitor replaces the pointers at the end of a path: to what replace returns, or, ok false, takes them away from where
+// they are, be it an array or an object.
+type visitor struct {
+	replace func(query.Pointer) (any, bool)
+	// seen are the included objects that were walked through already. One object may be included by many others, and
+	// walking through it for each would cost their product.
+	seen map[*record]bool
+}
+
+func visit(rows []*record, path []string, replace func(query.Pointer) (any, bool)) {
+	v := visitor{replace: replace, seen: make(map[*record]bool, len(rows))}
+	for _, rec := range rows {
+		v.visit(rec, path)
+	}
+}
+
+// visit returns what takes the place of a value.
+func (v *visitor) visit(value any, path []string) (to any, ok bool) {
+	switch value := value.(type) {
 	case query.Pointer:
 		if len(path) == 0 {
-			return f(v)
+			return v.replace(value)
 		}
 	case []any:
-		kept := v[:0]
-		for _, e := range v {
-			if e, ok := visit(e, path, f); ok {
+		kept := value[:0]
+		for _, e := range value {
+			if e, ok := v.visit(e, path); ok {
 				kept = append(kept, e)
 			}
 		}
-		clear(v[len(kept):])
+		clear(value[len(kept):])
 		return kept, true
 	case *record:
-		if len(path) > 0 && v.visible(path[0]) {
-			member(v.o, path, f)
+		if len(path) > 0 && !v.seen[value] && value.visible(path[0]) {
+			v.seen[value] = true
+			v.member(value.o, path)
 		}
 	case map[string]any:
 		if len(path) > 0 {
-			member(v, path, f)
+			v.member(value, path)
 		}
 	}
-	return v, true
+	return value, true
 }
 
-func member(m map[string]any, path []string, f func(query.Pointer) (any, bool)) {
+func (v *visitor) member(m map[string]any, path []string) {
 	old, there := m[path[0]]
 	if !there {
 		return
 	}
-	if to, ok := visit(old, path[1:], f); ok {
+	if to, ok := v.visit(old, path[1:]); ok {
 		m[path[0]] = to
 	} else {
 		delete(m, path[0])
