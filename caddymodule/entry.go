@@ -21,8 +21,8 @@ func (x *exchange) entry(a answer) (*cache.Entry, cache.Dependencies, bool) {
 	switch {
 	case !ok || reads.NoStore:
 		return nil, none, false
-	case x.route.bundled() && a.Header["X-Parsescale-Reads"] == nil && x.req.Session != "":
-		return nil, none, false // a worker that doesn't say what a session's answer depends on
+	case x.route.bundled() && a.Header["X-Parsescale-Reads"] == nil:
+		return nil, none, false // the worker doesn't say what else the answer depends on
 	case int64(len(body)) > x.route.maxEntry || a.Header["Set-Cookie"] != nil:
 		return nil, none, false
 	case !strings.HasPrefix(a.Header.Get("Content-Type"), "application/json"):

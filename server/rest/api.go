@@ -162,9 +162,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.Header().Set("Location", a.base(r)+res.location)
 	}
 	if a.o.Gateway && res.reads != nil {
-		if reads := res.reads.String(); reads != "" {
-			t.Header().Set("X-Parsescale-Reads", reads)
-		}
+		t.Header().Set("X-Parsescale-Reads", res.reads.String()) // also when it is empty: then that is known
 	}
 	res.write(t, r)
 }
