@@ -30,7 +30,7 @@ func newSite(t *testing.T, caddyfile string) *site {
 	return s
 }
 
-func trySite(t *testing.T, caddyfile string) (*site, error) {
+func trySite(t testing.TB, caddyfile string) (*site, error) {
 	t.Helper()
 	b, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": "Caddyfile"})
 	if err != nil {
@@ -144,7 +144,7 @@ type recordingWorker struct {
 	reply func(w http.ResponseWriter, r *http.Request, body string)
 }
 
-func newRecordingWorker(t *testing.T, reply func(w http.ResponseWriter, r *http.Request, body string)) *recordingWorker {
+func newRecordingWorker(t testing.TB, reply func(w http.ResponseWriter, r *http.Request, body string)) *recordingWorker {
 	w := &recordingWorker{reply: reply}
 	w.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		b, err := io.ReadAll(r.Body)

@@ -21,7 +21,7 @@ import (
 
 // gateway is a running `parsescale run` in a folder of its own.
 type gateway struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	address string
 	admin   string
@@ -30,7 +30,7 @@ type gateway struct {
 
 // startGateway runs a Caddyfile and returns once the API answers. In its text ADDRESS stands for the site's address and
 // ADMIN for the admin API's; both are free loopback ports. The gateway ends with the test.
-func startGateway(t *testing.T, caddyfile string) *gateway {
+func startGateway(t testing.TB, caddyfile string) *gateway {
 	t.Helper()
 	g := &gateway{
 		t: t, dir: t.TempDir(),
