@@ -37,6 +37,7 @@ type App struct {
 	// Changes are the changes that were announced and committed.
 	Changes *Recorder
 	t       testing.TB
+	ctx     context.Context // the test's; a fuzz target may not ask for it again
 	names   map[string]string
 }
 
@@ -65,7 +66,7 @@ func New(t testing.TB, configure func(*Options)) *App {
 	reads := read.New(store, o.Read)
 	writes := write.New(store, reads, pool, o.Write)
 	return &App{
-		Store: store, Reads: reads, Writes: writes, Changes: changes, t: t, names: map[string]string{},
+		Store: store, Reads: reads, Writes: writes, Changes: changes, t: t, ctx: t.Context(), names: map[string]string{},
 		Users: users.New(store, reads, writes, pool, o.Write.Now),
 	}
 }
@@ -133,7 +134,7 @@ func (a *App) Do(who, request, body string) Answer {
 
 // DoID is Do with a write id.
 func (a *App) DoID(who, request, body, id string) Answer {
-	ctx, c := a.t.Context(), Caller(who)
+	ctx, c := a.ctx, Caller(who)
 	method, target, _ := strings.Cut(request, " ")
 	path, params, _ := strings.Cut(target, "?")
 	parts := strings.Split(strings.Trim(path, "/"), "/")
@@ -238,10 +239,10 @@ func (a *App) Permissions(class, permissions string, fields map[string]schema.Fi
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	_, _, err = a.Store.Write(a.t.Context(), "", func(tx storage.Tx) ([]byte, error) {
+	_, _, err = a.Store.Write(a.ctx, "", func(tx storage.Tx) ([]byte, error) {
 		c := schema.New(class, fields)
 		c.Permissions = schema.PermissionsOf(v.(map[string]any))
-		_, err := tx.PutClass(a.t.Context(), c)
+		_, err := tx.PutClass(a.ctx, c)
 		tx.Emit(change.Change{Class: class, Kind: change.Schema})
 		return nil, err
 	})
@@ -272,3 +273,6 @@ func (c *Clock) Advance(d time.Duration) {
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
 }
+
+// Read turns the outcome of a read into an Answer.
+func Read(res *read.Result, err error) Answer { return wasRead(res, err) }
