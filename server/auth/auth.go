@@ -189,6 +189,13 @@ func (a *Auth) Admits(perm any) bool {
 	return false
 }
 
+// LockedOut reports whether a user's ACL admits nobody at all: such a user can't log in.
+func LockedOut(user storage.Object) bool {
+	read, isRead := user["_rperm"].([]any)
+	write, isWrite := user["_wperm"].([]any)
+	return (isRead || isWrite) && len(read) == 0 && len(write) == 0
+}
+
 // Dependencies collects what an answer depends on.
 type Dependencies interface {
 	Add(class, objectID string)

@@ -48,7 +48,7 @@ func (u *Users) prove(ctx context.Context, c auth.Caller, l LogIn) (storage.Obje
 	if err != nil {
 		return nil, fmt.Errorf("cannot compare a password: %w", err)
 	}
-	if !right || lockedOut(user) && !c.Master {
+	if !right || auth.LockedOut(user) && !c.Master {
 		return nil, wrongPassword()
 	}
 	if m, ok := l.AuthData.(map[string]any); l.AuthData != nil && (!ok || len(m) > 0) {
@@ -100,13 +100,6 @@ func (u *Users) find(ctx context.Context, name, email string) (storage.Object, e
 		}
 	}
 	return nil, nil
-}
-
-// lockedOut reports whether the user's ACL admits nobody: such users can't log in.
-func lockedOut(user storage.Object) bool {
-	read, isRead := user["_rperm"].([]any)
-	write, isWrite := user["_wperm"].([]any)
-	return (isRead || isWrite) && len(read) == 0 && len(write) == 0
 }
 
 // given reports whether a field was sent, by JavaScript's idea of truth.

@@ -12,21 +12,26 @@ import (
 	"github.com/parsescale/parsescale/server/read"
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
-	"github.com/parsescale/parsescale/server/users/password"
 	"github.com/parsescale/parsescale/server/write"
 )
+
+// Comparer compares a password with a hash; package password has it. An empty hash must take as long as any other, and
+// never match.
+type Comparer interface {
+	Compare(ctx context.Context, hash, password string) (bool, error)
+}
 
 // Users is what clients do with accounts beyond reading and writing them. It is safe for concurrent use.
 type Users struct {
 	store     storage.Store
 	reads     *read.Path
 	writes    *write.Path
-	passwords *password.Pool
+	passwords Comparer
 	now       func() time.Time
 }
 
 // New returns Users over the paths that serve the same store. now is the clock; nil: time.Now.
-func New(store storage.Store, reads *read.Path, writes *write.Path, passwords *password.Pool, now func() time.Time) *Users {
+func New(store storage.Store, reads *read.Path, writes *write.Path, passwords Comparer, now func() time.Time) *Users {
 	if now == nil {
 		now = time.Now
 	}

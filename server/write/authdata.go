@@ -3,7 +3,6 @@ package write
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/parseerror"
@@ -14,8 +13,6 @@ import (
 
 // anonymous is the one auth provider there is: {"anonymous":{"id":"…"}}.
 const anonymous = "anonymous"
-
-func lower(s string) string { return strings.ToLower(s) }
 
 func alreadyLinked() error {
 	return parseerror.New(parseerror.AccountAlreadyLinked, "this auth is already used")
@@ -122,7 +119,7 @@ func (w *writing) logInByAuthData(user storage.Object) (*Result, error) {
 	id, _ := user["objectId"].(string)
 	w.id = id
 	// Users whom nobody but the master key may read have been locked out.
-	if locked(user) && !w.a.Privileged() {
+	if auth.LockedOut(user) && !w.a.Privileged() {
 		return nil, alreadyLinked()
 	}
 	res := &Result{Status: 200, Location: w.location()}
@@ -146,11 +143,4 @@ func (w *writing) logInByAuthData(user storage.Object) (*Result, error) {
 	var err error
 	res.Body, err = w.reads.Self(w.ctx, w.tx, a, id, extra)
 	return res, err
-}
-
-// locked reports whether an ACL admits nobody at all.
-func locked(user storage.Object) bool {
-	read, isRead := user["_rperm"].([]any)
-	write, isWrite := user["_wperm"].([]any)
-	return (isRead || isWrite) && len(read) == 0 && len(write) == 0
 }

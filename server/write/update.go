@@ -3,6 +3,7 @@ package write
 import (
 	"errors"
 	"maps"
+	"strings"
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/parseerror"
@@ -164,7 +165,7 @@ func (w *writing) duplicate(err error) error {
 		return usernameTaken()
 	case d.Field == "email":
 		return emailTaken()
-	case len(d.Field) > 11 && d.Field[:11] == "_auth_data_":
+	case strings.HasPrefix(d.Field, "_auth_data_"):
 		return alreadyLinked()
 	}
 	return err

@@ -2,6 +2,7 @@ package write
 
 import (
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/parsescale/parsescale/server/parseerror"
@@ -191,7 +192,7 @@ func (w *writing) checkUsername() error {
 		return nil
 	}
 	if w.o.ConvertUsernameToLowercase {
-		name = lower(name)
+		name = strings.ToLower(name)
 		w.put("username", name)
 	}
 	taken, err := w.taken("username", name)
@@ -215,7 +216,7 @@ func (w *writing) checkEmail() error {
 		return parseerror.New(parseerror.InvalidEmailAddress, "Email address format is invalid.")
 	}
 	if w.o.ConvertEmailToLowercase {
-		email = lower(email)
+		email = strings.ToLower(email)
 		w.put("email", email)
 	}
 	taken, err := w.taken("email", email)
