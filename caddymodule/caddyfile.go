@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"strings"
 
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/dustin/go-humanize"
@@ -24,6 +25,10 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	matchers, err := h.ExtractMatcherSet()
 	if err != nil {
 		return nil, err
+	}
+	if handler.Mount != "" {
+		// To Caddy, /parse/* doesn't cover /parse itself, which is where the SDKs' LiveQuery clients connect.
+		matchers["path"] = caddyconfig.JSON([]string{handler.Mount, handler.Mount + "/*"}, nil)
 	}
 	if err := handler.UnmarshalCaddyfile(h.Dispenser); err != nil {
 		return nil, err

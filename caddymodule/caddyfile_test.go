@@ -109,6 +109,20 @@ func TestCaddyfileForms(t *testing.T) {
 	}
 }
 
+func TestMatcherCoversTheMountItself(t *testing.T) {
+	config, err := adapt(t, ":1337 {\n\tparse /api/parse/* 10.0.0.1:1337\n}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `"match":[{"path":["/api/parse","/api/parse/*"]}]`; !strings.Contains(string(b), want) {
+		t.Errorf("%s lacks %s", b, want)
+	}
+}
+
 func sameJSON(t *testing.T, what string, got any, want string) {
 	t.Helper()
 	var w any
