@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// register is something that is only written with a growing version, by one writer at a time: an object, or a
+// membership. What a read may show of it follows from three numbers.
+type register struct {
+	name    string
+	writing sync.Mutex   // held for the whole of a write
+	begun   atomic.Int64 // the newest version whose write was sent
+	known   atomic.Int64 // the newest version that was acknowledged, or that an ended read showed or is newer than
+	lost    atomic.Bool  // a write's outcome is unknown, so that nothing can be said any more
+}
+
+// raise says that from now on nothing older than version may be read.
+func (r *register) raise(version int64) {
+	for {
+		old := r.known.Load()
+		if version <= old || r.known.CompareAndSwap(old, version) {
+			return
+		}
+	}
+}
+
+// window is what a read may show of the registers: version known when it began up to version begun when it ended.
+type window struct {
+	registers []*register
+	low       []int64
+}
+
+func openWindow(registers []*register) window {
+	w := window{registers, make([]int64, len(registers))}
+	for i, r := range registers {
+		w.low[i] = r.known.Load()
+	}
+	return w
+}
+
+// check says of one register what was seen: fits tells for a version whether the answer could have been that. It
+// returns false if no version of the window fits.
+func (w *window) check(i int, fits func(version int64) bool) bool {
+	r := w.registers[i]
+	high := r.begun.Load()
+	for v := w.low[i]; v <= high; v++ {
+		if fits(v) {
+			r.raise(v) // later reads may not show less
+			return true
+		}
+	}
+	return r.lost.Load()
+}
+
+// describe is the window as a failure tells it.
+func (w *window) describe(i int) string {
+	return fmt.Sprintf("%s may be at %d to %d", w.registers[i].name, w.low[i], w.registers[i].begun.Load())
+}
+
+// history keeps the last events of all clients, for a failure to be understood.
+type history struct {
+	mu     sync.Mutex
+	start  time.Time
+	events [512]string
+	count  int
+	failed int
+}
+
+func (h *history) add(format string, args ...any) {
+	line := fmt.Sprintf("%9.3f ms  ", float64(time.Since(h.start).Microseconds())/1000) + fmt.Sprintf(format, args...)
+	h.mu.Lock()
+	h.events[h.count%len(h.events)] = line
+	h.count++
+	h.mu.Unlock()
+}
+
+// fail reports the first few violations, each with the events before it that name about.
+func (h *history) fail(t testing.TB, about, format string, args ...any) {
+	t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failed++
+	if h.failed > 3 {
+		return
+	}
+	var excerpt []string
+	for i := h.count - 1; i >= 0 && i > h.count-len(h.events) && len(excerpt) < 25; i-- {
+		if e := h.events[i%len(h.events)]; strings.Contains(e, about) {
+			excerpt = append(excerpt, e)
+		}
+	}
+	t.Errorf("%s\nwhat happened before, newest first:\n%s", fmt.Sprintf(format, args...), strings.Join(excerpt, "\n"))
+}
+
+func (h *history) failures() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.failed
+}
