@@ -77,6 +77,11 @@ func (w *writing) location() string {
 // checkNewID checks the id that the body chooses, or that it chooses none.
 func (w *writing) checkNewID() error {
 	id, named := w.body.Values["objectId"]
+	s, _ := id.(string)
+	// Such an id would be taken for a role, or for everybody, in every ACL.
+	if w.name == schema.User && (strings.HasPrefix(s, "role:") || s == "*") {
+		return parseerror.Denied(parseerror.OperationForbidden, "Invalid object ID.")
+	}
 	if !w.o.AllowCustomObjectID {
 		if truthy(id) {
 			return parseerror.New(parseerror.InvalidKeyName, "objectId is an invalid field name.")
@@ -89,13 +94,8 @@ func (w *writing) checkNewID() error {
 	if named && !truthy(id) {
 		return parseerror.New(parseerror.MissingObjectID, "objectId must not be empty, null or undefined")
 	}
-	s, _ := id.(string)
 	if len(s) > maxObjectID {
 		return parseerror.New(parseerror.InvalidKeyName, "objectId must not be longer than %d bytes", maxObjectID)
-	}
-	// Such an id would be taken for a role, or for everybody, in every ACL.
-	if w.name == schema.User && (strings.HasPrefix(s, "role:") || s == "*") {
-		return parseerror.Denied(parseerror.OperationForbidden, "Invalid object ID.")
 	}
 	return nil
 }
