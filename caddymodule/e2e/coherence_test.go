@@ -27,9 +27,6 @@ func TestCoherence(t *testing.T) {
 	t.Run("two workers", func(t *testing.T) {
 		c := newCoherence(t, startGateway(t, bundledApp("option allowCustomObjectId true", "")))
 		c.run(t, 5*time.Second)
-		if c.wrong() {
-			return
-		}
 		c.demand(t, minCoherentHits, 0)
 	})
 	t.Run("workers are killed and stopped", func(t *testing.T) {
@@ -41,9 +38,6 @@ func TestCoherence(t *testing.T) {
 		c.run(t, 8*time.Second)
 		cancel()
 		trouble.Wait()
-		if c.wrong() {
-			return
-		}
 		c.demand(t, minCoherentHits, len(c.all)/3)
 	})
 }
@@ -66,7 +60,6 @@ type coherence struct {
 	objects, members, all []*register
 
 	reads, hits, writes, refused atomic.Int64
-	bad                          atomic.Int64
 }
 
 // The state of an object at a version. Every fifth version is a deletion; then it is made again under the same id.
@@ -120,8 +113,6 @@ func memberPointer(i int) string {
 	return fmt.Sprintf(`{"__type":"Pointer","className":%q,"objectId":%q}`, memberClass, memberID(i))
 }
 
-func (c *coherence) wrong() bool { return c.history.failures() > 0 }
-
 // run lets 3 writers and 12 readers loose.
 func (c *coherence) run(t *testing.T, d time.Duration) {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -130,12 +121,12 @@ func (c *coherence) run(t *testing.T, d time.Duration) {
 	for n := range uint64(15) {
 		random := rand.New(rand.NewPCG(c.seed, n))
 		clients.Go(func() {
-			for ctx.Err() == nil && !c.wrong() {
+			for ctx.Err() == nil && !c.history.failed() {
 				if n < 3 {
-					c.write(t, random)
+					c.write(random)
 					time.Sleep(time.Duration(random.IntN(30)) * time.Millisecond)
 				} else {
-					c.read(t, random)
+					c.read(random)
 				}
 			}
 		})
@@ -144,9 +135,15 @@ func (c *coherence) run(t *testing.T, d time.Duration) {
 	t.Logf("%d reads, %d hits; %d writes acknowledged, %d not", c.reads.Load(), c.hits.Load(), c.writes.Load(), c.refused.Load())
 }
 
-// demand checks that the run was worth something.
+// demand fails the test for what was found wrong, and checks that the run was worth something.
 func (c *coherence) demand(t *testing.T, hits float64, lost int) {
 	t.Helper()
+	for _, f := range c.history.failures {
+		t.Error(f)
+	}
+	if t.Failed() {
+		return
+	}
 	if share := float64(c.hits.Load()) / float64(max(c.reads.Load(), 1)); share < hits {
 		t.Errorf("%.0f %% of the reads were hits, want %.0f %%", 100*share, 100*hits)
 	}
@@ -203,14 +200,14 @@ func (c *coherence) disturb(ctx context.Context, g *gateway) {
 }
 
 // write brings one register, or a few objects by a batch, to their next versions.
-func (c *coherence) write(t *testing.T, random *rand.Rand) {
+func (c *coherence) write(random *rand.Rand) {
 	switch random.IntN(4) {
 	case 0:
-		c.writeMember(t, random.IntN(len(c.members)))
+		c.writeMember(random.IntN(len(c.members)))
 	case 1:
-		c.writeBatch(t, random)
+		c.writeBatch(random)
 	default:
-		c.writeObject(t, random.IntN(len(c.objects)), random.IntN(2) == 0)
+		c.writeObject(random.IntN(len(c.objects)), random.IntN(2) == 0)
 	}
 }
 
@@ -227,7 +224,7 @@ func (c *coherence) next(slot int) (method, path, body string, version int64) {
 	return "PUT", path + "/" + objectID(slot), fields(slot, v), v
 }
 
-func (c *coherence) writeObject(t *testing.T, slot int, sdk bool) {
+func (c *coherence) writeObject(slot int, sdk bool) {
 	r := c.objects[slot]
 	if r.lost.Load() || !r.writing.TryLock() {
 		return
@@ -239,7 +236,7 @@ func (c *coherence) writeObject(t *testing.T, slot int, sdk bool) {
 		method, body = "POST", sdkForm(method, body)
 		client = client.with("X-Parse-Application-Id", "", "X-Parse-REST-API-Key", "")
 	}
-	c.send(t, client, method, path, body, []*register{r}, []int64{v})
+	c.send(client, method, path, body, []*register{r}, []int64{v})
 }
 
 // sdkForm is a body as the JavaScript SDK sends it.
@@ -251,7 +248,7 @@ func sdkForm(method, body string) string {
 	return head + "," + body[1:]
 }
 
-func (c *coherence) writeBatch(t *testing.T, random *rand.Rand) {
+func (c *coherence) writeBatch(random *rand.Rand) {
 	first := random.IntN(len(c.objects) - 3)
 	var registers []*register
 	var versions []int64
@@ -270,11 +267,11 @@ func (c *coherence) writeBatch(t *testing.T, random *rand.Rand) {
 		registers, versions = append(registers, r), append(versions, v)
 	}
 	if len(requests) > 0 {
-		c.send(t, c.client, "POST", "/batch", `{"requests":[`+strings.Join(requests, ",")+`]}`, registers, versions)
+		c.send(c.client, "POST", "/batch", `{"requests":[`+strings.Join(requests, ",")+`]}`, registers, versions)
 	}
 }
 
-func (c *coherence) writeMember(t *testing.T, i int) {
+func (c *coherence) writeMember(i int) {
 	r := c.members[i]
 	if r.lost.Load() || !r.writing.TryLock() {
 		return
@@ -286,11 +283,11 @@ func (c *coherence) writeMember(t *testing.T, i int) {
 		op = "AddRelation"
 	}
 	body := fmt.Sprintf(`{"members":{"__op":%q,"objects":[%s]}}`, op, memberPointer(i))
-	c.send(t, c.client, "PUT", "/classes/"+ownerClass+"/owner", body, []*register{r}, []int64{v})
+	c.send(c.client, "PUT", "/classes/"+ownerClass+"/owner", body, []*register{r}, []int64{v})
 }
 
 // send sends a write. An answer that says neither that it was done nor that the outcome is unknown is wrong.
-func (c *coherence) send(t *testing.T, client *client, method, path, body string, registers []*register, versions []int64) {
+func (c *coherence) send(client *client, method, path, body string, registers []*register, versions []int64) {
 	names := ""
 	for i, r := range registers {
 		r.begun.Store(versions[i])
@@ -313,7 +310,7 @@ func (c *coherence) send(t *testing.T, client *client, method, path, body string
 	case err == nil && (strings.Contains(a.body, outcomeUnknown) || a.status == http.StatusServiceUnavailable):
 		c.refused.Add(1)
 	default:
-		c.history.fail(t, registers[0].name, "write%s: %s %s answered %d %s %v", names, method, path, a.status, a.body, err)
+		c.history.fail(registers[0].name, "write%s: %s %s answered %d %s %v", names, method, path, a.status, a.body, err)
 	}
 }
 
@@ -529,7 +526,7 @@ func notHolders(pass func(int64) bool) func(*question, *window, answer) string {
 }
 
 // read asks a question, in one of its forms, and checks the answer.
-func (c *coherence) read(t *testing.T, random *rand.Rand) {
+func (c *coherence) read(random *rand.Rand) {
 	q := &questions[random.IntN(len(questions))]
 	client, method, path, body := c.client, "GET", q.path, ""
 	switch random.IntN(8) {
@@ -550,7 +547,7 @@ func (c *coherence) read(t *testing.T, random *rand.Rand) {
 	a, err := client.do(method, path, body)
 	c.reads.Add(1)
 	if err != nil {
-		c.history.fail(t, "*", "%s: a read failed: %v", q.name, err)
+		c.history.fail("*", "%s: a read failed: %v", q.name, err)
 		return
 	}
 	if a.verdict() == hit {
@@ -563,7 +560,7 @@ func (c *coherence) read(t *testing.T, random *rand.Rand) {
 				about = r.name
 			}
 		}
-		c.history.fail(t, about, "%s %s %s%s (%s, seed %d): %s\n%s", q.name, method, path, body, a.header.Get("Cache-Status"), c.seed, why, a.body)
+		c.history.fail(about, "%s %s %s%s (%s, seed %d): %s\n%s", q.name, method, path, body, a.header.Get("Cache-Status"), c.seed, why, a.body)
 	}
 }
 

@@ -26,14 +26,21 @@ type gateway struct {
 	address string
 	admin   string
 	process *testservices.Process
+	program string // "": the one under test
 }
 
 // startGateway runs a Caddyfile and returns once the API answers. In its text ADDRESS stands for the site's address and
 // ADMIN for the admin API's; both are free loopback ports. The gateway ends with the test.
 func startGateway(t testing.TB, caddyfile string) *gateway {
 	t.Helper()
+	return startProgram(t, "", caddyfile)
+}
+
+// startProgram is startGateway with another program than the one under test.
+func startProgram(t testing.TB, program, caddyfile string) *gateway {
+	t.Helper()
 	g := &gateway{
-		t: t, dir: t.TempDir(),
+		t: t, dir: t.TempDir(), program: program,
 		address: fmt.Sprintf("127.0.0.1:%d", testservices.FreePort(t)),
 		admin:   fmt.Sprintf("127.0.0.1:%d", testservices.FreePort(t)),
 	}
@@ -48,7 +55,10 @@ func startGateway(t testing.TB, caddyfile string) *gateway {
 // start runs the gateway, also a second time after it was killed.
 func (g *gateway) start() {
 	g.t.Helper()
-	program, err := binary()
+	program, err := g.program, error(nil)
+	if program == "" {
+		program, err = binary()
+	}
 	if err != nil {
 		g.t.Fatal(err)
 	}

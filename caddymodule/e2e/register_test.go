@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
 )
 
@@ -68,7 +67,8 @@ type history struct {
 	start  time.Time
 	events [512]string
 	count  int
-	failed int
+	// failures are the violations that were found.
+	failures []string
 }
 
 func (h *history) add(format string, args ...any) {
@@ -79,26 +79,25 @@ func (h *history) add(format string, args ...any) {
 	h.mu.Unlock()
 }
 
-// fail reports the first few violations, each with the events before it that name about.
-func (h *history) fail(t testing.TB, about, format string, args ...any) {
-	t.Helper()
+// fail keeps the first few violations, each with the events before it that name about.
+func (h *history) fail(about, format string, args ...any) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.failed++
-	if h.failed > 3 {
+	if len(h.failures) >= 3 {
 		return
 	}
-	var excerpt []string
-	for i := h.count - 1; i >= 0 && i > h.count-len(h.events) && len(excerpt) < 25; i-- {
+	text := fmt.Sprintf(format, args...) + "\nwhat happened before, newest first:"
+	for i, lines := h.count-1, 0; i >= max(0, h.count-len(h.events)) && lines < 25; i-- {
 		if e := h.events[i%len(h.events)]; strings.Contains(e, about) {
-			excerpt = append(excerpt, e)
+			text += "\n" + e
+			lines++
 		}
 	}
-	t.Errorf("%s\nwhat happened before, newest first:\n%s", fmt.Sprintf(format, args...), strings.Join(excerpt, "\n"))
+	h.failures = append(h.failures, text)
 }
 
-func (h *history) failures() int {
+func (h *history) failed() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.failed
+	return len(h.failures) > 0
 }
