@@ -16,6 +16,9 @@ func TestAccounts(t *testing.T) {
 	a.Play(t, []apptest.Step{
 		{Do: "POST /users", Body: `{"username":"ann","password":"pw","email":"ann@x.io","phone":"1"}`, Want: `{"objectId":"<ann>","createdAt":"<ts>","sessionToken":"<tok1>"}`},
 		{Do: "POST /users", Body: `{"username":"ANN","password":"pw"}`, Status: 400, Want: `{"code":202,"error":"Account already exists for this username."}`},
+		{Do: "POST /users", Body: `{"username":"Élodie","password":"pw","email":"é@x.y"}`, Want: `{"objectId":"<elodie>","createdAt":"<ts>","sessionToken":"<tokElodie>"}`},
+		{Do: "POST /users", Body: `{"username":"éLODIE","password":"pw"}`, Status: 400, Want: `{"code":202,"error":"Account already exists for this username."}`},
+		{Do: "POST /users", Body: `{"username":"another","password":"pw","email":"É@X.Y"}`, Status: 400, Want: `{"code":203,"error":"Account already exists for this email address."}`},
 		{Do: "POST /users", Body: `{"username":"bob","password":"pw","email":"ANN@x.io"}`, Status: 400, Want: `{"code":203,"error":"Account already exists for this email address."}`},
 		{Do: "POST /users", Body: `{"username":"bob","password":"pw","email":"bad"}`, Status: 400, Want: `{"code":125,"error":"Email address format is invalid."}`},
 		{Do: "POST /users", Body: `{"username":"bob","password":"pw","email":"a@b\nc"}`, Status: 400, Want: `{"code":125,"error":"Email address format is invalid."}`},

@@ -41,9 +41,10 @@ func (b *Builder) columnCompare(t target, e *query.Compare) {
 		return
 	}
 	if b.foldCase && e.Op == query.Eq && t.field.Type == schema.String {
-		b.Raw("lower(")
+		lower := b.dialect.Lower() + "("
+		b.Raw(lower)
 		b.Raw(t.col)
-		b.Raw(") = lower(")
+		b.Raw(") = " + lower)
 		b.Arg(t.field.Type, arg)
 		b.Raw(")")
 		return

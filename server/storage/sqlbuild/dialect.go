@@ -17,6 +17,8 @@ type Dialect interface {
 	Encode(f schema.Field, v any) (arg any, ok bool)
 	// Readers is true of rows whose column col, an _rperm, is NULL or holds one of readers.
 	Readers(b *Builder, col string, readers []string)
+	// Lower names the function that turns text into lower case, in every script.
+	Lower() string
 	// In is "IN (…)" for arguments that Encode made for the field f; col isn't part of it.
 	In(b *Builder, f schema.Field, args []any)
 	// ArrayAny: the array holds one of values. ArrayAll: it holds as many elements whose text is that of one of values

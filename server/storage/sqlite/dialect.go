@@ -65,6 +65,9 @@ func (dialect) Encode(f schema.Field, v any) (any, bool) {
 
 func json(v any) string { return string(query.AppendJSON(nil, v)) }
 
+// Lower is a function of our own: SQLite's folds ASCII only, and one user could pass for another.
+func (dialect) Lower() string { return "parse_lower" }
+
 // Readers implements sqlbuild.Dialect.
 func (d dialect) Readers(b *sqlbuild.Builder, col string, readers []string) {
 	args := make([]any, len(readers))

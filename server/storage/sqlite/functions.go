@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	stdjson "encoding/json"
 	"fmt"
+	"strings"
 
 	driversqlite "modernc.org/sqlite"
 )
@@ -25,6 +26,14 @@ func registerFunctions(d *driversqlite.Driver) error {
 				return nil, err
 			}
 			return boolean(re.match(text))
+		}},
+		// parse_lower(text): text in lower case; NULL for a NULL text.
+		"parse_lower": {NArgs: 1, Deterministic: true, Scalar: func(_ *driversqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+			text, ok := args[0].(string)
+			if !ok {
+				return nil, nil
+			}
+			return strings.ToLower(text), nil
 		}},
 		// parse_jsonb_contains(a, b): jsonb's a @> b; NULL when one of them is.
 		"parse_jsonb_contains": {NArgs: 2, Deterministic: true, Scalar: func(_ *driversqlite.FunctionContext, args []driver.Value) (driver.Value, error) {

@@ -98,8 +98,8 @@ func systemIndexes(class string) []string {
 		return []string{
 			`CREATE UNIQUE INDEX IF NOT EXISTS "_User_unique_username" ON "_User"("username")`,
 			`CREATE UNIQUE INDEX IF NOT EXISTS "_User_unique_email" ON "_User"("email")`,
-			`CREATE INDEX IF NOT EXISTS "case_insensitive_username" ON "_User"(lower("username"))`,
-			`CREATE INDEX IF NOT EXISTS "case_insensitive_email" ON "_User"(lower("email"))`,
+			`CREATE INDEX IF NOT EXISTS "case_insensitive_username" ON "_User"(parse_lower("username"))`,
+			`CREATE INDEX IF NOT EXISTS "case_insensitive_email" ON "_User"(parse_lower("email"))`,
 			`CREATE INDEX IF NOT EXISTS "_email_verify_token" ON "_User"("_email_verify_token")`,
 			`CREATE INDEX IF NOT EXISTS "_perishable_token" ON "_User"("_perishable_token")`,
 		}
