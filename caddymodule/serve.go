@@ -97,6 +97,7 @@ func (x *exchange) fill(f *cache.Fill) {
 	a := x.forward(context.WithoutCancel(x.r.Context()))
 	e, deps, ok := x.entry(a)
 	if !ok {
+		f.Abandon() // first: nobody else waits for this client to take its answer
 		x.relay(a, verdict)
 		return
 	}
@@ -124,16 +125,20 @@ func (x *exchange) serveDirect() {
 	case x.req.Why != "":
 		verdict += "; detail=" + x.req.Why
 	}
-	if x.req.Write && !x.route.bundled() && x.route.caching {
-		// Twice: whatever was filled before the write may be old, and so may what is asked while it goes on. The cache
-		// neither serves nor stores what a change touches until that change is finished.
-		finish := x.route.cache.Prepare(x.changes())
-		a := x.forward(x.r.Context())
-		finish()
-		x.relay(a, verdict)
+	if x.req.Write && !x.route.bundled() {
+		x.relay(x.forwardWrite(), verdict)
 		return
 	}
 	x.relay(x.forward(x.r.Context()), verdict)
+}
+
+// forwardWrite sends a write to a worker that doesn't announce it. Whatever was filled before the write may be old, and
+// so may what is asked while it goes on: the cache neither serves nor stores what a change touches until that change
+// is finished. This handler may not cache, but another one of the same app may.
+func (x *exchange) forwardWrite() answer {
+	finish := x.route.cache.Prepare(x.changes())
+	defer finish() // also if forwarding panics; a change that stays open keeps its class out of the cache for ever
+	return x.forward(x.r.Context())
 }
 
 // changes are what a write through this gateway may change, as far as its request tells.
