@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -138,17 +139,22 @@ func (h *Handler) cacheSize() int64 {
 
 // ServeHTTP answers a request below the mount: classify, limit, look up, and only then ask a worker.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	path, below := belowMount(r.URL.EscapedPath(), h.Mount)
+	rest, below := belowMount(r.URL.EscapedPath(), h.Mount)
 	if !below {
-		return next.ServeHTTP(w, r)
+		if !meansBelow(r.URL.Path, h.Mount) {
+			return next.ServeHTTP(w, r)
+		}
+		x := exchange{handler: h, w: w, r: r}
+		x.refuse(notFound, "fwd=bypass; detail=unusual-path")
+		return nil
 	}
 	stripInternal(r.Header)
-	x := exchange{handler: h, w: w, r: r, path: path, ip: clientIP(r)}
+	x := exchange{handler: h, w: w, r: r, path: rest, ip: clientIP(r)}
 	if !x.readBody() {
 		return nil
 	}
 	x.req = request.Classify(request.Input{
-		Method: r.Method, Path: path, RawQuery: r.URL.RawQuery, Header: r.Header, Body: x.inspected, BodyComplete: x.complete,
+		Method: r.Method, Path: rest, RawQuery: r.URL.RawQuery, Header: r.Header, Body: x.inspected, BodyComplete: x.complete,
 		Mount: h.Mount, Seed: keySeed,
 	})
 	if x.route = h.choose(&x); x.route == nil {
@@ -197,6 +203,14 @@ func belowMount(path, mount string) (string, bool) {
 		return "/", true
 	}
 	return rest, rest[0] == '/'
+}
+
+// meansBelow reports whether a path that isn't below the mount as it is written would be once it is decoded and cleaned,
+// as Caddy's matchers do. Neither parse-server nor a worker takes it for the API; passed on, it may be answered with an
+// empty 200, which looks like a write that was done.
+func meansBelow(decoded, mount string) bool {
+	_, below := belowMount(path.Clean("/"+decoded), mount)
+	return below
 }
 
 // stripInternal removes the headers that only the gateway and its workers may set.

@@ -18,6 +18,7 @@ type refusal struct {
 // that another attempt may cure is a 5xx.
 var (
 	tooLarge       = refusal{http.StatusRequestEntityTooLarge, 0, "request entity too large"}
+	notFound       = refusal{http.StatusNotFound, 0, "not found"}
 	tooMany        = refusal{http.StatusTooManyRequests, 100, "Too many requests."}
 	noWorker       = refusal{http.StatusServiceUnavailable, 100, "No Parse worker is available. Try again later."}
 	outcomeUnknown = refusal{http.StatusBadRequest, 100, "The connection to the server was lost. The write may or may not have been applied."}
