@@ -87,3 +87,58 @@ func TestPanicWhileForwarding(t *testing.T) {
 		t.Errorf("%d changes stay open", n)
 	}
 }
+
+// TestFieldsNamedInConnection checks that a field which isn't passed on, because Connection names it, doesn't count for
+// the cache either.
+func TestFieldsNamedInConnection(t *testing.T) {
+	w := newRecordingWorker(t, func(w http.ResponseWriter, r *http.Request, body string) {
+		w.Header().Set("X-Seen", r.Header.Get("Origin")+r.Header.Get("X-Parse-Session-Token"))
+		results(w, r, body)
+	})
+	s := newSite(t, remoteSite(w, "cache {\nttl 5s\n}"))
+	for _, name := range []string{"Origin", "X-Parse-Session-Token"} {
+		for _, connection := range []string{name, "close, " + strings.ToLower(name), "upgrade," + name} {
+			path := "/parse/classes/" + strings.ReplaceAll(name, "-", "") + fmt.Sprintf("%d", len(connection))
+			s.run(t, w, []step{
+				{method: "GET", path: path, header: map[string]string{name: "mine", "Connection": connection}, cache: "fwd=miss", calls: 1, headers: map[string]string{"X-Seen": ""}},
+				{method: "GET", path: path, header: map[string]string{name: "mine"}, cache: "fwd=miss", calls: 1, headers: map[string]string{"X-Seen": "mine"}},
+				{method: "GET", path: path, cache: "hit", headers: map[string]string{"X-Seen": ""}},
+			})
+		}
+	}
+}
+
+// TestWriteThatAsksForAnUpgrade checks that a write counts as one whatever protocol it would like to change to.
+func TestWriteThatAsksForAnUpgrade(t *testing.T) {
+	w := newRecordingWorker(t, results)
+	s := newSite(t, remoteSite(w, "cache {\nttl 5s\n}"))
+	s.run(t, w, []step{
+		{method: "GET", path: "/parse/classes/A", cache: "stored", calls: 1},
+		{method: "POST", path: "/parse/classes/A", header: map[string]string{"Connection": "Upgrade", "Upgrade": "h2c"}, body: `{"n":1}`, status: 201, cache: "fwd=method", calls: 1},
+		{method: "GET", path: "/parse/classes/A", cache: "stored", calls: 1},
+	})
+	if got := w.sent[1]; got != `{"n":1}` {
+		t.Errorf("the worker got the body %q", got)
+	}
+}
+
+// TestHeaderOfAnotherHandler checks that a stored answer's header is the worker's, with nothing twice.
+func TestHeaderOfAnotherHandler(t *testing.T) {
+	w := newRecordingWorker(t, results)
+	s := newSite(t, fmt.Sprintf("{\n\tadmin off\n}\n:9 {\n\theader Access-Control-Allow-Origin https://other.example\n\tparse /parse/* %s {\n\t\tcache {\n\t\t\tttl 5s\n\t\t}\n\t}\n}", w.addr()))
+	for _, want := range []string{"stored", "hit", "bypass"} {
+		r := httptest.NewRequest("GET", "/parse/classes/A", http.NoBody)
+		r.Header.Set("X-Parse-Application-Id", "app")
+		if want == "bypass" {
+			r.Header.Set("Cache-Control", "no-store")
+		}
+		rec := httptest.NewRecorder()
+		s.server.ServeHTTP(rec, r)
+		if v := rec.Header().Get("Cache-Status"); !strings.Contains(v, want) {
+			t.Errorf("Cache-Status %q, want %s", v, want)
+		}
+		if got := rec.Header().Values("Access-Control-Allow-Origin"); len(got) != 1 || got[0] != "*" {
+			t.Errorf("%s: Access-Control-Allow-Origin %q, want the worker's alone", want, got)
+		}
+	}
+}

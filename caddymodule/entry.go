@@ -74,12 +74,12 @@ func (x *exchange) writeEntry(e *cache.Entry, verdict string) {
 		values = append(values, value)
 		h[name] = values[len(values)-1 : len(values) : len(values)]
 	}
-	for _, f := range e.Header {
-		if prev := h[f.Name]; prev != nil {
-			h[f.Name] = append(prev, f.Value)
+	for i, f := range e.Header {
+		if i > 0 && e.Header[i-1].Name == f.Name {
+			h[f.Name] = append(h[f.Name], f.Value)
 			continue
 		}
-		put(f.Name, f.Value)
+		put(f.Name, f.Value) // in the place of what other handlers put there, as with an answer that isn't stored
 	}
 	put("Cache-Status", "parsescale; "+verdict)
 	if e.ETag != "" {

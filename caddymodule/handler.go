@@ -149,6 +149,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return nil
 	}
 	stripInternal(r.Header)
+	stripConnection(r.Header)
 	x := exchange{handler: h, w: w, r: r, path: rest, ip: clientIP(r)}
 	if !x.readBody() {
 		return nil
@@ -227,14 +228,28 @@ func isInternal(name string) bool {
 	return len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
 }
 
+// stripConnection removes the fields that Connection names, before anyone reads them: they aren't passed on, so a worker
+// answers as if they weren't there, and its answer must not be stored as if they were. What WebSockets need stays.
+func stripConnection(h http.Header) {
+	for _, line := range h["Connection"] {
+		for name := range strings.SplitSeq(line, ",") {
+			if name = strings.TrimSpace(name); !strings.EqualFold(name, "Upgrade") {
+				h.Del(name)
+			}
+		}
+	}
+}
+
 // clientIP is the client's address as Caddy sees it, with trusted_proxies obeyed.
 func clientIP(r *http.Request) string {
 	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	return ip
 }
 
+// isUpgrade reports whether the client wants a WebSocket. Whatever else asks for an upgrade is an ordinary request: it may
+// be a write.
 func isUpgrade(r *http.Request) bool {
-	return r.Header.Get("Upgrade") != "" && strings.Contains(strings.ToLower(r.Header.Get("Connection")), "upgrade")
+	return r.Method == http.MethodGet && r.Header.Get("Upgrade") != "" && strings.Contains(strings.ToLower(r.Header.Get("Connection")), "upgrade")
 }
 
 // key converts the classifier's key to the cache's: the two packages don't know each other.
