@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -32,6 +33,8 @@ func TestForgedHeaders(t *testing.T) {
 		g := startGateway(t, bundledApp("", ""))
 		t.Run("a forged address doesn't take the real one away", func(t *testing.T) { forgedAddressChangesNothing(t, g) })
 		t.Run("write ids", func(t *testing.T) { forgedWriteIDs(t, g) })
+		t.Run("write ids of others", func(t *testing.T) { reusedWriteIDs(t, g) })
+		t.Run("answers", func(t *testing.T) { strippedAnswers(t, g) })
 		t.Run("reads", func(t *testing.T) { forgedReads(t, g) })
 	})
 	t.Run("a proxy that is trusted", func(t *testing.T) { trustedProxy(t) })
@@ -89,6 +92,85 @@ func forgedWriteIDs(t *testing.T, g *gateway) {
 	c.must(t, "GET", "/classes/Forged?order=n", "", &got)
 	if len(got.Results) != 2 || got.Results[0].N != 1 || got.Results[1].N != 2 {
 		t.Errorf("got %v, want both objects", got.Results)
+	}
+}
+
+// reusedWriteIDs checks the same for every kind of write, in every spelling of the header, and after a real write: each
+// is done as often as it was sent.
+func reusedWriteIDs(t *testing.T, g *gateway) {
+	c := newClient(t, g.url())
+	id := c.create(t, "Reused", `{"n":0}`)
+	increment := `{"n":{"__op":"Increment","amount":1}}`
+	writes := []struct{ name, method, path, body string }{
+		{"an update", "PUT", "/classes/Reused/" + id, increment},
+		{"an update by POST", "POST", "/classes/Reused/" + id, `{"_method":"PUT",` + increment[1:]},
+		{"a batch", "POST", "/batch", `{"requests":[{"method":"PUT","path":"/parse/classes/Reused/` + id + `","body":` + increment + `}]}`},
+	}
+	want := 0
+	for _, name := range []string{"X-Parsescale-Write-Id", "x-parsescale-write-id", "X-PARSESCALE-WRITE-ID"} {
+		for _, w := range writes {
+			for _, value := range []string{"same", "same", "same/0", "", "a b"} {
+				forged := *c
+				forged.header = map[string]string{name: value}
+				for k, v := range c.header {
+					forged.header[k] = v
+				}
+				forged.must(t, w.method, w.path, w.body, nil)
+				want++
+				var got struct{ N int }
+				if c.must(t, "GET", "/classes/Reused/"+id, "", &got); got.N != want {
+					t.Fatalf("%s with %s: %q counted %d times in all, want %d", w.name, name, value, got.N, want)
+				}
+			}
+		}
+	}
+}
+
+// strippedAnswers checks that no answer of any kind shows a client what workers tell the gateway.
+func strippedAnswers(t *testing.T, g *gateway) {
+	c := newClient(t, g.url())
+	id := c.create(t, "Stripped", `{"n":1}`)
+	var big []string
+	for i := range 10 {
+		big = append(big, fmt.Sprintf(`{"method":"POST","path":"/parse/classes/StrippedBig","body":{"i":%d,"s":%q}}`, i, strings.Repeat("x", 1<<20)))
+	}
+	c.must(t, "POST", "/batch", `{"requests":[`+strings.Join(big, ",")+`]}`, nil)
+	etag := c.stored(t, "/classes/Stripped").header.Get("Etag")
+	for _, test := range []struct {
+		name, method, path, body string
+		status                   int
+		header                   []string
+	}{
+		{"a hit", "GET", "/classes/Stripped", "", 200, nil},
+		{"a miss", "GET", "/classes/Stripped?limit=7", "", 200, nil},
+		{"asked anew", "GET", "/classes/Stripped", "", 200, []string{"Cache-Control", "no-cache"}},
+		{"not stored", "GET", "/classes/Stripped", "", 200, []string{"Cache-Control", "no-store"}},
+		{"master key", "GET", "/classes/Stripped", "", 200, []string{"X-Parse-Master-Key", masterKey}},
+		{"not modified", "GET", "/classes/Stripped", "", 304, []string{"If-None-Match", etag}},
+		{"HEAD", "HEAD", "/classes/Stripped", "", 200, nil},
+		{"an object that isn't there", "GET", "/classes/Stripped/nothing", "", 404, nil},
+		{"a bad where", "GET", "/classes/Stripped?where=1", "", 400, nil},
+		{"a wrong key", "GET", "/classes/Stripped", "", 403, []string{"X-Parse-REST-API-Key", "no"}},
+		{"a streamed answer", "GET", "/classes/StrippedBig", "", 200, nil},
+		{"an update", "PUT", "/classes/Stripped/" + id, `{"n":2}`, 200, nil},
+		{"a batch", "POST", "/batch", `{"requests":[{"method":"GET","path":"/parse/classes/Stripped"}]}`, 200, nil},
+		{"preflight", "OPTIONS", "/classes/Stripped", "", 200, nil},
+		{"no route", "GET", "/nothing", "", 404, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a, err := c.with(test.header...).do(test.method, test.path, test.body)
+			if err != nil || a.status != test.status {
+				t.Fatalf("%d %.100s %v, want %d", a.status, a.body, err, test.status)
+			}
+			for name := range a.header {
+				if strings.HasPrefix(strings.ToLower(name), "x-parsescale-") {
+					t.Errorf("the answer has the header %s", name)
+				}
+			}
+			if a.header.Get("Cache-Status") == "" {
+				t.Error("the answer has no Cache-Status")
+			}
+		})
 	}
 }
 
