@@ -34,7 +34,9 @@ func (s *Supervisor) Scale(n int) error {
 }
 
 // Replace starts as many workers with other options as there are, and drains the old ones once all of the new ones are
-// ready. If they aren't by the end of ctx, or say that they can't start (ErrFailed), the old ones stay.
+// ready. It doesn't wait for the end of the draining, but once it has returned no request is sent to an old one: what is
+// cached from then on is by the new options. If the new ones aren't ready by the end of ctx, or say that they can't start
+// (ErrFailed), the old ones stay.
 func (s *Supervisor) Replace(ctx context.Context, serverOptions json.RawMessage) error {
 	s.change.Lock()
 	defer s.change.Unlock()

@@ -33,12 +33,23 @@ type slot struct {
 	everReady bool
 }
 
-// drain gives the slot up. s.mu is held.
+// drain gives the slot up: once it has returned, the pool sends its worker nothing new. s.mu is held.
 func (w *slot) drain() {
 	if !w.stopping {
 		w.stopping = true
 		close(w.stop)
+		_ = w.s.pool.Retire(w.name()) // a worker that isn't a member gets nothing, and won't become one
 	}
+}
+
+// join makes the slot's worker a member of the pool, unless the slot was given up meanwhile.
+func (w *slot) join(socket string) error {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	if w.stopping {
+		return nil
+	}
+	return w.s.pool.Add(upstream.Target{Name: w.name(), Address: "unix/" + socket, Kind: upstream.Bundled})
 }
 
 var (
@@ -117,7 +128,7 @@ func (w *slot) live(life int) (ready time.Duration, err error) {
 		grace = o.KillDelay
 		return 0, nil
 	}
-	if err := w.s.pool.Add(upstream.Target{Name: w.name(), Address: "unix/" + socket, Kind: upstream.Bundled}); err != nil {
+	if err := w.join(socket); err != nil {
 		return 0, err
 	}
 	begun := time.Now()

@@ -41,6 +41,17 @@ func (p *Pool) add(t Target, addr Address) error {
 	return nil
 }
 
+// Retire sends the worker nothing new once it has returned; it doesn't wait for what the worker is answering. Drain or
+// Remove it afterwards.
+func (p *Pool) Retire(name string) error {
+	w := p.member(name)
+	if w == nil {
+		return ErrUnknownWorker
+	}
+	w.drain()
+	return nil
+}
+
 // Drain sends the worker nothing new, and returns when it has answered what it had or when ctx ends. The worker
 // stays a member, so that it is seen in the status; Remove it afterwards.
 func (p *Pool) Drain(ctx context.Context, name string) error {
