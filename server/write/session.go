@@ -3,6 +3,7 @@ package write
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
@@ -157,7 +158,7 @@ func (w *writing) checkSession() error {
 	}
 	for _, name := range []string{"user", "installationId", "sessionToken", "expiresAt", "createdWith"} {
 		v, named := w.body.Values[name]
-		if !named {
+		if !named && !w.reachesInto(name) {
 			continue
 		}
 		switch name {
@@ -173,6 +174,16 @@ func (w *writing) checkSession() error {
 		return parseerror.New(parseerror.InvalidKeyName, "Invalid key name: %s", name)
 	}
 	return nil
+}
+
+// reachesInto reports whether the body names a place inside a field, as "createdWith.action".
+func (w *writing) reachesInto(field string) bool {
+	for _, name := range w.body.Names {
+		if root, _, inside := strings.Cut(name, "."); inside && root == field {
+			return true
+		}
+	}
+	return false
 }
 
 // given reports whether the server gives a session this field, whatever the client says.
