@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -69,4 +70,47 @@ func TestOneGatewayOrWorkersAlone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestClaimByAnotherName checks that a database has one owner whatever name it is reached by.
+func TestClaimByAnotherName(t *testing.T) {
+	dir := t.TempDir()
+	for _, sub := range []string{"real", "links"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, target := range map[string]string{
+		"links/absolute.db": filepath.Join(dir, "real", "parse.db"), "links/relative.db": "../real/parse.db", "links/twice.db": "relative.db", "folder": "real",
+	} {
+		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
+			t.Skipf("left out: no symbolic links here: %v", err)
+		}
+	}
+	uri := func(name string) string { return "sqlite://" + filepath.Join(dir, name) }
+	check := func(when string) {
+		t.Helper()
+		for _, name := range []string{"links/absolute.db", "links/relative.db", "links/twice.db", "folder/parse.db"} {
+			first, err := Claim(uri(name))
+			if err != nil {
+				t.Fatalf("%s, %s: %v", when, name, err)
+			}
+			if second, err := Claim(uri("real/parse.db")); !errors.Is(err, ErrClaimed) {
+				t.Errorf("%s: %s was claimed, and the file itself could be claimed too: %v", when, name, err)
+				if second != nil {
+					_ = second.Close()
+				}
+			}
+			_ = first.Close()
+		}
+	}
+	check("before the file is there")
+	s, err := Open(t.Context(), Options{URI: uri("links/twice.db"), App: "app", Announcer: told{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check("once the file is there")
 }

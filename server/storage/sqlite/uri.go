@@ -3,6 +3,7 @@ package sqlite
 import (
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -32,6 +33,7 @@ func parseURI(uri string) (location, error) {
 	if loc.path, err = filepath.Abs(filepath.FromSlash(name)); err != nil {
 		return location{}, fmt.Errorf("cannot find the database file: %w", err)
 	}
+	loc.path = followLinks(loc.path)
 	params, err := url.ParseQuery(rawQuery)
 	if err != nil {
 		return location{}, fmt.Errorf("cannot use the database address: its options are not well encoded")
@@ -44,6 +46,26 @@ func parseURI(uri string) (location, error) {
 		loc.synchronous = value
 	}
 	return loc, nil
+}
+
+// followLinks finds the file that a path stands for, be it there or not. The locks lie beside the file: one that is
+// reached by two names must have them once.
+func followLinks(path string) string {
+	const most = 40 // as many as Linux follows
+	for range most {
+		if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+			path = filepath.Join(dir, filepath.Base(path))
+		}
+		target, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
+	return path
 }
 
 // dsn is the driver's name for the database.
