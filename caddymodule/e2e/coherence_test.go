@@ -44,6 +44,7 @@ func TestCoherence(t *testing.T) {
 
 const (
 	minCoherentHits = 0.3 // of the reads, or nothing was tested
+	readsPerWrite   = 50  // however fast the machine is, so that the share of hits doesn't depend on it
 	coherentClass   = "CohObject"
 	holderClass     = "CohHolder" // objects with a pointer to each object; nobody writes them
 	ownerClass      = "CohOwner"  // an object with a relation to the members
@@ -122,11 +123,13 @@ func (c *coherence) run(t *testing.T, d time.Duration) {
 		random := rand.New(rand.NewPCG(c.seed, n))
 		clients.Go(func() {
 			for ctx.Err() == nil && !c.history.failed() {
-				if n < 3 {
-					c.write(random)
-					time.Sleep(time.Duration(random.IntN(30)) * time.Millisecond)
-				} else {
+				switch {
+				case n >= 3:
 					c.read(random)
+				case c.reads.Load() >= readsPerWrite*(c.writes.Load()+c.refused.Load()):
+					c.write(random)
+				default:
+					time.Sleep(time.Duration(1+random.IntN(5)) * time.Millisecond)
 				}
 			}
 		})
