@@ -55,9 +55,20 @@ func (a *App) Start() error {
 			a.logger.Warn("no parse directive serves this app, so its workers are not started", zap.String("app", name))
 		}
 	}
+	undo := map[*gateway]*settings{} // what apps that run already had before
 	for name, g := range a.gateways {
+		log := a.logger.With(zap.String("app", name))
 		a.settings[name].defaultServerURL(a.urls(g))
-		if err := g.apply(a.settings[name], a.logger.With(zap.String("app", name))); err != nil {
+		if before := g.current(); before != nil {
+			undo[g] = before
+		}
+		if err := g.apply(a.settings[name], log); err != nil {
+			// The config is refused, so the one before stays in force, for the other apps too.
+			for g, before := range undo {
+				if err := g.apply(before, log); err != nil {
+					log.Error("cannot bring an app back to its earlier settings", zap.String("app", g.name), zap.Error(err))
+				}
+			}
 			return fmt.Errorf("cannot start the parse app %q: %w", name, err)
 		}
 	}

@@ -83,6 +83,13 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	return err
 }
 
+// current is what was applied last, nil before the first time.
+func (g *gateway) current() *settings {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.applied
+}
+
 func (g *gateway) applyUpstreams(s *settings) error {
 	targets := make([]upstream.Target, len(s.upstreams))
 	for i, u := range s.upstreams {

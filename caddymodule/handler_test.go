@@ -139,7 +139,8 @@ func TestRateLimit(t *testing.T) {
 		{method: "GET", path: "/parse/classes/A", cache: "fwd=bypass", calls: 1},
 		{method: "GET", path: "/parse/classes/A", status: 429, want: `{"code":100,"error":"Too many requests."}`, cache: "detail=rate-limited", headers: refused},
 		{method: "GET", path: "/parse/classes/A", header: map[string]string{"X-Parse-Application-Id": "other"}, cache: "fwd=bypass", calls: 1},
-		{method: "POST", path: "/parse/batch", header: map[string]string{"X-Parse-Application-Id": "third"}, body: `{"requests":[{"method":"GET","path":"/parse/classes/A"},{"method":"GET","path":"/parse/classes/A"},{"method":"GET","path":"/parse/classes/A"}]}`, status: 429, cache: "detail=rate-limited"},
+		{method: "POST", path: "/parse/batch", header: map[string]string{"X-Parse-Application-Id": "fourth", "Content-Encoding": "gzip"}, body: "\x1f\x8b", status: 415, cache: "detail=compressed-batch"},
+		{method: "POST", path: "/parse/batch", header: map[string]string{"X-Parse-Application-Id": "third"}, body: `{"requests":[{"method":"GET","path":"/parse/classes/A"},{"method":"GET","path":"/parse/classes/A"},{"method":"GET","path":"/parse/classes/A"}]}`, status: 429, cache: "detail=rate-limited", headers: map[string]string{"Retry-After": ""}},
 	})
 }
 
@@ -196,5 +197,22 @@ func TestProvisionErrors(t *testing.T) {
 				t.Fatalf("got %v, want an error with %q", err, tt.want)
 			}
 		})
+	}
+}
+
+func TestRefusedReloadLeavesEveryAppAlone(t *testing.T) {
+	before, after := newRecordingWorker(t, results), newRecordingWorker(t, results)
+	config := func(one, two string) string {
+		return fmt.Sprintf("{\n\tadmin off\n\tparse {\n\t\tapp one {\n\t\t\tupstreams %s\n\t\t\tapp_id one\n\t\t}\n\t\tapp two {\n\t\t\tupstreams %s\n\t\t\tapp_id two\n\t\t}\n\t}\n}\n:9 {\n\tparse /parse/*\n}", one, two)
+	}
+	s := newSite(t, config(before.addr(), "127.0.0.1:1"))
+	for range 4 { // the apps are started in any order
+		if _, err := trySite(t, config(after.addr(), "127.0.0.1:1 127.0.0.1:1")); err == nil {
+			t.Fatal("an upstream that is listed twice was accepted")
+		}
+		s.run(t, before, []step{{method: "GET", path: "/parse/classes/A", header: map[string]string{"X-Parse-Application-Id": "one"}, cache: "fwd=bypass", calls: 1}})
+	}
+	if n := after.count(); n != 0 {
+		t.Errorf("%d requests reached the worker of a config that was refused", n)
 	}
 }

@@ -17,9 +17,11 @@ type refusal struct {
 // What the gateway refuses by itself. The SDKs repeat a 5xx up to five times and don't repeat a 4xx, so only the case
 // that another attempt may cure is a 5xx.
 var (
-	tooLarge       = refusal{http.StatusRequestEntityTooLarge, 0, "request entity too large"}
-	notFound       = refusal{http.StatusNotFound, 0, "not found"}
-	tooMany        = refusal{http.StatusTooManyRequests, 100, "Too many requests."}
+	tooLarge = refusal{http.StatusRequestEntityTooLarge, 0, "request entity too large"}
+	notFound = refusal{http.StatusNotFound, 0, "not found"}
+	tooMany  = refusal{http.StatusTooManyRequests, 100, "Too many requests."}
+	// What a compressed batch holds can't be counted without unpacking it, and no SDK sends one.
+	uncountable    = refusal{http.StatusUnsupportedMediaType, 0, "a compressed batch is not accepted where requests are limited"}
 	noWorker       = refusal{http.StatusServiceUnavailable, 100, "No Parse worker is available. Try again later."}
 	outcomeUnknown = refusal{http.StatusBadRequest, 100, "The connection to the server was lost. The write may or may not have been applied."}
 	timedOut       = refusal{http.StatusBadRequest, 124, "The request timed out."}

@@ -22,6 +22,10 @@ func (x *exchange) withinLimit() bool {
 	if l == nil || x.r.Method == http.MethodOptions {
 		return true
 	}
+	if x.isBatch() && x.r.Header.Get("Content-Encoding") != "" {
+		x.refuse(uncountable, "fwd=bypass; detail=compressed-batch")
+		return false
+	}
 	d := l.Take(x.limitKey(), int64(x.req.Cost))
 	h := x.w.Header()
 	h["Ratelimit-Policy"] = []string{l.PolicyHeader()}
@@ -29,7 +33,9 @@ func (x *exchange) withinLimit() bool {
 	if d.OK {
 		return true
 	}
-	h["Retry-After"] = []string{strconv.FormatInt(d.RetryAfterSeconds(), 10)}
+	if wait := d.RetryAfterSeconds(); wait > 0 { // else it costs more than the limit ever allows at once
+		h["Retry-After"] = []string{strconv.FormatInt(wait, 10)}
+	}
 	x.refuse(tooMany, "fwd=bypass; detail=rate-limited")
 	return false
 }
