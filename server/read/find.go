@@ -186,8 +186,12 @@ func (r *reading) count(k *question) (int64, error) {
 // permitted asks the class-level permissions and returns the find they leave; nil when it can have no results.
 func (r *reading) permitted(k *question, op string) (*storage.Find, error) {
 	grant, err := r.a.Permit(k.class, op, false)
-	if err != nil || k.class == nil {
+	if err != nil {
 		return nil, err
+	}
+	if k.class == nil {
+		// It has no objects, but what it is asked is checked like any other question.
+		return &storage.Find{Schema: r.sch, Class: &schema.Class{Name: k.name}, Limit: -1, Where: k.where}, nil
 	}
 	if grant.Nobody {
 		if op == "get" {

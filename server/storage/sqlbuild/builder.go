@@ -83,7 +83,10 @@ func (b *Builder) unknownField() {
 // Find builds the SELECT of the columns, which the class must have, of the objects that f asks for.
 func (b *Builder) Find(d Dialect, f *storage.Find, columns []string) error {
 	b.start(d, f)
-	if len(f.Class.Columns) == 0 || f.Limit == 0 {
+	if len(f.Class.Columns) == 0 {
+		return b.nothing(f.Where)
+	}
+	if f.Limit == 0 {
 		b.Empty = true
 		return nil
 	}
@@ -104,12 +107,18 @@ func (b *Builder) Find(d Dialect, f *storage.Find, columns []string) error {
 func (b *Builder) Count(d Dialect, f *storage.Find) error {
 	b.start(d, f)
 	if len(f.Class.Columns) == 0 {
-		b.Empty = true
-		return nil
+		return b.nothing(f.Where)
 	}
 	b.Raw("SELECT count(*)")
 	b.from(f.Where)
 	return b.finish()
+}
+
+// nothing is the answer about a class without a table: no objects, unless the where is one that no class can be asked.
+func (b *Builder) nothing(where query.Expr) error {
+	b.expr(where)
+	b.SQL, b.Args, b.Empty = b.SQL[:0], b.Args[:0], true
+	return b.err
 }
 
 func (b *Builder) start(d Dialect, f *storage.Find) {

@@ -1,6 +1,7 @@
 package sqlbuild
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -174,8 +175,13 @@ func (b *Builder) columnIn(t target, e *query.In) {
 		if v == nil {
 			continue
 		}
-		if arg, ok := b.encode(t, v); ok {
+		arg, ok := b.encode(t, v)
+		switch {
+		case ok:
 			args = append(args, arg)
+		case t.field.Type == schema.String:
+			b.elementMismatch(e)
+			return
 		}
 	}
 	switch {
@@ -199,6 +205,15 @@ func (b *Builder) columnIn(t target, e *query.In) {
 		b.Raw(" ")
 		b.dialect.In(b, t.field, args)
 	}
+}
+
+// elementMismatch refuses a value that is no text in a list that a String field is compared with.
+func (b *Builder) elementMismatch(e *query.In) {
+	operator := "$in"
+	if e.Not {
+		operator = "$nin"
+	}
+	b.fail(&storage.Unsupported{Code: codeInvalidQuery, Message: fmt.Sprintf("%s element type mismatch: expected string for field %q", operator, string(e.Path))})
 }
 
 func (b *Builder) arrayIn(t target, e *query.In) {

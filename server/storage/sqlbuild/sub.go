@@ -8,33 +8,40 @@ import (
 )
 
 // sub builds the SELECT of one column of a sub-query as a common table expression with the column v, without NULLs, and
-// returns its name. The readers' filter holds in it too. A sub-query that can have no result becomes an empty table.
+// returns its name. The readers' filter holds in it too. A sub-query that can have no result becomes an empty table; what
+// no class can be asked is refused in it too.
 func (b *Builder) sub(s *query.SubQuery, key string) (name string, f schema.Field) {
 	class := b.schema.Class(b.className(s))
+	if class == nil {
+		class = &schema.Class{Name: s.Class}
+	}
 	f, ok := class.Column(key)
 	outer, sql := b.scope, b.SQL
-	if !ok {
-		return b.define([]byte("SELECT NULL AS v WHERE FALSE")), f
-	}
+	with, withs, args := len(b.with), b.withs, len(b.Args)
 	b.aliases++
-	b.scope = scope{class: class, alias: b.aliases}
+	b.scope = scope{class: class, alias: b.aliases, unknown: !ok}
 	b.SQL = nil
-	b.Raw("SELECT v FROM (SELECT ")
-	b.appendColumn(key)
-	b.Raw(" AS v")
-	b.from(s.Where)
-	if s.Limit > 0 || s.Skip > 0 {
-		b.order(s.Order)
-		limit := s.Limit
-		if limit == 0 {
-			limit = -1
+	if ok {
+		b.Raw("SELECT v FROM (SELECT ")
+		b.appendColumn(key)
+		b.Raw(" AS v")
+		b.from(s.Where)
+		if s.Limit > 0 || s.Skip > 0 {
+			b.order(s.Order)
+			limit := s.Limit
+			if limit == 0 {
+				limit = -1
+			}
+			b.limit(limit, s.Skip)
 		}
-		b.limit(limit, s.Skip)
+		b.Raw(") AS s WHERE v IS NOT NULL")
+	} else {
+		b.expr(s.Where)
 	}
-	b.Raw(") AS s WHERE v IS NOT NULL")
 	text := b.SQL
 	if b.scope.unknown {
 		text = []byte("SELECT NULL AS v WHERE FALSE")
+		b.with, b.withs, b.Args = b.with[:with], withs, b.Args[:args]
 	}
 	b.scope, b.SQL = outer, sql
 	return b.define(text), f
@@ -65,11 +72,11 @@ func (b *Builder) define(text []byte) string {
 }
 
 func (b *Builder) inQuery(e *query.InQuery) {
+	name, _ := b.sub(e.Sub, "objectId")
 	t, ok := b.resolve(e.Path)
 	if !ok {
 		return
 	}
-	name, _ := b.sub(e.Sub, "objectId")
 	pointer := schema.Field{Type: schema.Pointer, TargetClass: b.className(e.Sub)}
 	if t.field.Type == schema.Relation {
 		b.relationSub(e.Path.Root(), name, e.Not)

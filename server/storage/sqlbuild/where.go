@@ -11,9 +11,10 @@ import (
 
 // Codes of the Parse API that a query is refused with.
 const (
-	codeInvalidKey  = 105
-	codeInvalidJSON = 107
-	codeForbidden   = 119
+	codeInvalidQuery = 102
+	codeInvalidKey   = 105
+	codeInvalidJSON  = 107
+	codeForbidden    = 119
 )
 
 func (b *Builder) expr(e query.Expr) {

@@ -61,6 +61,7 @@ func TestOperators(t *testing.T) {
 		{"in of many dates", `{"d":{"$in":[{"__type":"Date","iso":"2021-01-01T00:00:00.000Z"},{"__type":"Date","iso":"2021-01-02T00:00:00.000Z"}]}}`, "1"},
 		{"empty in", `{"nm":{"$in":[]}}`, "3"},
 		{"in of another type", `{"i":{"$in":["a"]}}`, ""},
+		{"in of another type among numbers", `{"i":{"$in":["a",0]}}`, "0"},
 		{"nin leaves the missing out", `{"nm":{"$nin":["a"]}}`, "1 2"},
 		{"empty nin", `{"nm":{"$nin":[]}}`, "0 1 2 3"},
 		{"greater", `{"i":{"$gt":1}}`, "2"},
@@ -229,6 +230,9 @@ func TestRefusedQueries(t *testing.T) {
 	}{
 		{"unknown operator", where(t, `{"nm":{"$foo":1}}`), 119, `Postgres doesn't support this query type yet {"$foo":1}`},
 		{"a whole array", where(t, `{"ar":[1]}`), 119, `Postgres doesn't support this query type yet [1]`},
+		{"$all without a list", where(t, `{"ar":{"$all":1}}`), 119, `Postgres doesn't support this query type yet {"$all":1}`},
+		{"a number in a list of texts", where(t, `{"nm":{"$in":["a",1]}}`), 102, `$in element type mismatch: expected string for field "nm"`},
+		{"an object in a list of unwanted texts", where(t, `{"nm":{"$nin":[{"k":1}]}}`), 102, `$nin element type mismatch: expected string for field "nm"`},
 		{"relative time on a number", where(t, `{"i":{"$lt":{"$relativeTime":"now"}}}`), 107, "$relativeTime can only be used with Date field"},
 		{"bad regex", &query.Regex{Path: "nm", Pattern: "["}, 102, "Bad $regex value for query: it is not a regular expression"},
 		{"bad path", &query.Compare{Path: `o.a"b`, Value: "x"}, 105, `Invalid key name: o.a"b`},
@@ -244,6 +248,36 @@ func TestRefusedQueries(t *testing.T) {
 				t.Errorf("%#v", err)
 			}
 		})
+	}
+}
+
+// TestNoTable: a class without a table has no objects, but what nobody can ask is refused there too.
+func TestNoTable(t *testing.T) {
+	s := library(t)
+	absent := &schema.Class{Name: "Absent"}
+	err := s.Read(t.Context(), func(snapshot storage.Snapshot) error {
+		sch, err := snapshot.Schema(t.Context())
+		if err != nil {
+			return err
+		}
+		for text, refused := range map[string]bool{
+			`{}`: false, `{"n":{"$gt":1}}`: false, `{"$or":[{"a.b":1},{"p":{"$inQuery":{"className":"Q","where":{}}}}]}`: false,
+			`{"n":{"$foo":1}}`: true, `{"$nor":[{"n":[1]}]}`: true, `{"p":{"$inQuery":{"className":"Absent","where":{"n":{"$foo":1}}}}}`: true,
+		} {
+			f := &storage.Find{Schema: sch, Class: absent, Where: where(t, text), Limit: -1}
+			found := snapshot.Find(t.Context(), f, func(storage.Row) error { return errors.New("an object") })
+			n, counted := snapshot.Count(t.Context(), f)
+			var unsupported *storage.Unsupported
+			for _, err := range []error{found, counted} {
+				if errors.As(err, &unsupported) != refused || !refused && err != nil || n != 0 {
+					t.Errorf("%s: %d objects, %v", text, n, err)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
