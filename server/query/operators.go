@@ -171,7 +171,7 @@ func (p *whereParser) values(list []any) ([]any, error) {
 func (p *whereParser) all(path Path, v any) (Expr, error) {
 	list, ok := v.([]any)
 	if !ok {
-		return nil, fail(codeInvalidJSON, "bad $all value")
+		return &Unsupported{Path: path, Operator: "$all", Value: recogniseAll(v)}, nil
 	}
 	var prefixes []string
 	for _, v := range list {

@@ -66,6 +66,7 @@ func TestParseWhere(t *testing.T) {
 		{`{"g":{"$nearSphere":{"__type":"GeoPoint","latitude":1,"longitude":2}}}`,
 			&Unsupported{Path: "g", Operator: "$nearSphere", Value: GeoPoint{1, 2}}},
 		{`{"s":{"$foo":1}}`, &Unsupported{Path: "s", Operator: "$foo", Value: 1.0}},
+		{`{"s":{"$all":{}}}`, &Unsupported{Path: "s", Operator: "$all", Value: map[string]any{}}},
 		{`{"s":{"$options":"i"}}`, &Unsupported{Path: "s", Operator: "$options", Value: "i"}},
 		{`{"_rperm":"x","_wperm":{"$gt":1},"a":1}`, &Compare{Path: "a", Value: 1.0}},
 	}
@@ -111,7 +112,6 @@ func TestParseWhereErrors(t *testing.T) {
 		{`{"$nor":{}}`, 102, "Bad $nor format - use an array of at least 1 value."},
 		{`{"i":{"$in":5}}`, 107, "bad $in value"},
 		{`{"i":{"$nin":null}}`, 107, "bad $nin value"},
-		{`{"i":{"$all":{}}}`, 107, "bad $all value"},
 		{`{"i":{"$all":[{"$regex":"^\\Qa\\E"},"b"]}}`, 107, "All $all values must be of regex type or none: [object Object],b"},
 		{`{"i":{"$containedBy":1}}`, 107, "bad $containedBy: should be an array"},
 		{`{"i":{"$regex":5}}`, 102, "$regex value must be a string"},
