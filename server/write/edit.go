@@ -86,7 +86,10 @@ func infer(v any) (k kind, f schema.Field, typed bool, err error) {
 
 // inferIncomplete deals with objects whose "__type" the decoder couldn't complete.
 func inferIncomplete(t any, v map[string]any) (kind, schema.Field, bool, error) {
-	name, _ := t.(string)
+	name, ok := t.(string)
+	if !ok {
+		name = string(query.AppendJSON(nil, t))
+	}
 	class, _ := v["className"].(string)
 	if name == "Pointer" && class != "" && !truthy(v["objectId"]) {
 		// parse-server takes a pointer to nothing for no pointer.
