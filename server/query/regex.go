@@ -17,7 +17,7 @@ import (
 type regexCache struct{ p atomic.Pointer[compiledRegex] }
 
 type compiledRegex struct {
-	re *regexp.Regexp // nil: can't be told
+	re *Linear // nil: can't be told
 	// ascii: the pattern means the same on ASCII text only (classes, case).
 	ascii bool
 	// lines: the pattern means the same on text without line ends only (options m, s).
@@ -35,7 +35,11 @@ func (e *Regex) matches(text string) outcome {
 	case c.re == nil, c.ascii && !isASCII(text), c.lines && strings.ContainsAny(text, "\r\n"):
 		return anything
 	}
-	return holds(c.re.MatchString(text))
+	matches, ok := c.re.Match(text)
+	if !ok {
+		return anything
+	}
+	return holds(matches)
 }
 
 func compileRegex(pattern, options string) *compiledRegex {
@@ -53,7 +57,7 @@ func compileRegex(pattern, options string) *compiledRegex {
 		flags = "(?is)"
 	}
 	c.ascii = t.ascii || t.fold
-	if re, err := regexp.Compile(flags + t.out.String()); err == nil {
+	if re, err := CompileLinear(flags + t.out.String()); err == nil {
 		c.re = re
 	}
 	return c

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dlclark/regexp2/v2"
+	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
 	"github.com/parsescale/parsescale/server/storage/sqlbuild"
@@ -35,21 +36,28 @@ func (dialect) Regex(b *sqlbuild.Builder, operand func(), pattern, options strin
 	return nil
 }
 
-// matcher is a compiled pattern: by RE2, which is linear, or by a backtracking engine with a time limit.
+// matcher is a compiled pattern: by RE2, which is linear, or where RE2 can't express it or would cost too much, by a
+// backtracking engine with a time limit.
 type matcher struct {
-	linear  *regexp.Regexp
-	general *regexp2.Regexp
+	linear  *query.Linear // nil: general only
+	general func() (*regexp2.Regexp, error)
 }
 
 func (m *matcher) match(text string) (bool, error) {
 	if m.linear != nil {
-		return m.linear.MatchString(text), nil
+		if matches, ok := m.linear.Match(text); ok {
+			return matches, nil
+		}
 	}
-	ok, err := m.general.MatchString(text)
+	re, err := m.general()
 	if err != nil {
 		return false, errRegexTimeout
 	}
-	return ok, nil
+	matches, err := re.MatchString(text)
+	if err != nil {
+		return false, errRegexTimeout
+	}
+	return matches, nil
 }
 
 // compile compiles a pattern as PostgreSQL parse-server means it: of the options only i and x count, "." matches a
@@ -63,9 +71,15 @@ func compile(pattern, options string) (*matcher, error) {
 	if strings.Contains(options, "i") {
 		flags = "(?si)"
 	}
-	if re, err := regexp.Compile(flags + pattern); err == nil {
-		return &matcher{linear: re}, nil
+	m := &matcher{general: sync.OnceValues(func() (*regexp2.Regexp, error) { return compileGeneral(pattern, options) })}
+	var err error
+	if m.linear, err = query.CompileLinear(flags + pattern); err != nil {
+		_, err = m.general()
 	}
+	return m, err
+}
+
+func compileGeneral(pattern, options string) (*regexp2.Regexp, error) {
 	mode := regexp2.Singleline
 	if strings.Contains(options, "i") {
 		mode |= regexp2.IgnoreCase
@@ -75,7 +89,7 @@ func compile(pattern, options string) (*matcher, error) {
 		return nil, errors.New("it is not a regular expression")
 	}
 	re.MatchTimeout = regexTimeout
-	return &matcher{general: re}, nil
+	return re, nil
 }
 
 // unquote escapes what stands between \Q and \E, character by character.
