@@ -70,7 +70,7 @@ func TestWriterBoundsItsBacklog(t *testing.T) {
 	defer w.Close()
 	big := Frame{Type: TypeFailed, Reason: string(make([]byte, 8<<20))}
 	var err error
-	for range 12 {
+	for range 20 { // the Writer takes at most one backlog away before it blocks
 		if err = w.Send(&big); err != nil {
 			break
 		}
