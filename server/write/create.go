@@ -2,6 +2,7 @@ package write
 
 import (
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -67,11 +68,12 @@ func (w *writing) create() (*Result, error) {
 	return &Result{Status: 201, Location: w.location(), Body: w.answer.body()}, nil
 }
 
+// location is the path of the object. Clients may have chosen its id, so it is escaped.
 func (w *writing) location() string {
 	if w.name == schema.User {
-		return "/users/" + w.id
+		return "/users/" + url.PathEscape(w.id)
 	}
-	return "/classes/" + w.name + "/" + w.id
+	return "/classes/" + w.name + "/" + url.PathEscape(w.id)
 }
 
 // checkNewID checks the id that the body chooses, or that it chooses none.
