@@ -176,7 +176,7 @@ func (x *exchange) forward(ctx context.Context) answer {
 	if x.streamed {
 		out.Stream, out.StreamLength = x.r.Body, x.r.ContentLength
 	}
-	if x.req.Write && x.route.bundled() {
+	if x.req.Write && !x.req.Once && x.route.bundled() {
 		out.WriteID = newWriteID()
 	}
 	resp, err := x.route.pool.Do(ctx, out)

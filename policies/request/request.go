@@ -43,6 +43,9 @@ type Request struct {
 	// not nil none at all. For a read Classes is nil.
 	Write   bool
 	Classes []string
+	// Once says that the write may run code of the app, or reach others, whose effects no transaction holds: who doesn't
+	// know whether it happened must not send it again.
+	Once bool
 	// Method is the effective method, after a _method in the body: GET, HEAD, POST, PUT, DELETE, OPTIONS; "" if
 	// it is none of these or can't be known.
 	Method string
@@ -156,7 +159,7 @@ func (r *Request) classifyEarly(method string, p *path) bool {
 }
 
 func (r *Request) applyRoute(t target) {
-	r.Op, r.Write, r.Classes = t.op, t.write, t.classes
+	r.Op, r.Write, r.Classes, r.Once = t.op, t.write, t.classes, t.once()
 	r.Class, r.ObjectID, r.Name, r.alias = t.class, t.objectID, t.name, t.alias
 	if t.odd && !t.write {
 		r.refuse(whyPath)

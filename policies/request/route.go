@@ -14,6 +14,9 @@ type target struct {
 	odd      bool // a parameter of the path is unusual
 }
 
+// once reports whether the operation may do what can't be undone, nor told from the database.
+func (t *target) once() bool { return t.op == Function || t.op == Job || t.op == Push }
+
 // unknown is a write of any class.
 func unknown() target { return target{op: Other, write: true} }
 

@@ -52,7 +52,7 @@ func withRelations(classes []string, class string, object []byte) []string {
 func (r *Request) readBatch(in *Input, b *body) {
 	r.Write, r.Classes = true, nil
 	if b.state != bodyObject {
-		r.Cost = max(1, countPartial(in.Body))
+		r.Cost, r.Once = max(1, countPartial(in.Body)), true // whatever is in it
 		return
 	}
 	var requests []byte
@@ -67,7 +67,7 @@ func (r *Request) readBatch(in *Input, b *body) {
 	if !elements(requests, func(sub []byte) bool {
 		count++
 		t := subRequest(sub, in.Mount)
-		write = write || t.write
+		write, r.Once = write || t.write, r.Once || t.once() || t.op == Other
 		if !known || !t.write {
 			return true
 		}

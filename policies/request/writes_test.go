@@ -113,3 +113,32 @@ func TestBatch(t *testing.T) {
 		}
 	})
 }
+
+// TestOnce: what may run an app's own code is never sent twice.
+func TestOnce(t *testing.T) {
+	for _, test := range []struct {
+		target, body string
+		want         bool
+	}{
+		{"POST /functions/pay", `{}`, true},
+		{"POST /jobs/clean", `{}`, true},
+		{"POST /jobs", `{"jobName":"clean"}`, true},
+		{"POST /push", `{}`, true},
+		{"POST /classes/Game", `{}`, false},
+		{"PUT /classes/Game/abc", `{}`, false},
+		{"POST /login", `{}`, false},
+		{"GET /classes/Game", "", false},
+		{"POST /batch", `{"requests":[{"method":"POST","path":"/parse/classes/Game","body":{}}]}`, false},
+		{"POST /batch", `{"requests":[{"method":"POST","path":"/parse/classes/Game","body":{}},{"method":"POST","path":"/parse/functions/pay","body":{}}]}`, true},
+		{"POST /batch", `{"requests":[{"method":"POST","path":"/parse/functions/pay"},{"method":"POST","path":"/parse/x?y"}]}`, true},
+		{"POST /batch", `{"requests":[{"method":"POST","path":"/parse/x?y"},{"method":"POST","path":"/parse/functions/pay"}]}`, true},
+		{"POST /batch", `{"requests":[{"method":"POST","path":"/parse//functions/pay"}]}`, true}, // a path that the worker brings into order
+		{"POST /batch", `no JSON`, true},
+	} {
+		t.Run(test.target+" "+test.body, func(t *testing.T) {
+			if r := Classify(ask(test.target, test.body)); r.Once != test.want {
+				t.Errorf("once is %v", r.Once)
+			}
+		})
+	}
+}
