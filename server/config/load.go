@@ -179,6 +179,9 @@ func build(values map[string]any) (*Options, []string, error) {
 	if err := checkShapes(values); err != nil {
 		return nil, nil, err
 	}
+	if err := checkAccounts(values); err != nil {
+		return nil, nil, err
+	}
 	data, err := json.Marshal(values)
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot read the options: %w", err)
@@ -198,7 +201,7 @@ func build(values map[string]any) (*Options, []string, error) {
 	if err := o.Validate(); err != nil {
 		return nil, nil, err
 	}
-	var warnings []string
+	warnings := o.CustomPages.warnings()
 	if len(ignored) > 0 {
 		sort.Strings(ignored)
 		warnings = append(warnings, "these options have no effect in this server: "+strings.Join(ignored, ", "))

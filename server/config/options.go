@@ -90,6 +90,8 @@ type Options struct {
 	// ProtectedFieldsOwnerExempt shows users their own protected fields. Default: true.
 	ProtectedFieldsOwnerExempt bool `json:"protectedFieldsOwnerExempt"`
 
+	Accounts
+
 	// FileUpload says who may upload what.
 	FileUpload FileUpload `json:"fileUpload"`
 	// FileDownload says who may download files.
@@ -177,6 +179,7 @@ func Default() *Options {
 		EnableAnonymousUsers:         true,
 		ProtectedFields:              map[string]map[string][]string{"_User": {"*": {"email"}}},
 		ProtectedFieldsOwnerExempt:   true,
+		Accounts:                     defaultAccounts(),
 		FileUpload: FileUpload{
 			EnableForAuthenticatedUser: true,
 			FileExtensions:             []string{blockActiveContent},

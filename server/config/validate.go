@@ -102,6 +102,9 @@ func (o *Options) Validate() error {
 	case !slices.Contains(o.FileUpload.AllowedFileURLDomains, "*"):
 		return errors.New("option fileUpload.allowedFileUrlDomains is not supported yet by this server, except for \"*\"")
 	}
+	if err := o.validateEmail(); err != nil {
+		return err
+	}
 	for _, l := range []struct {
 		name string
 		list IPList

@@ -29,6 +29,32 @@ func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 // LogValue implements slog.LogValuer.
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
+// SecretJSON is a JSON value that may hold secrets: like a Secret, it is never printed.
+type SecretJSON []byte
+
+// String implements fmt.Stringer.
+func (SecretJSON) String() string { return redacted }
+
+// Format implements fmt.Formatter, so that no verb shows the text.
+func (SecretJSON) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+// LogValue implements slog.LogValuer.
+func (SecretJSON) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON implements json.Marshaler.
+func (s SecretJSON) MarshalJSON() ([]byte, error) {
+	if len(s) == 0 {
+		return []byte("null"), nil
+	}
+	return s, nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *SecretJSON) UnmarshalJSON(data []byte) error {
+	*s = append(SecretJSON(nil), data...)
+	return nil
+}
+
 // Size is a number of bytes; in JSON a number, or text such as "512kb", "20mb", "1.5gb".
 type Size int64
 

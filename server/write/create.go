@@ -65,7 +65,11 @@ func (w *writing) create() (*Result, error) {
 			return nil, err
 		}
 	}
-	return &Result{Status: 201, Location: w.location(), Body: w.answer.body()}, nil
+	res := &Result{Status: 201, Location: w.location(), Body: w.answer.body()}
+	if w.refused {
+		res.Refusal = notVerified()
+	}
+	return w.posted(res), nil
 }
 
 // location is the path of the object. Clients may have chosen its id, so it is escaped.

@@ -30,6 +30,10 @@ type Options struct {
 	EnableAnonymousUsers bool
 	// ConvertEmailToLowercase and ConvertUsernameToLowercase change what is stored. Default: false.
 	ConvertEmailToLowercase, ConvertUsernameToLowercase bool
+	// PasswordPolicy says what passwords must be. Default: nothing.
+	PasswordPolicy PasswordPolicy
+	// EmailVerification says how users prove their addresses. Default: they needn't.
+	EmailVerification EmailVerification
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 	// Random is where ids and tokens come from. Default: crypto/rand.

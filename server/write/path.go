@@ -36,7 +36,15 @@ type Result struct {
 	Body []byte
 	// Repeated: the write had been done before, and this is the answer it got then.
 	Repeated bool
+	// Refusal is an error that the caller gets although the write is kept; nil when there is none. Do turns it into
+	// its error.
+	Refusal *parseerror.Error
+
+	after []func()
 }
+
+// After has f called once the write is committed, unless it is a repeat. f must not block.
+func (r *Result) After(f func()) { r.after = append(r.after, f) }
 
 // New returns the write path over a store. reads shows users to themselves when they log in by signing up again.
 func New(store storage.Store, reads *read.Path, passwords *password.Pool, o Options) *Path {
@@ -55,7 +63,7 @@ func New(store storage.Store, reads *read.Path, passwords *password.Pool, o Opti
 // Create makes an object of a class from a body in JSON. id is the write id: a second call with the same one does
 // nothing and returns the first one's result; "" means none.
 func (p *Path) Create(ctx context.Context, c auth.Caller, class string, body []byte, id string) (*Result, error) {
-	req, err := p.request(ctx, c, class, body)
+	req, err := p.request(ctx, c, class, "", body)
 	if err != nil {
 		return nil, err
 	}
@@ -70,19 +78,24 @@ func (p *Path) Create(ctx context.Context, c auth.Caller, class string, body []b
 
 // Update changes an object by a body in JSON.
 func (p *Path) Update(ctx context.Context, c auth.Caller, class, objectID string, body []byte, id string) (*Result, error) {
-	req, err := p.request(ctx, c, class, body)
-	if err != nil {
-		return nil, err
-	}
-	return p.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*Result, error) {
-		w, err := p.begin(ctx, tx, a, "update", class, req)
+	for moves := 0; ; moves++ {
+		req, err := p.request(ctx, c, class, objectID, body)
 		if err != nil {
 			return nil, err
 		}
-		w.id = objectID
-		res, err := w.update()
-		return res, w.hideMissing(err)
-	})
+		res, err := p.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*Result, error) {
+			w, err := p.begin(ctx, tx, a, "update", class, req)
+			if err != nil {
+				return nil, err
+			}
+			w.id = objectID
+			res, err := w.update()
+			return res, w.hideMissing(err)
+		})
+		if !errors.Is(err, errPasswordMoved) || moves == maxMoves {
+			return res, err
+		}
+	}
 }
 
 // Delete removes an object.
@@ -104,7 +117,9 @@ func (p *Path) Delete(ctx context.Context, c auth.Caller, class, objectID string
 // Do runs f in one transaction, for a caller who is resolved in it. It is what the doors use for writes that are made of
 // several, such as a log-in. f may be called more than once and has no effect but on tx.
 func (p *Path) Do(ctx context.Context, c auth.Caller, id string, f func(tx storage.Tx, a *auth.Auth) (*Result, error)) (*Result, error) {
+	var after []func()
 	stored, repeated, err := p.store.Write(ctx, id, func(tx storage.Tx) ([]byte, error) {
+		after = nil
 		a, err := auth.ResolveAt(ctx, tx, c, p.o.Now())
 		if err != nil {
 			return nil, err
@@ -113,21 +128,35 @@ func (p *Path) Do(ctx context.Context, c auth.Caller, id string, f func(tx stora
 		if err != nil {
 			return nil, err
 		}
+		after = res.after
 		return res.appendStored(nil), nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	if !repeated {
+		for _, f := range after {
+			f()
+		}
+	}
 	res, err := decodeStored(stored)
 	if err != nil {
 		return nil, err
+	}
+	if res.Refusal != nil {
+		return nil, res.Refusal
 	}
 	res.Repeated = repeated
 	return res, nil
 }
 
-// appendStored appends the form in which a result is kept for a repeat of its write.
+// appendStored appends the form in which a result is kept for a repeat of its write: status, location and body. In
+// place of those a refusal has 0, its code and its message.
 func (r *Result) appendStored(dst []byte) []byte {
+	if r.Refusal != nil {
+		dst = strconv.AppendInt(append(dst, "0\n"...), int64(r.Refusal.Code), 10)
+		return append(append(dst, '\n'), r.Refusal.Message...)
+	}
 	dst = strconv.AppendInt(dst, int64(r.Status), 10)
 	dst = append(dst, '\n')
 	dst = append(dst, r.Location...)
@@ -141,6 +170,10 @@ func decodeStored(data []byte) (*Result, error) {
 	n, err := strconv.Atoi(string(status))
 	if !ok || !ok2 || err != nil {
 		return nil, errors.New("cannot read the stored result of a write")
+	}
+	if n == 0 {
+		code, err := strconv.Atoi(string(location))
+		return &Result{Refusal: &parseerror.Error{Code: code, Message: string(body)}}, err
 	}
 	return &Result{Status: n, Location: string(location), Body: body}, nil
 }

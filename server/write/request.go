@@ -2,14 +2,11 @@ package write
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
-	"github.com/parsescale/parsescale/server/users/password"
 )
 
 // request is a body, with all that can be told of it outside of the transaction. It isn't changed inside: a transaction
@@ -20,12 +17,12 @@ type request struct {
 	acl   aclEdit
 	// err is what is wrong with the body; who may not write at all hears of that first.
 	err error
-	// hash is the hash of the password in the body of a user; "" when there is none.
-	hash string
+	// password is the password in the body of a user; nil when there is none.
+	password *newPassword
 }
 
-// request reads the body of a write.
-func (p *Path) request(ctx context.Context, c auth.Caller, class string, body []byte) (*request, error) {
+// request reads the body of a write to an object; its id is "" for a new one.
+func (p *Path) request(ctx context.Context, c auth.Caller, class, objectID string, body []byte) (*request, error) {
 	o, err := query.DecodeObject(body)
 	if err != nil {
 		return nil, parseerror.New(parseerror.InvalidJSON, "invalid JSON")
@@ -34,7 +31,7 @@ func (p *Path) request(ctx context.Context, c auth.Caller, class string, body []
 	if r.err = r.parse(p.denied); r.err != nil {
 		return r, nil
 	}
-	r.hash, err = p.hashPassword(ctx, c, class, o)
+	r.password, err = p.newPassword(ctx, c, class, objectID, o)
 	return r, err
 }
 
@@ -61,20 +58,4 @@ func (r *request) parse(denied denylist) (err error) {
 	}
 	r.acl, err = parseACL(r.body)
 	return err
-}
-
-// hashPassword hashes the password of a user to be written, before the transaction: it takes long.
-func (p *Path) hashPassword(ctx context.Context, c auth.Caller, class string, b *query.Object) (string, error) {
-	plain, ok := b.Values["password"].(string)
-	if class != schema.User || !ok || plain == "" || c.ReadOnly {
-		return "", nil
-	}
-	hash, err := p.passwords.Hash(ctx, plain)
-	if errors.Is(err, password.ErrBusy) {
-		return "", parseerror.Busy()
-	}
-	if err != nil {
-		return "", fmt.Errorf("cannot write a user: %w", err)
-	}
-	return hash, nil
 }

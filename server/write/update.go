@@ -67,7 +67,7 @@ func (w *writing) update() (*Result, error) {
 			return nil, err
 		}
 	}
-	return &Result{Status: 200, Body: w.answer.body()}, nil
+	return w.posted(&Result{Status: 200, Body: w.answer.body()}), nil
 }
 
 // checkUpdate checks what the class lets a body say, before anything is looked up.

@@ -68,8 +68,8 @@ func (w *writing) checkUser() error {
 
 // completeSignUp gives a new user what isn't in the body as such: the hash, the name, the ACL.
 func (w *writing) completeSignUp() error {
-	if w.hash != "" {
-		w.put("_hashed_password", w.hash)
+	if err := w.putPassword(); err != nil {
+		return err
 	}
 	if linked := w.linked(nil); len(linked) > 0 {
 		w.put("authData", linked)
@@ -105,7 +105,9 @@ func (w *writing) completeSignUp() error {
 // openSignUpSession logs a new user in, unless somebody is logged in and has linked an account, or cloud code did it.
 func (w *writing) openSignUpSession() error {
 	_, linking := w.body.Values["authData"]
-	if token, err := w.openSession(Session{UserID: w.id, Action: "signup", Provider: w.provider()}); err != nil {
+	if w.unverified() && !(linking && w.a.UserID != "") {
+		w.refused = w.o.EmailVerification.PreventSignup
+	} else if token, err := w.openSession(Session{UserID: w.id, Action: "signup", Provider: w.provider()}); err != nil {
 		return err
 	} else if token != "" {
 		w.answer.set("sessionToken", token)
@@ -128,11 +130,11 @@ func (w *writing) openSession(s Session) (string, error) {
 
 // updateUser does to a user what isn't in the body as such.
 func (w *writing) updateUser() error {
-	if w.hash != "" {
-		w.put("_hashed_password", w.hash)
+	if err := w.putPassword(); err != nil {
+		return err
 	}
 	_, named := w.body.Values["email"]
-	if w.hash != "" || named {
+	if w.password != nil || named {
 		// A reset that was asked for before the change is no longer good.
 		for _, c := range []string{"_perishable_token", "_perishable_token_expires_at"} {
 			if w.old[c] != nil {
@@ -162,7 +164,7 @@ func (w *writing) updateUser() error {
 
 // followPassword ends the sessions of a user whose password changed, and opens a new one for the caller.
 func (w *writing) followPassword() error {
-	if w.hash != "" {
+	if w.password != nil {
 		if w.o.RevokeSessionOnPasswordReset {
 			if err := w.closeSessions(w.id); err != nil {
 				return err
@@ -220,10 +222,13 @@ func (w *writing) checkEmail() error {
 		w.put("email", email)
 	}
 	taken, err := w.taken("email", email)
-	if err == nil && taken {
-		err = emailTaken()
+	if err != nil {
+		return err
 	}
-	return err
+	if taken {
+		return emailTaken()
+	}
+	return w.askToVerify()
 }
 
 // taken reports whether another user has the value in the field, whatever its case.

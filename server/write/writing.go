@@ -33,6 +33,10 @@ type writing struct {
 	touched []string
 	links   []link
 	answer  answer
+	// mail sends the user the link that proves the address, once the write is committed; nil: none is to be sent.
+	mail func(user storage.Object)
+	// refused: a new user is kept, but told to verify the address first.
+	refused bool
 }
 
 // answer collects the members of a response body in order.

@@ -46,7 +46,8 @@ func New(workers, queue int) *Pool {
 	return &Pool{slots: make(chan struct{}, workers), queue: int64(queue), cost: cost}
 }
 
-// Hash returns the bcrypt hash of a password.
+// Hash returns the bcrypt hash of a password. It is marked $2y$, as parse-server's are: $2a$, which Go writes, says the
+// same but that some libraries once computed it wrongly.
 func (p *Pool) Hash(ctx context.Context, password string) (string, error) {
 	if err := p.enter(ctx); err != nil {
 		return "", err
@@ -56,7 +57,7 @@ func (p *Pool) Hash(ctx context.Context, password string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot hash a password: %w", err)
 	}
-	return string(hash), nil
+	return "$2y$" + string(hash[len("$2a$"):]), nil
 }
 
 // Compare reports whether the password has the hash ($2a$, $2b$ or $2y$). An empty or unreadable hash takes as long as
