@@ -3,6 +3,7 @@ package server
 import (
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/config"
+	"github.com/parsescale/parsescale/server/mail"
 	"github.com/parsescale/parsescale/server/read"
 	"github.com/parsescale/parsescale/server/rest"
 	"github.com/parsescale/parsescale/server/storage"
@@ -18,7 +19,7 @@ type paths struct {
 	users *users.Users
 }
 
-func newPaths(o *config.Options, store storage.Store) paths {
+func newPaths(o *config.Options, store storage.Store, env Environment, postman *mail.Postman) (paths, error) {
 	access := auth.Options{
 		AllowClientClassCreation:   o.AllowClientClassCreation,
 		ProtectedFields:            o.ProtectedFields,
@@ -43,9 +44,13 @@ func newPaths(o *config.Options, store storage.Store) paths {
 	writing.EnforcePrivateUsers, writing.EnableAnonymousUsers = o.EnforcePrivateUsers, o.EnableAnonymousUsers
 	writing.ConvertEmailToLowercase, writing.ConvertUsernameToLowercase = o.ConvertEmailToLowercase, o.ConvertUsernameToLowercase
 
+	accounts, err := accountOptions(o, env, postman, &writing)
+	if err != nil {
+		return paths{}, err
+	}
 	passwords := password.New(0, 0)
 	p := paths{read: read.New(store, reading)}
 	p.write = write.New(store, p.read, passwords, writing)
-	p.users = users.New(store, p.read, p.write, passwords, nil)
-	return p
+	p.users = users.New(store, p.read, p.write, passwords, accounts)
+	return p, nil
 }

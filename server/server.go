@@ -10,8 +10,10 @@ import (
 
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/files"
+	"github.com/parsescale/parsescale/server/mail"
 	"github.com/parsescale/parsescale/server/rest"
 	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/users"
 )
 
 // Environment is what a worker is given by the process it lives in.
@@ -20,6 +22,11 @@ type Environment struct {
 	Logger *slog.Logger
 	// Announcer learns of every change before it is committed; nil: nobody does.
 	Announcer storage.Announcer
+	// MailAdapter sends mail in place of the one that the options name, which then set MailAdapterInCode; nil: that one.
+	MailAdapter mail.Adapter
+	// ValidPassword is passwordPolicy.validatorCallback: whether a password may be one. It is asked outside of
+	// transactions, by several goroutines at a time. Nil: all may.
+	ValidPassword func(password string) bool
 	// Gateway says that every request comes from the gateway over a private socket, so that its X-Parsescale-* header
 	// fields are believed. Never set it where anybody else can connect.
 	Gateway bool
@@ -27,9 +34,11 @@ type Environment struct {
 
 // Server is one worker. It is an http.Handler, safe for concurrent use.
 type Server struct {
-	api   http.Handler
-	store storage.Store
-	files *files.Store
+	api     http.Handler
+	store   storage.Store
+	files   *files.Store
+	users   *users.Users
+	postman *mail.Postman // nil: no mail is sent
 
 	mu      sync.Mutex
 	closing bool
@@ -51,13 +60,20 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 	if s.files, err = files.Open(filesFolder(o)); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
-	paths := newPaths(o, s.store)
+	if s.postman, err = openMail(o, env); err != nil {
+		return nil, errors.Join(err, s.files.Close(), s.store.Close())
+	}
+	paths, err := newPaths(o, s.store, env, s.postman)
+	if err != nil {
+		return nil, errors.Join(err, s.closeAll(ctx))
+	}
+	s.users = paths.users
 	s.api, err = rest.New(rest.Options{
 		Config: o, Reader: paths.read, Writer: paths.write, Users: paths.users, Store: s.store, Files: s.files,
 		Gateway: env.Gateway, State: s.taken, Logger: env.Logger,
 	})
 	if err != nil {
-		return nil, errors.Join(err, s.files.Close(), s.store.Close())
+		return nil, errors.Join(err, s.closeAll(ctx))
 	}
 	s.mu.Lock()
 	s.state = "ok"
@@ -119,5 +135,16 @@ func (s *Server) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		late = fmt.Errorf("cannot wait for the requests that run: %w", ctx.Err())
 	}
-	return errors.Join(late, s.store.Close(), s.files.Close())
+	return errors.Join(late, s.closeAll(ctx))
+}
+
+// closeAll ends what the server is made of, once no requests run. Mail that waits is sent as long as the context lasts.
+func (s *Server) closeAll(ctx context.Context) error {
+	if s.users != nil {
+		s.users.Close()
+	}
+	if s.postman != nil {
+		s.postman.Close(ctx)
+	}
+	return errors.Join(s.store.Close(), s.files.Close())
 }

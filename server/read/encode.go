@@ -57,7 +57,7 @@ func (r *reading) appendRecord(dst []byte, rec *record, extra func([]byte) []byt
 
 // internal reports whether a column that no one else sees is shown to the maintenance key.
 func (r *reading) internal(col string, rec *record) bool {
-	return r.a.Maintenance && col[0] == '_' && col != "_hashed_password" && col != "_rperm" && col != "_wperm" && rec.fields.keep == nil
+	return r.a.Maintenance && col[0] == '_' && col != "_hashed_password" && col != "_rperm" && col != "_wperm" && !rec.fields.drop[col] && (rec.fields.keep == nil || rec.fields.keep[col])
 }
 
 func (r *reading) appendField(dst []byte, col string, v any) ([]byte, error) {

@@ -236,7 +236,11 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, path string, from ne
 		return notFound(method, r.URL.EscapedPath()), nil
 	}
 	c.params = params
-	return a.run(rt, c)
+	res, err := a.run(rt, c)
+	if e := parseerror.From(err); !caller.Privileged() && (e == nil || e.Code != parseerror.InvalidSessionToken) {
+		a.o.Users.Used(caller.SessionToken)
+	}
+	return res, err
 }
 
 // run calls a route's handler.

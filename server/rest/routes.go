@@ -30,6 +30,9 @@ func (a *API) routes() {
 	rt.add("POST", "/logout", (*API).logOut)
 	rt.add("GET", "/verifyPassword", (*API).verifyPassword)
 	rt.add("POST", "/verifyPassword", (*API).verifyPassword)
+	rt.add("POST", "/requestPasswordReset", (*API).requestPasswordReset)
+	rt.add("POST", "/verificationEmailRequest", (*API).verificationEmailRequest)
+	rt.add("POST", "/upgradeToRevocableSession", (*API).upgradeToRevocableSession)
 
 	rt.add("POST", "/batch", (*API).runBatch, direct)
 

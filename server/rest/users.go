@@ -9,7 +9,10 @@ import (
 // credentials are the fields of a log-in: those of the query string if it names a user that the body doesn't.
 func (c *call) logInFields() users.LogIn {
 	var l users.LogIn
-	fields := map[string]*any{"username": &l.Username, "email": &l.Email, "password": &l.Password, "authData": &l.AuthData}
+	fields := map[string]*any{
+		"username": &l.Username, "email": &l.Email, "password": &l.Password, "authData": &l.AuthData,
+		"ignoreEmailVerification": &l.IgnoreEmailVerification,
+	}
 	inBody := func(name string) bool { return truthy(c.body.get(name)) }
 	useQuery := false
 	for _, f := range c.query {

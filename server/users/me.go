@@ -56,7 +56,7 @@ func (u *Users) CurrentSession(ctx context.Context, c auth.Caller) (*read.Result
 func (u *Users) bySession(ctx context.Context, c auth.Caller, res *read.Result, f func(storage.Snapshot, *auth.Auth, storage.Object) error) error {
 	return u.store.Read(ctx, func(s storage.Snapshot) error {
 		res.Reads = read.Reads{}
-		a, err := auth.ResolveAt(ctx, s, c, u.now())
+		a, err := auth.ResolveAt(ctx, s, c, u.o.Now())
 		if err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (u *Users) bySession(ctx context.Context, c auth.Caller, res *read.Result, 
 		if err != nil {
 			return err
 		}
-		session, err := auth.SessionByToken(ctx, s, sch, c.SessionToken, u.now())
+		session, err := auth.SessionByToken(ctx, s, sch, c.SessionToken, u.o.Now())
 		if err != nil {
 			return err
 		}

@@ -48,8 +48,14 @@ func (u *Users) prove(ctx context.Context, c auth.Caller, l LogIn) (storage.Obje
 	if err != nil {
 		return nil, fmt.Errorf("cannot compare a password: %w", err)
 	}
+	if err := u.attempt(ctx, user, right); err != nil {
+		return nil, err
+	}
 	if !right || auth.LockedOut(user) && !c.Master {
 		return nil, wrongPassword()
+	}
+	if v := &u.o.Verification; v.Verify && v.PreventLogin && user["emailVerified"] != true && !(c.Privileged() && given(l.IgnoreEmailVerification)) {
+		return nil, parseerror.New(parseerror.EmailNotFound, "User email is not verified.")
 	}
 	if m, ok := l.AuthData.(map[string]any); l.AuthData != nil && (!ok || len(m) > 0) {
 		return nil, parseerror.New(parseerror.UnsupportedService, "This authentication method is unsupported.")

@@ -35,7 +35,7 @@ func TestEveryRefusalTakesOneComparison(t *testing.T) {
 		{Who: "master", Do: "PUT /users/<bob>", Body: `{"ACL":{}}`, Want: `{"updatedAt":"<ts>"}`},
 	})
 	count := &comparer{Pool: password.New(1, 1)}
-	u := users.New(a.Store, a.Reads, a.Writes, count, nil)
+	u := users.New(a.Store, a.Reads, a.Writes, count, users.DefaultOptions())
 	for _, tt := range []struct {
 		name string
 		in   users.LogIn
@@ -68,7 +68,7 @@ func TestEveryRefusalTakesOneComparison(t *testing.T) {
 func TestLogInIsRefusedWhenTooManyWait(t *testing.T) {
 	a := apptest.New(t, nil)
 	a.Play(t, []apptest.Step{signUp("ann")})
-	u := users.New(a.Store, a.Reads, a.Writes, &comparer{busy: true}, nil)
+	u := users.New(a.Store, a.Reads, a.Writes, &comparer{busy: true}, users.DefaultOptions())
 	_, err := u.LogIn(t.Context(), apptest.Caller(""), users.LogIn{Username: "ann", Password: "pw"}, "")
 	if e := parseerror.From(err); e == nil || e.HTTPStatus() != 429 {
 		t.Errorf("%v", err)

@@ -2,6 +2,7 @@ package users
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -27,15 +28,30 @@ type Users struct {
 	reads     *read.Path
 	writes    *write.Path
 	passwords Comparer
-	now       func() time.Time
+	o         Options
+	renewals  *renewals
 }
 
-// New returns Users over the paths that serve the same store. now is the clock; nil: time.Now.
-func New(store storage.Store, reads *read.Path, writes *write.Path, passwords Comparer, now func() time.Time) *Users {
-	if now == nil {
-		now = time.Now
+// New returns Users over the paths that serve the same store.
+func New(store storage.Store, reads *read.Path, writes *write.Path, passwords Comparer, o Options) *Users {
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	return &Users{store: store, reads: reads, writes: writes, passwords: passwords, now: now}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	u := &Users{store: store, reads: reads, writes: writes, passwords: passwords, o: o}
+	if o.ExtendSessionOnUse {
+		u.renewals = newRenewals(u.renew)
+	}
+	return u
+}
+
+// Close ends what runs by itself.
+func (u *Users) Close() {
+	if u.renewals != nil {
+		u.renewals.close()
+	}
 }
 
 // SignUp makes a user and opens a session, or logs in the user that the body's authData names. id is the write id.
@@ -49,6 +65,8 @@ type LogIn struct {
 	// AuthData is what auth providers say beside the password. There are none yet that could: anything but null is
 	// refused.
 	AuthData any
+	// IgnoreEmailVerification lets a privileged caller through whose user hasn't verified the address.
+	IgnoreEmailVerification any
 }
 
 // LogIn checks a password and opens a session. The answer is the user with the sessionToken.
@@ -63,10 +81,14 @@ func (u *Users) LogIn(ctx context.Context, c auth.Caller, l LogIn, id string) (*
 		if c.ReadOnly {
 			return nil, parseerror.Denied(parseerror.OperationForbidden, "Cannot perform a write operation when using readOnlyMasterKey")
 		}
-		userID, err := u.unchanged(ctx, tx, user)
+		user, err := u.unchanged(ctx, tx, user)
 		if err != nil {
 			return nil, err
 		}
+		if err := u.checkAge(ctx, tx, user); err != nil {
+			return nil, err
+		}
+		userID, _ := user["objectId"].(string)
 		token, err := u.writes.OpenSession(ctx, tx, write.Session{
 			UserID: userID, InstallationID: c.InstallationID, Action: "login", Provider: "password",
 		})
@@ -116,10 +138,11 @@ func (u *Users) VerifyPassword(ctx context.Context, c auth.Caller, l LogIn) (*wr
 	}
 	var res *write.Result
 	err = u.store.Read(ctx, func(s storage.Snapshot) error {
-		userID, err := u.unchanged(ctx, s, user)
+		user, err := u.unchanged(ctx, s, user)
 		if err != nil {
 			return err
 		}
+		userID, _ := user["objectId"].(string)
 		res, err = u.self(ctx, s, &auth.Auth{Caller: c}, userID, "")
 		return err
 	})
@@ -138,7 +161,7 @@ func (u *Users) LogOut(ctx context.Context, c auth.Caller, id string) (*write.Re
 		if err != nil {
 			return nil, err
 		}
-		session, err := auth.SessionByToken(ctx, tx, sch, token, u.now())
+		session, err := auth.SessionByToken(ctx, tx, sch, token, u.o.Now())
 		if e := parseerror.From(err); e != nil && e.Code == parseerror.InvalidSessionToken && c.Privileged() {
 			return done, nil
 		}
@@ -152,18 +175,32 @@ func (u *Users) LogOut(ctx context.Context, c auth.Caller, id string) (*write.Re
 	})
 }
 
-// unchanged returns the id of a user whose password was proved before the transaction, if password and ACL are still
-// the same.
-func (u *Users) unchanged(ctx context.Context, s storage.Snapshot, before storage.Object) (string, error) {
+// unchanged returns the row of a user whose password was proved before the transaction, if it is still the same.
+func (u *Users) unchanged(ctx context.Context, s storage.Snapshot, before storage.Object) (storage.Object, error) {
 	id, _ := before["objectId"].(string)
 	now, err := u.get(ctx, s, id)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if now == nil || now["_hashed_password"] != before["_hashed_password"] {
-		return "", wrongPassword()
+		return nil, wrongPassword()
 	}
-	return id, nil
+	return now, nil
+}
+
+// checkAge refuses a password that is too old. One of unknown age is new from now on.
+func (u *Users) checkAge(ctx context.Context, tx storage.Tx, user storage.Object) error {
+	if u.o.MaxPasswordAge == 0 {
+		return nil
+	}
+	since, known := user["_password_changed_at"].(query.Date)
+	if !known {
+		return u.writes.SetUser(ctx, tx, user, storage.Object{"_password_changed_at": dateOf(u.o.Now())})
+	}
+	if since.Add(u.o.MaxPasswordAge).Before(u.o.Now()) {
+		return parseerror.New(parseerror.ObjectNotFound, "Your password has expired. Please reset your password.")
+	}
+	return nil
 }
 
 // get returns a user's row, or nil.

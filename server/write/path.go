@@ -78,6 +78,10 @@ func (p *Path) Create(ctx context.Context, c auth.Caller, class string, body []b
 
 // Update changes an object by a body in JSON.
 func (p *Path) Update(ctx context.Context, c auth.Caller, class, objectID string, body []byte, id string) (*Result, error) {
+	return p.update(ctx, c, class, objectID, body, id, nil)
+}
+
+func (p *Path) update(ctx context.Context, c auth.Caller, class, objectID string, body []byte, id string, holds func(storage.Object) error) (*Result, error) {
 	for moves := 0; ; moves++ {
 		req, err := p.request(ctx, c, class, objectID, body)
 		if err != nil {
@@ -88,7 +92,7 @@ func (p *Path) Update(ctx context.Context, c auth.Caller, class, objectID string
 			if err != nil {
 				return nil, err
 			}
-			w.id = objectID
+			w.id, w.holds = objectID, holds
 			res, err := w.update()
 			return res, w.hideMissing(err)
 		})

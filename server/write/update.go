@@ -25,6 +25,11 @@ func (w *writing) update() (*Result, error) {
 	if err := w.lock("update", needsGrant); err != nil {
 		return nil, err
 	}
+	if w.holds != nil {
+		if err := w.holds(w.old); err != nil {
+			return nil, err
+		}
+	}
 	if err := w.checkRequired(); err != nil {
 		return nil, err
 	}

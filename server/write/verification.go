@@ -1,7 +1,6 @@
 package write
 
 import (
-	"fmt"
 	"io"
 	"time"
 
@@ -27,9 +26,9 @@ type EmailVerification struct {
 
 // NewEmailToken returns the columns of a token that goes to an address.
 func (v *EmailVerification) NewEmailToken(random io.Reader, now time.Time) (storage.Object, error) {
-	token, err := randomString(random, tokenLength)
+	token, err := NewToken(random)
 	if err != nil {
-		return nil, fmt.Errorf("cannot make a token: %w", err)
+		return nil, err
 	}
 	set := storage.Object{"_email_verify_token": token, "emailVerified": false}
 	if v.TokenValidity > 0 {
@@ -38,8 +37,8 @@ func (v *EmailVerification) NewEmailToken(random io.Reader, now time.Time) (stor
 	return set, nil
 }
 
-// tokenLength is the length of the tokens in mail, in characters.
-const tokenLength = 25
+// NewToken returns a token for a link in a mail, of 25 letters and digits as parse-server's.
+func NewToken(random io.Reader) (string, error) { return randomString(random, 25) }
 
 // askToVerify makes the address that the body sets one that has yet to be verified. Users who are known by a third party
 // are not asked.

@@ -33,6 +33,8 @@ type writing struct {
 	touched []string
 	links   []link
 	answer  answer
+	// holds is asked about the locked object before it is changed; nil: it needn't be.
+	holds func(storage.Object) error
 	// mail sends the user the link that proves the address, once the write is committed; nil: none is to be sent.
 	mail func(user storage.Object)
 	// refused: a new user is kept, but told to verify the address first.

@@ -26,6 +26,7 @@ import (
 type Options struct {
 	Read  read.Options
 	Write write.Options
+	Users users.Options
 }
 
 // App is a store with everything on top.
@@ -44,7 +45,7 @@ type App struct {
 // New makes an App. Clients may create classes, unless configure says otherwise; it may be nil.
 func New(t testing.TB, configure func(*Options)) *App {
 	t.Helper()
-	o := Options{Read: read.DefaultOptions(), Write: write.DefaultOptions()}
+	o := Options{Read: read.DefaultOptions(), Write: write.DefaultOptions(), Users: users.DefaultOptions()}
 	o.Read.AllowClientClassCreation, o.Write.AllowClientClassCreation = true, true
 	o.Read.FileURL = func(dst []byte, name string) []byte { return append(append(dst, "http://files/"...), name...) }
 	if configure != nil {
@@ -65,9 +66,12 @@ func New(t testing.TB, configure func(*Options)) *App {
 	pool := password.New(2, 1000)
 	reads := read.New(store, o.Read)
 	writes := write.New(store, reads, pool, o.Write)
+	o.Users.Now, o.Users.Verification = o.Write.Now, o.Write.EmailVerification
+	accounts := users.New(store, reads, writes, pool, o.Users)
+	t.Cleanup(accounts.Close)
 	return &App{
 		Store: store, Reads: reads, Writes: writes, Changes: changes, t: t, ctx: t.Context(), names: map[string]string{},
-		Users: users.New(store, reads, writes, pool, o.Write.Now),
+		Users: accounts,
 	}
 }
 
@@ -156,6 +160,13 @@ func (a *App) DoID(who, request, body, id string) Answer {
 		return written(a.Users.VerifyPassword(ctx, c, l))
 	case "logout":
 		return written(a.Users.LogOut(ctx, c, id))
+	case "upgradeToRevocableSession":
+		return written(a.Users.Upgrade(ctx, c, id))
+	case "requestPasswordReset":
+		v := values(body)
+		return written(a.Users.RequestReset(ctx, c, v["email"], v["token"], id))
+	case "verificationEmailRequest":
+		return written(a.Users.RequestVerification(ctx, c, values(body)["email"], id))
 	case "loginAs":
 		o, err := query.DecodeObject([]byte(body))
 		if err != nil {
@@ -201,12 +212,19 @@ func (a *App) DoID(who, request, body, id string) Answer {
 }
 
 func logIn(body string) users.LogIn {
+	v := values(body)
+	return users.LogIn{
+		Username: v["username"], Email: v["email"], Password: v["password"], AuthData: v["authData"],
+		IgnoreEmailVerification: v["ignoreEmailVerification"],
+	}
+}
+
+func values(body string) map[string]any {
 	o, err := query.DecodeObject([]byte(body))
 	if err != nil {
-		return users.LogIn{}
+		return nil
 	}
-	v := o.Values
-	return users.LogIn{Username: v["username"], Email: v["email"], Password: v["password"], AuthData: v["authData"]}
+	return o.Values
 }
 
 func wasRead(res *read.Result, err error) Answer {
