@@ -2,14 +2,12 @@ package users
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"time"
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
-	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
 	"github.com/parsescale/parsescale/server/write"
 )
@@ -24,7 +22,7 @@ type Lockout struct {
 	UnlockOnReset bool
 }
 
-func (l Lockout) locked() *parseerror.Error {
+func (l Lockout) refusal() *parseerror.Error {
 	return parseerror.New(parseerror.ObjectNotFound, "Your account is locked due to multiple failed login attempts. Please try again after %s minute(s)",
 		strconv.FormatFloat(l.Minutes, 'f', -1, 64))
 }
@@ -47,7 +45,7 @@ func (u *Users) attempt(ctx context.Context, user storage.Object, right bool) er
 		if user == nil {
 			return done, nil
 		}
-		row, err := u.lock(ctx, tx, id)
+		row, err := lock(ctx, tx, id)
 		if err != nil || row == nil {
 			return done, err
 		}
@@ -57,7 +55,7 @@ func (u *Users) attempt(ctx context.Context, user storage.Object, right bool) er
 		set := storage.Object{}
 		switch now := u.o.Now(); {
 		case count >= limit && until.After(now):
-			done.Refusal = l.locked()
+			done.Refusal = l.refusal()
 			return done, nil
 		case right:
 			if row["_failed_login_count"] == 0.0 {
@@ -71,29 +69,12 @@ func (u *Users) attempt(ctx context.Context, user storage.Object, right bool) er
 				set["_account_lockout_expires_at"] = dateOf(now.Add(time.Duration(l.Minutes * float64(time.Minute))))
 			}
 			if count > limit {
-				done.Refusal = l.locked()
+				done.Refusal = l.refusal()
 			}
 		}
 		return done, u.writes.SetUser(ctx, tx, row, set)
 	})
 	return err
-}
-
-// lock locks a user's row; nil: there is none.
-func (u *Users) lock(ctx context.Context, tx storage.Tx, id string) (storage.Object, error) {
-	sch, err := tx.Schema(ctx)
-	if err != nil {
-		return nil, err
-	}
-	class := sch.Class(schema.User)
-	if class == nil {
-		return nil, nil
-	}
-	row, err := tx.Lock(ctx, class, id)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil
-	}
-	return row, err
 }
 
 // dateOf is a time as the database keeps it.

@@ -8,7 +8,6 @@ import (
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
-	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
 	"github.com/parsescale/parsescale/server/users/password"
 )
@@ -66,8 +65,7 @@ func (u *Users) prove(ctx context.Context, c auth.Caller, l LogIn) (storage.Obje
 // find returns the user with the name and address; a name alone may be an address. If that leaves two, it is the one of
 // that name. Nil: there is none.
 func (u *Users) find(ctx context.Context, name, email string) (storage.Object, error) {
-	byName := &query.Compare{Path: "username", Op: query.Eq, Value: name}
-	byEmail := &query.Compare{Path: "email", Op: query.Eq, Value: email}
+	byName, byEmail := equals("username", name), equals("email", email)
 	var where query.Expr
 	switch {
 	case name != "" && email != "":
@@ -75,30 +73,11 @@ func (u *Users) find(ctx context.Context, name, email string) (storage.Object, e
 	case email != "":
 		where = byEmail
 	default:
-		where = query.Or{byName, &query.Compare{Path: "email", Op: query.Eq, Value: name}}
+		where = query.Or{byName, equals("email", name)}
 	}
-	var found []storage.Object
-	err := u.store.Read(ctx, func(s storage.Snapshot) error {
-		found = nil
-		sch, err := s.Schema(ctx)
-		if err != nil {
-			return err
-		}
-		class := sch.Class(schema.User)
-		if class == nil {
-			return nil
-		}
-		return s.Find(ctx, &storage.Find{Schema: sch, Class: class, Where: where, Limit: 2}, func(r storage.Row) error {
-			o, err := r.Object()
-			found = append(found, o)
-			return err
-		})
-	})
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("cannot look up a user: %w", err)
-	case len(found) == 1:
-		return found[0], nil
+	found, err := u.lookUp(ctx, where)
+	if err != nil || len(found) == 1 {
+		return first(found), err
 	}
 	for _, o := range found {
 		if o["username"] == name && name != "" {

@@ -74,7 +74,7 @@ func (u *Users) expired(ctx context.Context, token string) (storage.Object, erro
 	if len(token) > maxField {
 		return nil, nil
 	}
-	user, err := u.lookUp(ctx, equals("_perishable_token", token))
+	user, err := u.only(ctx, equals("_perishable_token", token))
 	if until, ok := user["_perishable_token_expires_at"].(query.Date); err != nil || !ok || !until.Before(u.o.Now()) {
 		return nil, err
 	}
@@ -83,11 +83,11 @@ func (u *Users) expired(ctx context.Context, token string) (storage.Object, erro
 
 // reachable returns the user with the address, else the one with that name and no address.
 func (u *Users) reachable(ctx context.Context, tx storage.Tx, address string) (storage.Object, error) {
-	user, err := u.one(ctx, tx, equals("email", address))
+	user, err := locked(ctx, tx, equals("email", address))
 	if user != nil || err != nil {
 		return user, err
 	}
-	user, err = u.one(ctx, tx, equals("username", address))
+	user, err = locked(ctx, tx, equals("username", address))
 	if _, has := user["email"]; has {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (u *Users) byReset(ctx context.Context, token string) (storage.Object, erro
 	if token == "" || len(token) > maxField {
 		return nil, ErrInvalidReset
 	}
-	user, err := u.lookUp(ctx, equals("_perishable_token", token))
+	user, err := u.only(ctx, equals("_perishable_token", token))
 	if err != nil {
 		return nil, err
 	}

@@ -3,8 +3,6 @@ package users
 import (
 	"context"
 	"crypto/rand"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/parsescale/parsescale/server/auth"
@@ -111,7 +109,7 @@ func (u *Users) LogInAs(ctx context.Context, c auth.Caller, userID, id string) (
 		return nil, parseerror.New(parseerror.InvalidValue, "userId must not be empty, null, or undefined")
 	}
 	return u.writes.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*write.Result, error) {
-		user, err := u.get(ctx, tx, userID)
+		user, err := get(ctx, tx, userID)
 		if err != nil {
 			return nil, err
 		}
@@ -178,7 +176,7 @@ func (u *Users) LogOut(ctx context.Context, c auth.Caller, id string) (*write.Re
 // unchanged returns the row of a user whose password was proved before the transaction, if it is still the same.
 func (u *Users) unchanged(ctx context.Context, s storage.Snapshot, before storage.Object) (storage.Object, error) {
 	id, _ := before["objectId"].(string)
-	now, err := u.get(ctx, s, id)
+	now, err := get(ctx, s, id)
 	if err != nil {
 		return nil, err
 	}
@@ -201,26 +199,6 @@ func (u *Users) checkAge(ctx context.Context, tx storage.Tx, user storage.Object
 		return parseerror.New(parseerror.ObjectNotFound, "Your password has expired. Please reset your password.")
 	}
 	return nil
-}
-
-// get returns a user's row, or nil.
-func (u *Users) get(ctx context.Context, s storage.Snapshot, id string) (storage.Object, error) {
-	sch, err := s.Schema(ctx)
-	if err != nil {
-		return nil, err
-	}
-	class := sch.Class(schema.User)
-	if class == nil {
-		return nil, nil
-	}
-	user, err := s.Get(ctx, class, id)
-	if errors.Is(err, storage.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot read a user: %w", err)
-	}
-	return user, nil
 }
 
 // self answers with a user as the user sees it; to a privileged caller, as that one does. token "" is left out.

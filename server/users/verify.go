@@ -3,7 +3,6 @@ package users
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/parseerror"
@@ -41,7 +40,7 @@ func (u *Users) RequestVerification(ctx context.Context, c auth.Caller, email an
 	}
 	return u.writes.Do(ctx, c, id, func(tx storage.Tx, _ *auth.Auth) (*write.Result, error) {
 		res := &write.Result{Status: 200, Body: []byte("{}")}
-		user, err := u.one(ctx, tx, equals("email", address))
+		user, err := locked(ctx, tx, equals("email", address))
 		switch {
 		case err != nil:
 			return nil, err
@@ -72,7 +71,7 @@ func (u *Users) ResendVerification(ctx context.Context, name, token string) erro
 	missing := false
 	_, err := u.writes.Do(ctx, system, "", func(tx storage.Tx, _ *auth.Auth) (*write.Result, error) {
 		res := &write.Result{Status: 200}
-		user, err := u.one(ctx, tx, where)
+		user, err := locked(ctx, tx, where)
 		if err != nil {
 			return nil, err
 		}
@@ -122,7 +121,7 @@ func (u *Users) VerifyEmail(ctx context.Context, token string) error {
 		until, _ := user["_email_verify_token_expires_at"].(query.Date)
 		return user["_email_verify_token"] == token && user["emailVerified"] == false && until.After(u.o.Now())
 	}
-	user, err := u.lookUp(ctx, equals("_email_verify_token", token))
+	user, err := u.only(ctx, equals("_email_verify_token", token))
 	if err != nil {
 		return err
 	}
@@ -188,49 +187,4 @@ func with(row, set storage.Object) storage.Object {
 		}
 	}
 	return out
-}
-
-// one returns the row of the user that a condition is true of, locked; nil unless it is exactly one.
-func (u *Users) one(ctx context.Context, tx storage.Tx, where query.Expr) (storage.Object, error) {
-	found, err := u.matching(ctx, tx, where)
-	if err != nil || len(found) != 1 {
-		return nil, err
-	}
-	id, _ := found[0]["objectId"].(string)
-	return u.lock(ctx, tx, id)
-}
-
-// lookUp is one outside of a transaction, so that nothing is locked.
-func (u *Users) lookUp(ctx context.Context, where query.Expr) (storage.Object, error) {
-	var found []storage.Object
-	err := u.store.Read(ctx, func(s storage.Snapshot) (err error) {
-		found, err = u.matching(ctx, s, where)
-		return err
-	})
-	if err != nil || len(found) != 1 {
-		return nil, err
-	}
-	return found[0], nil
-}
-
-// matching returns up to two users that a condition is true of.
-func (u *Users) matching(ctx context.Context, s storage.Snapshot, where query.Expr) ([]storage.Object, error) {
-	sch, err := s.Schema(ctx)
-	if err != nil {
-		return nil, err
-	}
-	class := sch.Class(schema.User)
-	if class == nil {
-		return nil, nil
-	}
-	var found []storage.Object
-	err = s.Find(ctx, &storage.Find{Schema: sch, Class: class, Where: where, Limit: 2}, func(r storage.Row) error {
-		o, err := r.Object()
-		found = append(found, o)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("cannot look up a user: %w", err)
-	}
-	return found, nil
 }
