@@ -3,6 +3,7 @@ module github.com/parsescale/parsescale
 go 1.26.0
 
 require (
+	github.com/blevesearch/snowballstem v0.9.0
 	github.com/caddyserver/caddy/v2 v2.11.9
 	github.com/cbroglie/mustache v1.4.2
 	github.com/dlclark/regexp2/v2 v2.13.0

@@ -42,6 +42,16 @@ func askSize(e query.Expr) int64 {
 			n += int64(len(e.Path)) + valuesSize(e.Values)
 		case *query.Regex:
 			n += 2048 + int64(len(e.Pattern))*16 // the compiled form
+		case *query.Near:
+			n += int64(len(e.Path)) + 40
+		case *query.Box:
+			n += int64(len(e.Path)) + 32
+		case *query.Covers:
+			n += int64(len(e.Path)) + 16
+		case *query.Inside:
+			n += int64(len(e.Path)) + valueSize(e.Polygon)
+		case *query.Text:
+			n += int64(len(e.Path) + len(e.Term) + len(e.Language))
 		case *query.Unsupported:
 			n += int64(len(e.Path)) + valueSize(e.Value)
 		}

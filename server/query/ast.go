@@ -1,7 +1,8 @@
 package query
 
 // Expr is one node of a parsed where. The nodes are And, Or, Nor, *Compare, *In, *All, *ContainedBy, *Exists, *Regex,
-// *InQuery, *Select, *RelatedTo and *Unsupported. A nil Expr means every object. Trees are immutable once built.
+// *InQuery, *Select,
+// *RelatedTo, *Near, *Box, *Inside, *Covers, *Text and *Unsupported. A nil Expr means every object. Trees are immutable once built.
 type Expr interface{ expr() }
 
 // And holds when all of its terms hold; an empty And always does.
@@ -103,6 +104,41 @@ type RelatedTo struct {
 	Key    string
 }
 
+// Near is $nearSphere, and $geoWithin with $centerSphere: the GeoPoint at Path is no farther than Metres from Point.
+type Near struct {
+	Path   Path
+	Point  GeoPoint
+	Metres float64 // +Inf: as far as it likes
+	// Sort: it is a $nearSphere outside of $or, $and and $nor, which has the results sorted by distance, whatever order
+	// is asked for.
+	Sort bool
+}
+
+// Box is $within with $box: the GeoPoint at Path is in the box of two opposite corners.
+type Box struct {
+	Path          Path
+	Corner, Other GeoPoint
+}
+
+// Inside is $geoWithin with $polygon: the GeoPoint at Path is in the polygon.
+type Inside struct {
+	Path    Path
+	Polygon Polygon
+}
+
+// Covers is $geoIntersects: the Polygon at Path has the point in it.
+type Covers struct {
+	Path  Path
+	Point GeoPoint
+}
+
+// Text is $text: the text at Path matches a query of PostgreSQL's full text search (words, &, |, !, <-> and brackets),
+// by the rules of a language.
+type Text struct {
+	Path           Path
+	Term, Language string
+}
+
 // Unsupported is an operator that is known, or looks like one, but that nothing here evaluates; Operator is "" where a
 // value stands that no field can be compared with directly. The matcher answers Unknown for it, the SQL builder refuses
 // it with parse-server's error.
@@ -124,6 +160,11 @@ func (*Regex) expr()       {}
 func (*InQuery) expr()     {}
 func (*Select) expr()      {}
 func (*RelatedTo) expr()   {}
+func (*Near) expr()        {}
+func (*Box) expr()         {}
+func (*Inside) expr()      {}
+func (*Covers) expr()      {}
+func (*Text) expr()        {}
 func (*Unsupported) expr() {}
 
 // Path names a field, or with dots a place inside an Object or Array field: "stats.views".
@@ -159,6 +200,8 @@ type Query struct {
 	// repeats, and nil when the request has no keys; ExcludeKeys are sorted. Neither changes that objectId, createdAt,
 	// updatedAt and ACL are shown.
 	Keys, ExcludeKeys []string
+	// Score asks for the member "score" of each result, how well it matches the $text of the where.
+	Score bool
 	// Include lists pointer paths to resolve, each after its parents: those asked for and those that dotted keys imply.
 	Include    []Path
 	IncludeAll bool

@@ -30,6 +30,11 @@ const (
 	tagSelect
 	tagDontSelect
 	tagRelatedTo
+	tagNear
+	tagBox
+	tagInside
+	tagCovers
+	tagText
 	tagUnsupported
 
 	tagNil
@@ -50,7 +55,7 @@ const (
 )
 
 // canonicalVersion changes when the form does.
-const canonicalVersion = 1
+const canonicalVersion = 2
 
 // AppendCanonical appends the canonical form of q: equal questions give equal bytes, different ones different bytes.
 func (q *Query) AppendCanonical(dst []byte) []byte {
@@ -65,6 +70,7 @@ func (q *Query) AppendCanonical(dst []byte) []byte {
 	c.flag(q.Keys != nil)
 	c.strings(q.Keys)
 	c.strings(q.ExcludeKeys)
+	c.flag(q.Score)
 	c.length(len(q.Include))
 	for _, p := range q.Include {
 		c.string(string(p))
@@ -280,6 +286,30 @@ func (c *canonical) expr(e Expr) {
 		c.string(e.Object.ClassName)
 		c.string(e.Object.ObjectID)
 		c.string(e.Key)
+	case *Near:
+		c.tag(tagNear)
+		c.string(string(e.Path))
+		c.value(e.Point)
+		c.number(e.Metres)
+		c.flag(e.Sort)
+	case *Box:
+		c.tag(tagBox)
+		c.string(string(e.Path))
+		c.value(e.Corner)
+		c.value(e.Other)
+	case *Inside:
+		c.tag(tagInside)
+		c.string(string(e.Path))
+		c.value(e.Polygon)
+	case *Covers:
+		c.tag(tagCovers)
+		c.string(string(e.Path))
+		c.value(e.Point)
+	case *Text:
+		c.tag(tagText)
+		c.string(string(e.Path))
+		c.string(e.Term)
+		c.string(e.Language)
 	case *Unsupported:
 		c.tag(tagUnsupported)
 		c.string(string(e.Path))

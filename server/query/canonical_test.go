@@ -46,6 +46,16 @@ func slowForm(e Expr) string {
 		return fmt.Sprintf("select(%q,%v,%q,%q,%s)", e.Path, e.Not, e.Key, e.Sub.Class, slowForm(e.Sub.Where))
 	case *RelatedTo:
 		return fmt.Sprintf("relatedTo(%q,%q)", e.Object, e.Key)
+	case *Near:
+		return fmt.Sprintf("near(%q,%v,%v,%v)", e.Path, e.Point, e.Metres, e.Sort)
+	case *Box:
+		return fmt.Sprintf("box(%q,%v,%v)", e.Path, e.Corner, e.Other)
+	case *Inside:
+		return fmt.Sprintf("inside(%q,%v)", e.Path, e.Polygon)
+	case *Covers:
+		return fmt.Sprintf("covers(%q,%v)", e.Path, e.Point)
+	case *Text:
+		return fmt.Sprintf("text(%q,%q,%q)", e.Path, e.Term, e.Language)
 	case *Unsupported:
 		return fmt.Sprintf("unsupported(%q,%q,%s)", e.Path, e.Operator, slowValue(e.Value))
 	}

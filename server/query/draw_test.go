@@ -1,6 +1,7 @@
 package query
 
 import (
+	"math"
 	"time"
 
 	"pgregory.net/rapid"
@@ -15,7 +16,7 @@ func drawScalar(t *rapid.T) any {
 		nil, "", "x", "y", "xy", "1", "2", "true", "[1]", "2020-01-02T00:00:00.000Z", 0.0, 1.0, 2.0, -1.5, true, false,
 		Date{time.Date(2020, 1, 2, 0, 0, 0, 0, time.UTC)}, Date{time.Date(2021, 1, 2, 0, 0, 0, 0, time.UTC)},
 		Pointer{"A", "x"}, Pointer{"B", "x"}, Pointer{"A", "y"}, File{Name: "x"}, File{"x", "u"},
-		GeoPoint{1, 2}, Bytes{"x"}, Relation{"A"},
+		GeoPoint{1, 2}, Polygon{[][2]float64{{0, 0}, {0, 2}, {2, 2}}}, Bytes{"x"}, Relation{"A"},
 	}).Draw(t, "scalar")
 }
 
@@ -43,7 +44,7 @@ func drawList(t *rapid.T, depth int) []any {
 
 func drawExpr(t *rapid.T, depth int) Expr {
 	path := rapid.SampledFrom(drawnPaths).Draw(t, "path")
-	kind := rapid.IntRange(0, 13).Draw(t, "node")
+	kind := rapid.IntRange(0, 16).Draw(t, "node")
 	if kind < 5 && depth > 0 {
 		terms := make([]Expr, rapid.IntRange(0, 3).Draw(t, "terms"))
 		for i := range terms {
@@ -76,9 +77,30 @@ func drawExpr(t *rapid.T, depth int) Expr {
 			Options: rapid.SampledFrom([]string{"", "i", "m"}).Draw(t, "options"),
 		}
 	case 10:
-		return &Unsupported{Path: path, Operator: "$text", Value: drawScalar(t)}
+		return &Unsupported{Path: path, Operator: "$foo", Value: drawScalar(t)}
+	case 11:
+		return drawPlace(t, path)
 	}
 	return &Compare{Path: path, Op: Op(rapid.IntRange(0, int(Gte)).Draw(t, "op")), Value: drawValue(t, 2)}
+}
+
+func drawPoint(t *rapid.T) GeoPoint {
+	degrees := rapid.SampledFrom([]float64{-2, 0, 1, 2, 90})
+	return GeoPoint{degrees.Draw(t, "latitude"), degrees.Draw(t, "longitude")}
+}
+
+func drawPlace(t *rapid.T, path Path) Expr {
+	switch rapid.IntRange(0, 4).Draw(t, "place") {
+	case 0:
+		return &Near{Path: path, Point: drawPoint(t), Metres: rapid.SampledFrom([]float64{0, 1e5, 1e9, math.Inf(1)}).Draw(t, "metres"), Sort: rapid.Bool().Draw(t, "sort")}
+	case 1:
+		return &Box{Path: path, Corner: drawPoint(t), Other: drawPoint(t)}
+	case 2:
+		return &Inside{Path: path, Polygon: Polygon{[][2]float64{{0, 0}, {0, 2}, {float64(rapid.IntRange(1, 3).Draw(t, "x")), 2}}}}
+	case 3:
+		return &Covers{Path: path, Point: drawPoint(t)}
+	}
+	return &Text{Path: path, Term: rapid.SampledFrom([]string{"x", "y & z"}).Draw(t, "term"), Language: rapid.SampledFrom([]string{"english", "simple"}).Draw(t, "language")}
 }
 
 // partial is a Document of which some fields are unknown.

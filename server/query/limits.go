@@ -19,8 +19,10 @@ type Limits struct {
 	Values int
 	// SubQueries is how deep $inQuery, $notInQuery, $select and $dontSelect may be nested. Default 8.
 	SubQueries int
-	// Pattern is the length of a $regex in bytes. Default 4096.
+	// Pattern is the length of a $regex, or of the term of a $text, in bytes. Default 4096.
 	Pattern int
+	// Vertices is the number of vertices of a polygon. Default 1024.
+	Vertices int
 	// Fields is the number of names in each of keys, excludeKeys, include and order. Default 1024.
 	Fields int
 	// Privileged: the master key asks, so that internal fields (_rperm, _tombstone …) may be queried.
@@ -36,6 +38,7 @@ func (l Limits) withDefaults() Limits {
 	l.Values = bound(l.Values, 32768)
 	l.SubQueries = bound(l.SubQueries, 8)
 	l.Pattern = bound(l.Pattern, 4096)
+	l.Vertices = bound(l.Vertices, 1024)
 	l.Fields = bound(l.Fields, 1024)
 	if l.Now == nil {
 		l.Now = time.Now

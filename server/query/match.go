@@ -52,6 +52,16 @@ func evaluate(e Expr, d Document) outcome {
 		return at(d, e.Path, e, existsField, existsPath)
 	case *Regex:
 		return at(d, e.Path, e, regexField, regexPath)
+	case *Near:
+		return at(d, e.Path, e, nearField, inObject)
+	case *Box:
+		return at(d, e.Path, e, boxField, inObject)
+	case *Inside:
+		return at(d, e.Path, e, insideField, inObject)
+	case *Covers:
+		return at(d, e.Path, e, coversField, inObject)
+	case *Text:
+		return at(d, e.Path, e, textField, inObject)
 	}
 	return anything
 }

@@ -69,6 +69,16 @@ func pathOf(e Expr) Path {
 		return e.Path
 	case *Regex:
 		return e.Path
+	case *Near:
+		return e.Path
+	case *Box:
+		return e.Path
+	case *Inside:
+		return e.Path
+	case *Covers:
+		return e.Path
+	case *Text:
+		return e.Path
 	}
 	return ""
 }

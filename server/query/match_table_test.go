@@ -217,6 +217,18 @@ var matchTable = []matchCase{
 	{"$notInQuery", `{}`, `{"p":{"$notInQuery":{"className":"A","where":{}}}}`, Unknown},
 	{"$select", `{"s":"x"}`, `{"s":{"$select":{"query":{"className":"A"},"key":"s"}}}`, Unknown},
 	{"$relatedTo", `{}`, `{"$relatedTo":{"object":` + pointerX + `,"key":"k"}}`, Unknown},
+	{"near enough", `{"g":` + here + `}`, `{"g":{"$nearSphere":` + there + `,"$maxDistance":0.05}}`, Yes},
+	{"too far", `{"g":` + here + `}`, `{"g":{"$nearSphere":` + there + `,"$maxDistance":0.04}}`, No},
+	{"however far", `{"g":` + here + `}`, `{"g":{"$nearSphere":` + there + `}}`, Yes},
+	{"near, missing", `{}`, `{"g":{"$nearSphere":` + there + `}}`, No},
+	{"near, as far as the bound", `{"g":` + here + `}`, `{"g":{"$nearSphere":` + here + `,"$maxDistance":0}}`, Unknown},
+	{"in a circle", `{"g":` + here + `}`, `{"g":{"$geoWithin":{"$centerSphere":[[2,1],0.01]}}}`, Yes},
+	{"in a box", `{"g":` + here + `}`, `{"g":{"$within":{"$box":[` + there + `,` + here + `]}}}`, Yes},
+	{"outside of a box", `{"g":` + there + `}`, `{"g":{"$within":{"$box":[{"latitude":0,"longitude":0},` + here + `]}}}`, No},
+	{"in a polygon", `{"g":` + here + `}`, `{"g":{"$geoWithin":{"$polygon":[[0,0],[4,0],[4,4]]}}}`, Yes},
+	{"outside of a polygon", `{"g":` + there + `}`, `{"g":{"$geoWithin":{"$polygon":[[0,0],[1,0],[1,1]]}}}`, No},
+	{"$text", `{"s":"x"}`, `{"s":{"$text":{"$search":{"$term":"x"}}}}`, Unknown},
+	{"$text, missing", `{}`, `{"s":{"$text":{"$search":{"$term":"x"}}}}`, No},
 	{"an unknown operator", `{"s":"x"}`, `{"s":{"$foo":1}}`, Unknown},
 
 	// Where PostgreSQL parse-server does other than it says; found by comparing with the real one.

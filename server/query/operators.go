@@ -39,7 +39,7 @@ func (p *whereParser) field(terms []Expr, path Path, v any) ([]Expr, error) {
 		terms = append(terms, &Compare{Path: path, Op: Eq, Value: e})
 	}
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		if !strings.HasPrefix(name, "$") || name == "$options" && m["$regex"] != nil {
+		if !strings.HasPrefix(name, "$") || belongs(name, m) {
 			continue
 		}
 		if err := p.count(); err != nil {
@@ -115,8 +115,27 @@ func (p *whereParser) operator(path Path, name string, v any, all map[string]any
 	case "$select", "$dontSelect":
 		sub, key, err := p.selection(name, v)
 		return &Select{Path: path, Sub: sub, Key: key, Not: name == "$dontSelect"}, err
+	case "$nearSphere":
+		return p.nearSphere(path, v, all)
+	case "$within", "$geoWithin", "$geoIntersects":
+		if e, err := p.region(path, name, v); e != nil || err != nil {
+			return e, err
+		}
+	case "$text":
+		return p.text(path, v)
 	}
 	return &Unsupported{Path: path, Operator: name, Value: recogniseAll(v)}, nil
+}
+
+// belongs tells the members that are part of the operator beside them.
+func belongs(name string, all map[string]any) bool {
+	switch name {
+	case "$options":
+		return all["$regex"] != nil
+	case "$maxDistance", "$maxDistanceInRadians", "$maxDistanceInMiles", "$maxDistanceInKilometers":
+		return all["$nearSphere"] != nil
+	}
+	return false
 }
 
 func (p *whereParser) comparison(path Path, name string, v any) (Expr, error) {

@@ -93,6 +93,9 @@ func parse(class string, p Params, l Limits) (*Query, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
+	if i := slices.Index(q.Keys, "$score"); i >= 0 {
+		q.Keys, q.Score = slices.Delete(q.Keys, i, i+1), true
+	}
 	q.setInclude(include)
 	q.ExcludeKeys = slices.DeleteFunc(q.ExcludeKeys, alwaysShown)
 	slices.Sort(q.ExcludeKeys)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
+	"github.com/parsescale/parsescale/server/storage"
 )
 
 // appendRecord appends a record as JSON: the columns in their order, then relations, the ACL and what names the class.
@@ -32,6 +33,10 @@ func (r *reading) appendRecord(dst []byte, rec *record, extra func([]byte) []byt
 		if dst, err = r.appendField(dst, col, v); err != nil {
 			return dst, err
 		}
+	}
+	if score, there := rec.o[storage.ScoreColumn]; there {
+		name("score")
+		dst = query.AppendJSON(dst, score)
 	}
 	for _, rel := range relations(rec.class) {
 		if rec.visible(rel) {

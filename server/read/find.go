@@ -21,6 +21,7 @@ type question struct {
 	fields  fields
 	embed   bool // included objects name their class
 	results int  // how many to expect
+	score   bool // results have a score
 }
 
 func (r *reading) find(q *query.Query) ([]byte, error) {
@@ -92,7 +93,7 @@ func (r *reading) ask(method string, q *query.Query) (*question, error) {
 		}
 		return nil, parseerror.New(parseerror.InvalidQuery, "The explain query parameter is not supported")
 	}
-	k := &question{name: q.Class}
+	k := &question{name: q.Class, score: q.Score}
 	if err := r.redirect(k, q.Redirect); err != nil {
 		return nil, err
 	}
@@ -153,7 +154,7 @@ func (r *reading) results(out []byte, k *question, limit, skip int, extra func([
 	if err != nil || f == nil {
 		return out, err
 	}
-	f.Order, f.Limit, f.Skip = k.order, limit, skip
+	f.Order, f.Limit, f.Skip, f.Score = k.order, limit, skip, k.score
 	f.Columns = k.fields.columns(k.class, k.protect)
 	if len(k.fields.include) > 0 || r.a.Maintenance {
 		return r.included(out, k, f, extra)

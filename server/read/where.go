@@ -79,6 +79,16 @@ func (r *reading) authorize(e query.Expr, s scope) (query.Expr, error) {
 		return r.field(e, e.Path, s)
 	case *query.Regex:
 		return r.field(e, e.Path, s)
+	case *query.Near:
+		return r.field(e, e.Path, s)
+	case *query.Box:
+		return r.field(e, e.Path, s)
+	case *query.Inside:
+		return r.field(e, e.Path, s)
+	case *query.Covers:
+		return r.field(e, e.Path, s)
+	case *query.Text:
+		return r.field(e, e.Path, s)
 	case *query.Unsupported:
 		return r.field(e, e.Path, s)
 	case *query.InQuery:
@@ -253,6 +263,7 @@ func (r *reading) sorts(order []query.Sort, s scope) ([]query.Sort, error) {
 			return nil, parseerror.New(parseerror.InvalidKeyName, "Cannot sort by %s", string(o.Path))
 		}
 		if o.Path == "$score" || o.Path == "score" && (s.class == nil || s.class.Fields["score"].Type == "") {
+			out = append(out, o)
 			continue
 		}
 		if !schema.ValidFieldName(root, s.name) {

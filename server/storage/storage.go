@@ -67,10 +67,17 @@ type Find struct {
 	Skip    int
 	// Columns to read; nil: all. objectId is always read.
 	Columns []string
+	// Score adds how well an object matches the first $text of Where, as a member "score" of each Row. An order by
+	// "$score" sorts by it, the best first; without Score such an order, like one by a field "score" that isn't there,
+	// finds nothing, as on PostgreSQL.
+	Score bool
 	// CaseInsensitive compares strings in Where's equalities by LOWER(column) = LOWER(value), the expression that
 	// parse-server's case_insensitive_username and case_insensitive_email indexes hold. For uniqueness checks.
 	CaseInsensitive bool
 }
+
+// ScoreColumn is the name, among the columns of a Row's Object, of how well it matches the $text of a Find with Score.
+const ScoreColumn = "$score"
 
 // Row is the current object of a Find.
 type Row interface {

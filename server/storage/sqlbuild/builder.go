@@ -95,10 +95,14 @@ func (b *Builder) Find(d Dialect, f *storage.Find, columns []string) error {
 		if i > 0 {
 			b.Raw(",")
 		}
+		if c == storage.ScoreColumn {
+			b.score(f.Where)
+			continue
+		}
 		b.appendColumn(c)
 	}
 	b.from(f.Where)
-	b.order(f.Order)
+	b.sort(f)
 	b.limit(f.Limit, f.Skip)
 	return b.finish()
 }

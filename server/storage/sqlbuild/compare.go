@@ -57,9 +57,16 @@ func (b *Builder) columnCompare(t target, e *query.Compare) {
 	if e.Op == query.Ne {
 		b.Raw("(")
 	}
-	b.Raw(t.col)
-	b.Raw(operators[e.Op])
-	b.Arg(t.field.Type, arg)
+	if t.field.Type == schema.GeoPoint || t.field.Type == schema.Polygon {
+		if e.Op == query.Ne {
+			b.Raw("NOT ")
+		}
+		b.dialect.Same(b, t.field, t.col, e.Value)
+	} else {
+		b.Raw(t.col)
+		b.Raw(operators[e.Op])
+		b.Arg(t.field.Type, arg)
+	}
 	if e.Op == query.Ne {
 		b.Raw(" OR ")
 		b.Raw(t.col)

@@ -1,6 +1,9 @@
 package sqlbuild
 
-import "github.com/parsescale/parsescale/server/schema"
+import (
+	"github.com/parsescale/parsescale/server/query"
+	"github.com/parsescale/parsescale/server/schema"
+)
 
 // Dialect is how one database spells what a query means. Its methods append SQL to the Builder they are given; col is
 // the SQL of a column, as Builder.Column returns it.
@@ -41,6 +44,18 @@ type Dialect interface {
 	PathHolds(b *Builder, col string, path []string, values []any)
 	// PathOrder appends terms of ORDER BY that sort as jsonb does; path is empty for the column itself.
 	PathOrder(b *Builder, col string, path []string, desc bool)
+	// Distance is how many metres a GeoPoint column is from a point over PostGIS's sphere. InBox and Inside: the point
+	// is in a box, in a polygon; Covers: the Polygon of the column has a point in it. Same: the column of field f, a
+	// GeoPoint or Polygon, equals v, within PostgreSQL's tolerance.
+	Distance(b *Builder, col string, p query.GeoPoint)
+	InBox(b *Builder, col string, corner, other query.GeoPoint)
+	Inside(b *Builder, col string, p query.Polygon)
+	Covers(b *Builder, col string, p query.GeoPoint)
+	Same(b *Builder, f schema.Field, col string, v any)
+	// Text: the column of field f, a text or JSON with texts in it, matches a term of full text search. A bad term is an
+	// error with parse-server's code. TextRank is how well it does, from 0 to 1.
+	Text(b *Builder, f schema.Field, col string, language, term string) error
+	TextRank(b *Builder, f schema.Field, col string, language, term string)
 	// Regex: the text that operand appends matches the pattern. A bad pattern is an error with parse-server's code.
 	Regex(b *Builder, operand func(), pattern, options string) error
 }

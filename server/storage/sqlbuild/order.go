@@ -5,16 +5,24 @@ import (
 
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
+	"github.com/parsescale/parsescale/server/storage"
 )
 
 // order appends ORDER BY: what is missing comes last ascending and first descending, as on PostgreSQL. A field that the
 // class doesn't have, or that has no order, is left out.
-func (b *Builder) order(terms []query.Sort) {
+func (b *Builder) order(terms []query.Sort, scored bool) {
 	sep := " ORDER BY "
 	for _, s := range terms {
 		root := s.Path.Root()
 		f, ok := b.scope.class.Column(root)
 		if !ok {
+			switch isScore := s.Path == storage.ScoreColumn || s.Path == "score"; {
+			case isScore && scored:
+				b.Raw(sep + "score DESC")
+				sep = ","
+			case isScore:
+				b.scope.unknown = true
+			}
 			continue
 		}
 		var path []string

@@ -27,7 +27,7 @@ func (b *Builder) sub(s *query.SubQuery, key string) (name string, f schema.Fiel
 		b.Raw(" AS v")
 		b.from(s.Where)
 		if s.Limit > 0 || s.Skip > 0 {
-			b.order(s.Order)
+			b.order(s.Order, false)
 			limit := s.Limit
 			if limit == 0 {
 				limit = -1

@@ -40,6 +40,16 @@ func (b *Builder) expr(e query.Expr) {
 		b.exists(e)
 	case *query.Regex:
 		b.regex(e)
+	case *query.Near:
+		b.near(e)
+	case *query.Box:
+		b.place(e.Path, schema.GeoPoint, func(col string) { b.dialect.InBox(b, col, e.Corner, e.Other) })
+	case *query.Inside:
+		b.place(e.Path, schema.GeoPoint, func(col string) { b.dialect.Inside(b, col, e.Polygon) })
+	case *query.Covers:
+		b.place(e.Path, schema.Polygon, func(col string) { b.dialect.Covers(b, col, e.Point) })
+	case *query.Text:
+		b.text(e)
 	case *query.InQuery:
 		b.inQuery(e)
 	case *query.Select:

@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	stdjson "encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 
 	driversqlite "modernc.org/sqlite"
@@ -52,6 +53,8 @@ func registerFunctions(d *driversqlite.Driver) error {
 			return boolean(holdsTop(left, right), nil)
 		}},
 	}
+	maps.Copy(functions, geoFunctions())
+	maps.Copy(functions, textFunctions())
 	for name, f := range functions {
 		if err := d.RegisterFunction(name, f); err != nil {
 			return fmt.Errorf("cannot register the SQL function %s: %w", name, err)

@@ -13,7 +13,7 @@ import (
 // TestMatchAgreesWithSQL: for random objects and random wheres, the matcher says what the database says, or Unknown.
 func TestMatchAgreesWithSQL(t *testing.T) {
 	s := newStore(t)
-	c := class(t, s, "M", "s String", "n Number", "b Boolean", "d Date", "o Object", "a Array", "p Pointer M", "f File")
+	c := class(t, s, "M", "s String", "n Number", "b Boolean", "d Date", "o Object", "a Array", "p Pointer M", "f File", "g GeoPoint", "y Polygon")
 	ctx := context.Background()
 	var stored []string
 	decided, yes := 0, 0
@@ -95,6 +95,17 @@ var (
 	somePointers = rapid.Map(rapid.SampledFrom([]string{"id0", "id1", "a"}),
 		func(id string) any { return map[string]any{"__type": "Pointer", "className": "M", "objectId": id} })
 	someFiles  = rapid.Map(someTexts, func(name string) any { return map[string]any{"__type": "File", "name": "n" + name} })
+	somePoints = rapid.Map(somePlaces, func(p [2]float64) any {
+		return map[string]any{"__type": "GeoPoint", "latitude": p[0], "longitude": p[1]}
+	})
+	someAreas = rapid.Map(rapid.SliceOfN(somePlaces, 3, 5), func(ring [][2]float64) any {
+		list := make([]any, len(ring))
+		for i, p := range ring {
+			list[i] = []any{p[0], p[1]}
+		}
+		return map[string]any{"__type": "Polygon", "coordinates": list}
+	})
+	somePlaces = rapid.Map(rapid.SliceOfN(rapid.SampledFrom([]float64{-1, 0, 0.5, 1, 1 + 5e-7, 2, 90}), 2, 2), func(p []float64) [2]float64 { return [2]float64(p) })
 	someScalar = rapid.OneOf(rapid.Map(someTexts, toAny), rapid.Map(someNumbers, toAny), rapid.Map(rapid.Bool(), toAny))
 )
 
@@ -129,7 +140,7 @@ func document() *rapid.Generator[storage.Object] {
 			g    *rapid.Generator[any]
 		}{
 			{"s", rapid.Map(someTexts, toAny)}, {"n", rapid.Map(someNumbers, toAny)}, {"b", rapid.Map(rapid.Bool(), toAny)},
-			{"d", someDates}, {"p", somePointers}, {"f", someFiles},
+			{"d", someDates}, {"p", somePointers}, {"f", someFiles}, {"g", somePoints}, {"y", someAreas},
 			{"o", rapid.Map(rapid.MapOfN(rapid.SampledFrom([]string{"k", "l", "m_1"}), anyValue(2), 0, 3), toAny)},
 			{"a", rapid.Map(rapid.SliceOfN(anyValue(1), 0, 4), toAny)},
 		} {
@@ -141,7 +152,7 @@ func document() *rapid.Generator[storage.Object] {
 	})
 }
 
-var somePaths = rapid.SampledFrom([]string{"s", "n", "b", "d", "o", "a", "p", "f", "objectId", "o.k", "o.l", "o.k.l", "o.k.0", "a.0", "a.1.k"})
+var somePaths = rapid.SampledFrom([]string{"s", "n", "b", "d", "o", "a", "p", "f", "g", "y", "g", "y", "objectId", "o.k", "o.l", "o.k.l", "o.k.0", "a.0", "a.1.k"})
 
 // whereOf is a where as JSON.
 func whereOf(r *rapid.T, depth int) map[string]any {
@@ -157,7 +168,11 @@ func whereOf(r *rapid.T, depth int) map[string]any {
 		}
 		path := somePaths.Draw(r, "path")
 		value := operand(path).Draw(r, "value")
-		switch op := rapid.SampledFrom([]string{"", "$eq", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$all", "$containedBy", "$exists", "$regex"}).Draw(r, "operator"); op {
+		switch op := rapid.SampledFrom([]string{"", "$eq", "$ne", "$lt", "$lte", "$gt", "$gte", "$in", "$nin", "$all", "$containedBy", "$exists", "$regex", "place", "$text"}).Draw(r, "operator"); op {
+		case "place":
+			out[path] = place(r)
+		case "$text":
+			out[path] = map[string]any{op: map[string]any{"$search": map[string]any{"$term": rapid.SampledFrom([]string{"ab", "!k", "b | 1", "x & y"}).Draw(r, "term"), "$language": "simple"}}}
 		case "":
 			out[path] = value
 		case "$in", "$nin", "$all", "$containedBy":
@@ -177,10 +192,30 @@ func whereOf(r *rapid.T, depth int) map[string]any {
 	return out
 }
 
+// place is a condition of geometry.
+func place(r *rapid.T) map[string]any {
+	radians := rapid.SampledFrom([]any{0, 0.01, 0.02, 0.5, 3, nil})
+	switch rapid.IntRange(0, 4).Draw(r, "place") {
+	case 0:
+		m := map[string]any{"$nearSphere": somePoints.Draw(r, "point")}
+		if d := radians.Draw(r, "distance"); d != nil {
+			m["$maxDistance"] = d
+		}
+		return m
+	case 1:
+		return map[string]any{"$geoWithin": map[string]any{"$centerSphere": []any{somePoints.Draw(r, "point"), radians.Draw(r, "distance")}}}
+	case 2:
+		return map[string]any{"$within": map[string]any{"$box": []any{somePoints.Draw(r, "corner"), somePoints.Draw(r, "other")}}}
+	case 3:
+		return map[string]any{"$geoWithin": map[string]any{"$polygon": rapid.SliceOfN(somePoints, 3, 5).Draw(r, "polygon")}}
+	}
+	return map[string]any{"$geoIntersects": map[string]any{"$point": somePoints.Draw(r, "point")}}
+}
+
 // operand is mostly a value of the path's own type.
 func operand(path string) *rapid.Generator[any] {
 	own := map[string]*rapid.Generator[any]{"s": rapid.Map(someTexts, toAny), "objectId": rapid.Map(someTexts, toAny), "n": rapid.Map(someNumbers, toAny),
-		"b": rapid.Map(rapid.Bool(), toAny), "d": someDates, "p": somePointers, "f": someFiles}[path]
+		"b": rapid.Map(rapid.Bool(), toAny), "d": someDates, "p": somePointers, "f": someFiles, "g": somePoints, "y": someAreas}[path]
 	if own == nil {
 		own = someScalar
 	}

@@ -1,10 +1,12 @@
 package sqlite
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
+	"github.com/parsescale/parsescale/server/storage"
 	"github.com/parsescale/parsescale/server/storage/sqlbuild"
 )
 
@@ -94,6 +96,14 @@ func newColumn(name string, f schema.Field) column {
 func (p *plan) add(c column) {
 	p.names = append(p.names, c.name)
 	p.columns = append(p.columns, c)
+}
+
+// scored returns the plan that also reads how well an object matches a text.
+func (p *plan) scored() *plan {
+	out := *p
+	out.names, out.columns = slices.Clip(p.names), slices.Clip(p.columns)
+	out.add(column{name: storage.ScoreColumn, field: schema.Field{Type: schema.Number}, prefix: `"score":`})
+	return &out
 }
 
 func (p *plan) finish() {

@@ -48,7 +48,7 @@ func shows(s *storage.Shape, name string) bool {
 		return false
 	}
 	switch name {
-	case "objectId", "createdAt", "updatedAt", "ACL":
+	case "objectId", "createdAt", "updatedAt", "ACL", storage.ScoreColumn:
 		return true
 	}
 	return s.Keep == nil || s.Keep[name]

@@ -28,6 +28,9 @@ func (s *snapshot) Find(ctx context.Context, f *storage.Find, each func(storage.
 	if f.Columns != nil {
 		p = p.choose(f.Columns)
 	}
+	if f.Score {
+		p = p.scored()
+	}
 	if err := s.conn.builder.Find(dialect{s.catalog}, f, p.names); err != nil || s.conn.builder.Empty {
 		return err
 	}
