@@ -2,6 +2,7 @@ package server
 
 import (
 	"github.com/parsescale/parsescale/server/auth"
+	"github.com/parsescale/parsescale/server/classes"
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/mail"
 	"github.com/parsescale/parsescale/server/read"
@@ -17,6 +18,8 @@ type paths struct {
 	read  *read.Path
 	write *write.Path
 	users *users.Users
+	// classes is the way of the schema API.
+	classes *classes.Path
 }
 
 func newPaths(o *config.Options, store storage.Store, env Environment, postman *mail.Postman) (paths, error) {
@@ -51,6 +54,7 @@ func newPaths(o *config.Options, store storage.Store, env Environment, postman *
 	passwords := password.New(0, 0)
 	p := paths{read: read.New(store, reading)}
 	p.write = write.New(store, p.read, passwords, writing)
+	p.classes = classes.New(store, classes.Options{AllowCustomObjectID: o.AllowCustomObjectID})
 	p.users = users.New(store, p.read, p.write, passwords, accounts)
 	return p, nil
 }

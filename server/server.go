@@ -69,7 +69,7 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 	}
 	s.users = paths.users
 	s.api, err = rest.New(rest.Options{
-		Config: o, Reader: paths.read, Writer: paths.write, Users: paths.users, Store: s.store, Files: s.files,
+		Config: o, Reader: paths.read, Writer: paths.write, Users: paths.users, Classes: paths.classes, Store: s.store, Files: s.files,
 		Gateway: env.Gateway, State: s.taken, Logger: env.Logger,
 	})
 	if err != nil {

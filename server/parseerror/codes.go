@@ -22,6 +22,8 @@ const (
 	Timeout                = 124
 	InvalidEmailAddress    = 125
 	FileSaveError          = 130
+	MissingClassName       = 135
+	NotChangeable          = 136
 	DuplicateValue         = 137
 	ScriptFailed           = 141
 	Validation             = 142

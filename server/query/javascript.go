@@ -24,6 +24,9 @@ func truthy(v any) bool {
 	return true
 }
 
+// JSString is JavaScript's String(v), in which parse-server's messages show values.
+func JSString(v any) string { return jsString(v) }
+
 // jsString is String(v).
 func jsString(v any) string {
 	switch v := v.(type) {

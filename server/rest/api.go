@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/parsescale/parsescale/server/auth"
+	"github.com/parsescale/parsescale/server/classes"
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/files"
 	"github.com/parsescale/parsescale/server/parseerror"
@@ -40,6 +41,8 @@ type Options struct {
 	Reader Reader
 	Writer Writer
 	Users  *users.Users
+	// Classes changes the schema.
+	Classes *classes.Path
 	// Store serves what needs no path of its own: sessions of requests without data, schemas.
 	Store storage.Store
 	Files *files.Store

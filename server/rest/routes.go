@@ -39,4 +39,9 @@ func (a *API) routes() {
 	rt.add("GET", "/serverInfo", (*API).serverInfo, master)
 	rt.add("GET", "/schemas", (*API).schemas, master)
 	rt.add("GET", "/schemas/:className", (*API).schema, master)
+	rt.add("POST", "/schemas", (*API).createClass, master)
+	rt.add("POST", "/schemas/:className", (*API).createClass, master)
+	rt.add("PUT", "/schemas/:className", (*API).updateClass, master)
+	rt.add("DELETE", "/schemas/:className", (*API).dropClass, master)
+	rt.add("DELETE", "/purge/:className", (*API).purgeClass, master)
 }

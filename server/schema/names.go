@@ -63,8 +63,12 @@ func CheckNewClass(name string) error {
 	if ValidClassName(name) {
 		return nil
 	}
-	return &query.Error{Code: codeInvalidClassName, Message: "Invalid classname: " + name +
-		", classnames can only have alphanumeric characters and _, and must start with an alpha character "}
+	return &query.Error{Code: codeInvalidClassName, Message: BadClassName(name)}
+}
+
+// BadClassName is the schema API's message for a class name that isn't valid.
+func BadClassName(name string) string {
+	return "Invalid classname: " + name + ", classnames can only have alphanumeric characters and _, and must start with an alpha character "
 }
 
 // CheckClassName returns the error of saving an object to a class whose name isn't valid.

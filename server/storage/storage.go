@@ -126,6 +126,13 @@ type Tx interface {
 	// differently; tables, join tables and columns follow, new columns in the order of class.Columns, then by name.
 	// Nothing is dropped, and a field that is stored with another type keeps it. It returns the class as stored.
 	PutClass(ctx context.Context, class *schema.Class) (*schema.Class, error)
+	// AlterClass stores a class that exists exactly as it is given: the fields and indexes that it lacks are dropped with
+	// their data, what is new is added as by PutClass, permissions are replaced. A field keeps its type.
+	AlterClass(ctx context.Context, class *schema.Class) (*schema.Class, error)
+	// DropClass removes the class, its table and the join tables of its relations. One that isn't there is no error.
+	DropClass(ctx context.Context, name string) error
+	// Purge removes every object of the class.
+	Purge(ctx context.Context, class *schema.Class) error
 	// Emit adds a change to what is announced before the commit. App and Version are filled in by the store.
 	Emit(c change.Change)
 }

@@ -27,15 +27,24 @@ func (t *tx) PutClass(_ context.Context, class *schema.Class) (*schema.Class, er
 	if err := t.createTables(next, merged, class.Columns); err != nil {
 		return nil, fmt.Errorf("cannot store the class %s: %w", class.Name, err)
 	}
-	if !schema.IsVolatile(class.Name) || class.Name == schema.Idempotency {
-		_, err := t.conn.exec([]byte(`INSERT INTO "_SCHEMA" ("className","schema","isParseClass") VALUES (?1,?2,1) ON CONFLICT ("className") DO UPDATE SET "schema"=excluded."schema"`),
-			merged.Name, string(merged.AppendStored(nil)))
-		if err != nil {
-			return nil, fmt.Errorf("cannot store the class %s: %w", class.Name, err)
-		}
+	if err := t.storeClass(merged); err != nil {
+		return nil, err
 	}
 	t.catalog = next
 	return merged, nil
+}
+
+// storeClass writes the class into _SCHEMA, unless it isn't kept there.
+func (t *tx) storeClass(class *schema.Class) error {
+	if schema.IsVolatile(class.Name) && class.Name != schema.Idempotency {
+		return nil
+	}
+	_, err := t.conn.exec([]byte(`INSERT INTO "_SCHEMA" ("className","schema","isParseClass") VALUES (?1,?2,1) ON CONFLICT ("className") DO UPDATE SET "schema"=excluded."schema"`),
+		class.Name, string(class.AppendStored(nil)))
+	if err != nil {
+		return fmt.Errorf("cannot store the class %s: %w", class.Name, err)
+	}
+	return nil
 }
 
 // merge adds to the stored class what the other one has beside it. The result is a new class, or the stored one.
