@@ -2,13 +2,13 @@ package server
 
 import (
 	"context"
-	"errors"
 	"net/url"
 	"path/filepath"
 	"strings"
 
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/storage/postgres"
 	"github.com/parsescale/parsescale/server/storage/sqlite"
 )
 
@@ -18,7 +18,7 @@ func openStore(ctx context.Context, o *config.Options, env Environment) (storage
 	if strings.HasPrefix(uri, sqliteScheme) {
 		return sqlite.Open(ctx, sqlite.Options{URI: uri, App: o.AppID, Announcer: env.Announcer})
 	}
-	return nil, errors.New("this server doesn't support PostgreSQL yet; use sqlite://, or run parse-server for Node behind the gateway as an upstream")
+	return postgres.Open(ctx, postgres.Options{URI: uri, App: o.AppID, Announcer: env.Announcer, Logger: env.Logger})
 }
 
 const sqliteScheme = "sqlite://"

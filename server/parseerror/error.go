@@ -83,6 +83,11 @@ func From(err error) *Error {
 		return &Error{Code: ObjectNotFound, Message: "Object not found.", cause: err}
 	case errors.Is(err, storage.ErrClosed):
 		return &Error{Code: Internal, Message: "Invalid server state: stopping", Status: 503, cause: err}
+	case errors.Is(err, storage.ErrUnavailable):
+		return &Error{Code: Internal, Message: "The database is not available.", Status: 503, cause: err}
+	case errors.Is(err, storage.ErrUnknownOutcome):
+		// No 5xx: SDKs repeat those by themselves, and it may have happened.
+		return &Error{Code: Timeout, Message: "The outcome of the write is unknown: the connection to the database was lost.", cause: err}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Code: Timeout, Message: "The request timed out.", cause: err}
 	}

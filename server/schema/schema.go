@@ -31,6 +31,8 @@ type Field struct {
 	TargetClass string // of Pointer and Relation
 	Required    bool
 	Default     any // a value of package query; nil: none
+	// Texts says of an Array that its elements are texts, which PostgreSQL keeps as text[]. Only _rperm and _wperm do.
+	Texts bool
 }
 
 // Class is one class. The fields objectId, createdAt, updatedAt (and ACL, stored as _rperm and _wperm) are always there

@@ -132,8 +132,8 @@ func TestUserStoresTheHash(t *testing.T) {
 		t.Errorf("read back %+v, %v\nwant %+v", back, err, c)
 	}
 	columns := c.Stored(nil)
-	want := "[objectId createdAt updatedAt username email emailVerified authData phone _hashed_password _email_verify_token_expires_at _email_verify_token _account_lockout_expires_at " +
-		"_failed_login_count _perishable_token _perishable_token_expires_at _password_changed_at _password_history _rperm _wperm]"
+	want := "[objectId createdAt updatedAt username email emailVerified authData phone _rperm _wperm _hashed_password _email_verify_token_expires_at _email_verify_token _account_lockout_expires_at " +
+		"_failed_login_count _perishable_token _perishable_token_expires_at _password_changed_at _password_history]"
 	if fmt.Sprint(columns) != want {
 		t.Errorf("columns %v", columns)
 	}

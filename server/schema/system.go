@@ -80,14 +80,14 @@ func Default(class string) []Column {
 // Internal returns the columns of a class that no answer ever shows: the halves of the ACL and, for _User, what
 // authentication keeps. Their names start with "_".
 func Internal(class string) []Column {
-	perms := []Column{column("_rperm", Array), column("_wperm", Array)}
+	perms := []Column{{"_rperm", Field{Type: Array, Texts: true}}, {"_wperm", Field{Type: Array, Texts: true}}}
 	if class != User {
 		return perms
 	}
-	return slices.Concat(columns(String, "_hashed_password"), columns(Date, "_email_verify_token_expires_at"),
+	return slices.Concat(perms, columns(String, "_hashed_password"), columns(Date, "_email_verify_token_expires_at"),
 		columns(String, "_email_verify_token"), columns(Date, "_account_lockout_expires_at"), columns(Number, "_failed_login_count"),
 		columns(String, "_perishable_token"), columns(Date, "_perishable_token_expires_at", "_password_changed_at"),
-		columns(Array, "_password_history"), perms)
+		columns(Array, "_password_history"))
 }
 
 // Stored returns the names of all columns of the class's table in parse-server's order: its own first, then fields in

@@ -8,6 +8,10 @@ var (
 	ErrClosed = errors.New("database is closed")
 	// ErrNotFound: the object to update, delete or lock isn't there.
 	ErrNotFound = errors.New("object not found")
+	// ErrUnavailable: the database can't be reached, or has no connection to spare. Nothing was changed.
+	ErrUnavailable = errors.New("the database is not available")
+	// ErrUnknownOutcome: the connection ended during the commit. The write may have happened or not.
+	ErrUnknownOutcome = errors.New("the outcome of the write is unknown")
 )
 
 // Unsupported reports a query the database can't express; Message is parse-server's.

@@ -22,7 +22,8 @@ type Object map[string]any
 // Store is a database of one app. All methods are safe for concurrent use.
 type Store interface {
 	// Read calls f with a consistent snapshot. It is not older than the last commit that any process finished before
-	// Read was called.
+	// Read was called. f may be called again, with another snapshot, after a change of the schema or a lost connection:
+	// then what it did before is to be forgotten, so it has no effect but on what it sets anew each time.
 	Read(ctx context.Context, f func(Snapshot) error) error
 	// Write calls f in a transaction of its own (writes that come together may share one commit, each with its own
 	// savepoint) and returns once it is durable; if f returns an error, nothing of it is kept and that error is
@@ -41,7 +42,8 @@ type Store interface {
 type Snapshot interface {
 	// Schema returns all classes. It is shared: callers don't change it.
 	Schema(ctx context.Context) (*schema.Schema, error)
-	// Find calls each for every object asked for, in order. The Row is valid during the call only.
+	// Find calls each for every object asked for, in order. The Row is valid during the call only; each asks the snapshot
+	// nothing: not every database can answer while it still sends rows.
 	// A class without a table has no objects.
 	Find(ctx context.Context, f *Find, each func(Row) error) error
 	// Count returns how many objects satisfy f.Where and f.Readers; order, limit and skip play no part.
@@ -107,7 +109,8 @@ type Shape struct {
 	Pointer func(dst []byte, field string, p query.Pointer) (out []byte, ok bool)
 }
 
-// Tx is a transaction. It sees its own writes.
+// Tx is a transaction. It sees its own writes. After an error other than ErrNotFound and *Unsupported, a *Duplicate for
+// one, it can't be committed any more.
 type Tx interface {
 	Snapshot
 	// Lock is Get for an object about to be changed: nobody else changes it until the transaction ends.

@@ -158,13 +158,13 @@ func (b *Builder) from(where query.Expr) {
 func (b *Builder) limit(limit, skip int) {
 	if limit >= 0 {
 		b.Raw(" LIMIT ")
-		b.Arg(schema.Number, int64(limit))
+		b.Arg(Integer, int64(limit))
 	} else if skip > 0 {
 		b.Raw(" LIMIT 9223372036854775807")
 	}
 	if skip > 0 {
 		b.Raw(" OFFSET ")
-		b.Arg(schema.Number, int64(skip))
+		b.Arg(Integer, int64(skip))
 	}
 }
 

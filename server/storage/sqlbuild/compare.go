@@ -3,6 +3,7 @@ package sqlbuild
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/parsescale/parsescale/server/query"
@@ -36,7 +37,11 @@ func (b *Builder) compare(e *query.Compare) {
 // columnCompare compares a column with a value. A value of another type equals none and has no order; PostgreSQL
 // parse-server answers it with an internal error.
 func (b *Builder) columnCompare(t target, e *query.Compare) {
+	op := e.Op
 	arg, ok := b.encode(t, e.Value)
+	if text, isText := t.textOf(e.Value); !ok && isText {
+		arg, op, ok = b.cut(text, op)
+	}
 	if !ok {
 		b.mismatch(e.Op)
 		return
@@ -54,24 +59,49 @@ func (b *Builder) columnCompare(t target, e *query.Compare) {
 		b.Raw("FALSE")
 		return
 	}
-	if e.Op == query.Ne {
-		b.Raw("(")
-	}
-	if t.field.Type == schema.GeoPoint || t.field.Type == schema.Polygon {
-		if e.Op == query.Ne {
-			b.Raw("NOT ")
-		}
-		b.dialect.Same(b, t.field, t.col, e.Value)
-	} else {
-		b.Raw(t.col)
-		b.Raw(operators[e.Op])
-		b.Arg(t.field.Type, arg)
-	}
-	if e.Op == query.Ne {
+	switch e.Op {
+	case query.Eq:
+		b.dialect.Equals(b, t.col, t.field, arg)
+	case query.Ne:
+		b.Raw("(NOT ")
+		b.dialect.Equals(b, t.col, t.field, arg)
 		b.Raw(" OR ")
 		b.Raw(t.col)
 		b.Raw(" IS NULL)")
+	default:
+		b.Raw(t.col)
+		b.Raw(operators[op])
+		b.Arg(t.field.Type, arg)
 	}
+}
+
+// textOf is the text that a value is compared by in the column.
+func (t target) textOf(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, t.text()
+	case query.Pointer:
+		return v.ObjectID, t.path == nil && t.field.Type == schema.Pointer
+	case query.File:
+		return v.Name, t.path == nil && t.field.Type == schema.File
+	}
+	return "", false
+}
+
+// cut turns an order with a text that the database can't hold, because of a NUL, into one with what is before the NUL: to
+// the texts it holds they are the same.
+func (b *Builder) cut(text string, op query.Op) (arg any, same query.Op, ok bool) {
+	text, _, found := strings.Cut(text, "\x00")
+	switch op {
+	case query.Lt, query.Lte:
+		same = query.Lte
+	case query.Gt, query.Gte:
+		same = query.Gt
+	default:
+		return nil, op, false
+	}
+	arg, ok = b.dialect.Encode(schema.Field{Type: schema.String}, text)
+	return arg, same, ok && found
 }
 
 // encode makes the argument that a column is compared with. As on PostgreSQL a text compares with what a pointer or file
@@ -80,7 +110,7 @@ func (b *Builder) encode(t target, v any) (any, bool) {
 	text, isText := v.(string)
 	switch {
 	case isText && t.text():
-		return text, true
+		return b.dialect.Encode(schema.Field{Type: schema.String}, text)
 	case isText && t.field.Type == schema.Date:
 		date, err := time.Parse(time.RFC3339, text)
 		if err != nil {
@@ -123,14 +153,20 @@ func (b *Builder) arrayCompare(t target, e *query.Compare) {
 // the type of the value.
 func (b *Builder) pathCompare(t target, e *query.Compare) {
 	var operand func(*Builder, string, []string)
-	arg, argType := e.Value, schema.String
+	arg, argType, op := e.Value, schema.String, e.Op
 	switch v := e.Value.(type) {
 	case string:
-		operand = b.dialect.PathText
+		var ok bool
+		if arg, ok = b.dialect.Encode(schema.Field{Type: schema.String}, v); !ok {
+			arg, op, ok = b.cut(v, op)
+		}
+		if ok {
+			operand = b.dialect.PathText
+		}
 	case float64:
 		operand, argType = b.dialect.PathNumber, schema.Number
 		if e.Op == query.Eq {
-			operand, arg, argType = b.dialect.PathText, string(query.AppendJSON(nil, v)), schema.String
+			operand, arg, argType = b.dialect.PathText, b.dialect.NumberText(v), schema.String
 		}
 	case bool:
 		operand, argType = b.dialect.PathBool, schema.Boolean
@@ -148,7 +184,7 @@ func (b *Builder) pathCompare(t target, e *query.Compare) {
 		b.Raw("(")
 	}
 	operand(b, t.col, t.path)
-	b.Raw(operators[e.Op])
+	b.Raw(operators[op])
 	b.Arg(argType, arg)
 	if e.Op == query.Ne {
 		b.Raw(" OR ")
@@ -197,20 +233,12 @@ func (b *Builder) columnIn(t target, e *query.In) {
 	case len(args) == 0:
 		b.Raw("FALSE")
 	case len(args) == 1:
-		op := query.Eq
 		if e.Not {
-			op = query.Ne
+			b.Raw("NOT ")
 		}
-		b.Raw(t.col)
-		b.Raw(operators[op])
-		b.Arg(t.field.Type, args[0])
+		b.dialect.Equals(b, t.col, t.field, args[0])
 	default:
-		b.Raw(t.col)
-		if e.Not {
-			b.Raw(" NOT")
-		}
-		b.Raw(" ")
-		b.dialect.In(b, t.field, args)
+		b.dialect.In(b, t.col, t.field, args, e.Not)
 	}
 }
 

@@ -5,6 +5,9 @@ import (
 	"github.com/parsescale/parsescale/server/schema"
 )
 
+// Integer is the type of arguments that aren't compared with a column: a limit, a count.
+const Integer schema.Type = "integer"
+
 // Dialect is how one database spells what a query means. Its methods append SQL to the Builder they are given; col is
 // the SQL of a column, as Builder.Column returns it.
 //
@@ -22,8 +25,11 @@ type Dialect interface {
 	Readers(b *Builder, col string, readers []string)
 	// Lower names the function that turns text into lower case, in every script.
 	Lower() string
-	// In is "IN (…)" for arguments that Encode made for the field f; col isn't part of it.
-	In(b *Builder, f schema.Field, args []any)
+	// Equals: the column holds the value that Encode made arg of; a GeoPoint or Polygon one that is the same within
+	// PostgreSQL's tolerance. It isn't asked about arrays.
+	Equals(b *Builder, col string, f schema.Field, arg any)
+	// In: the column holds one of the values that Encode made args of, or with not, holds another one.
+	In(b *Builder, col string, f schema.Field, args []any, not bool)
 	// ArrayAny: the array holds one of values. ArrayAll: it holds as many elements whose text is that of one of values
 	// as there are values. ArrayPrefix: the same for elements that start with one of prefixes. ArrayWithin: each of its
 	// elements is contained in values, as jsonb's <@ sees it.
@@ -39,19 +45,19 @@ type Dialect interface {
 	// the path contains the array of values, as jsonb's @> sees it.
 	PathText(b *Builder, col string, path []string)
 	PathNumber(b *Builder, col string, path []string)
+	// NumberText is what PathText makes of a number.
+	NumberText(v float64) string
 	PathBool(b *Builder, col string, path []string)
 	PathExists(b *Builder, col string, path []string)
 	PathHolds(b *Builder, col string, path []string, values []any)
 	// PathOrder appends terms of ORDER BY that sort as jsonb does; path is empty for the column itself.
 	PathOrder(b *Builder, col string, path []string, desc bool)
 	// Distance is how many metres a GeoPoint column is from a point over PostGIS's sphere. InBox and Inside: the point
-	// is in a box, in a polygon; Covers: the Polygon of the column has a point in it. Same: the column of field f, a
-	// GeoPoint or Polygon, equals v, within PostgreSQL's tolerance.
+	// is in a box, in a polygon; Covers: the Polygon of the column has a point in it.
 	Distance(b *Builder, col string, p query.GeoPoint)
 	InBox(b *Builder, col string, corner, other query.GeoPoint)
 	Inside(b *Builder, col string, p query.Polygon)
 	Covers(b *Builder, col string, p query.GeoPoint)
-	Same(b *Builder, f schema.Field, col string, v any)
 	// Text: the column of field f, a text or JSON with texts in it, matches a term of full text search. A bad term is an
 	// error with parse-server's code. TextRank is how well it does, from 0 to 1.
 	Text(b *Builder, f schema.Field, col string, language, term string) error

@@ -40,11 +40,26 @@ func (b *Builder) sub(s *query.SubQuery, key string) (name string, f schema.Fiel
 	}
 	text := b.SQL
 	if b.scope.unknown {
-		text = []byte("SELECT NULL AS v WHERE FALSE")
+		text = b.noValues(key, ok)
 		b.with, b.withs, b.Args = b.with[:with], withs, b.Args[:args]
 	}
 	b.scope, b.SQL = outer, sql
 	return b.define(text), f
+}
+
+// noValues is the SELECT of no values, with the type of the column if there is one.
+func (b *Builder) noValues(key string, typed bool) []byte {
+	if !typed {
+		return []byte("SELECT NULL AS v WHERE FALSE")
+	}
+	b.SQL = append(make([]byte, 0, 64), "SELECT "...)
+	b.appendColumn(key)
+	b.Raw(" AS v FROM ")
+	b.SQL = b.dialect.AppendTable(b.SQL, b.scope.class.Name)
+	b.Raw(" AS t")
+	b.SQL = strconv.AppendInt(b.SQL, int64(b.scope.alias), 10)
+	b.Raw(" WHERE FALSE")
+	return b.SQL
 }
 
 // className is the class a sub-query asks: its own, or the one that its Redirect relation leads to.
@@ -174,15 +189,15 @@ func (b *Builder) relation(field string, members []any, not bool) {
 	}
 	b.owners(field, not, func() {
 		if len(ids) == 0 {
-			b.Raw("IS NULL")
+			b.Raw(`"relatedId" IS NULL`)
 			return
 		}
-		b.dialect.In(b, schema.Field{Type: schema.String}, ids)
+		b.dialect.In(b, `"relatedId"`, schema.Field{Type: schema.String}, ids, false)
 	})
 }
 
 func (b *Builder) relationSub(field, sub string, not bool) {
-	b.owners(field, not, func() { b.Raw("IN (SELECT v FROM " + sub + ")") })
+	b.owners(field, not, func() { b.Raw(`"relatedId" IN (SELECT v FROM ` + sub + ")") })
 }
 
 func (b *Builder) owners(field string, not bool, related func()) {
@@ -192,7 +207,7 @@ func (b *Builder) owners(field string, not bool, related func()) {
 	}
 	b.Raw(` IN (SELECT "owningId" FROM `)
 	b.SQL = b.dialect.AppendTable(b.SQL, schema.JoinTable(b.scope.class.Name, field))
-	b.Raw(` WHERE "relatedId" `)
+	b.Raw(" WHERE ")
 	related()
 	b.Raw(")")
 }

@@ -85,6 +85,9 @@ func (b *Builder) Update(d Dialect, class *schema.Class, objectID string, set st
 func (b *Builder) value(class *schema.Class, name string, v any) error {
 	f, _ := class.Column(name)
 	arg, ok := b.dialect.Encode(f, v)
+	if got, known := schema.Infer(v); !ok && known && got.Type == f.Type {
+		return &storage.Unsupported{Code: codeInvalidJSON, Message: "The database can't store the value of " + name}
+	}
 	if !ok {
 		return fmt.Errorf("cannot store a value of type %T in %s.%s, which is a %s", v, class.Name, name, f)
 	}

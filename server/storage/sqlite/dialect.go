@@ -74,9 +74,21 @@ func (d dialect) Readers(b *sqlbuild.Builder, col string, readers []string) {
 	for i, r := range readers {
 		args[i] = r
 	}
-	b.Raw(col + " IS NULL OR EXISTS (SELECT 1 FROM json_each(" + col + ") AS e WHERE e.value ")
-	d.In(b, schema.Field{Type: schema.String}, args)
+	b.Raw(col + " IS NULL OR EXISTS (SELECT 1 FROM json_each(" + col + ") AS e WHERE ")
+	d.In(b, "e.value", schema.Field{Type: schema.String}, args, false)
 	b.Raw(")")
+}
+
+// Equals implements sqlbuild.Dialect.
+func (dialect) Equals(b *sqlbuild.Builder, col string, f schema.Field, arg any) {
+	if f.Type == schema.GeoPoint || f.Type == schema.Polygon {
+		b.Raw("parse_same(" + col + ",")
+		b.Arg(f.Type, arg)
+		b.Raw(")")
+		return
+	}
+	b.Raw(col + " = ")
+	b.Arg(f.Type, arg)
 }
 
 // An IN spells out up to maxInline values; more come as one JSON array, so that statements stay few and short. So do all
@@ -87,10 +99,14 @@ const (
 )
 
 // In implements sqlbuild.Dialect.
-func (dialect) In(b *sqlbuild.Builder, f schema.Field, args []any) {
+func (dialect) In(b *sqlbuild.Builder, col string, f schema.Field, args []any, not bool) {
+	b.Raw(col)
+	if not {
+		b.Raw(" NOT")
+	}
 	// A number's text is read back by SQLite with its own rounding, so numbers are bound as they are while that's possible.
 	if len(b.Args) < maxArgs && (len(args) <= maxInline || f.Type == schema.Number && len(args) <= 1000) {
-		b.Raw("IN (")
+		b.Raw(" IN (")
 		for i, a := range args {
 			if i > 0 {
 				b.Raw(",")
@@ -114,7 +130,7 @@ func (dialect) In(b *sqlbuild.Builder, f schema.Field, args []any) {
 			list = query.AppendJSON(list, a)
 		}
 	}
-	b.Raw("IN (SELECT value FROM json_each(")
+	b.Raw(" IN (SELECT value FROM json_each(")
 	b.Arg(schema.Array, string(append(list, ']')))
 	b.Raw("))")
 }
@@ -194,7 +210,7 @@ func (dialect) ArrayAll(b *sqlbuild.Builder, col string, values []any) {
 		" IN (SELECT value FROM json_each(")
 	b.Arg(schema.Array, json(texts))
 	b.Raw("))) = ")
-	b.Arg(schema.Number, int64(len(values)))
+	b.Arg(sqlbuild.Integer, int64(len(values)))
 	b.Raw(" END")
 }
 
@@ -207,7 +223,7 @@ func (dialect) ArrayPrefix(b *sqlbuild.Builder, col string, prefixes []string) {
 	b.Raw("CASE WHEN " + col + " NOTNULL THEN (SELECT count(*) FROM json_each(" + col + ") AS e WHERE EXISTS (SELECT 1 FROM json_each(")
 	b.Arg(schema.Array, json(list))
 	b.Raw(") AS p WHERE substr(" + elementText(col) + ",1,length(p.value)) = p.value)) = ")
-	b.Arg(schema.Number, int64(len(prefixes)))
+	b.Arg(sqlbuild.Integer, int64(len(prefixes)))
 	b.Raw(" END")
 }
 

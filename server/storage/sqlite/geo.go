@@ -35,11 +35,3 @@ func (dialect) Covers(b *sqlbuild.Builder, col string, p query.GeoPoint) {
 	b.Arg(schema.GeoPoint, json(p))
 	b.Raw("," + col + ")")
 }
-
-// Same implements sqlbuild.Dialect.
-func (d dialect) Same(b *sqlbuild.Builder, f schema.Field, col string, v any) {
-	arg, _ := d.Encode(f, v)
-	b.Raw("parse_same(" + col + ",")
-	b.Arg(f.Type, arg)
-	b.Raw(")")
-}

@@ -38,6 +38,9 @@ func (dialect) PathNumber(b *sqlbuild.Builder, col string, path []string) {
 	b.Raw("CASE WHEN json_type(" + col + "," + p + ") IN ('integer','real') THEN " + col + " ->> " + p + " END")
 }
 
+// NumberText implements sqlbuild.Dialect.
+func (dialect) NumberText(v float64) string { return json(v) }
+
 // PathBool implements sqlbuild.Dialect.
 func (dialect) PathBool(b *sqlbuild.Builder, col string, path []string) {
 	p := bindPath(b, path)

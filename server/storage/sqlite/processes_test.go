@@ -293,26 +293,6 @@ func TestTurnsAreFair(t *testing.T) {
 	}
 }
 
-func TestSchemaIsSeenAtOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "parse.db")
-	a, b := open(t, path), open(t, path)
-	for i := range 20 {
-		field := fmt.Sprint("f", i)
-		class(t, a, "A", field+" Number")
-		class(t, b, "A", fmt.Sprint("g", i)+" String")
-		insert(t, b, mustClass(t, b, "A"), `{"objectId":"`+field+`","`+field+`":1,"g`+fmt.Sprint(i)+`":"x"}`)
-		got, err := ids(a, storage.Find{Class: &schema.Class{Name: "A"}, Where: where(t, `{"`+field+`":1,"g`+fmt.Sprint(i)+`":"x"}`), Limit: -1})
-		if got != field || err != nil {
-			t.Fatalf("round %d: %q, %v", i, got, err)
-		}
-	}
-	// The one that was there first keeps its type.
-	class(t, a, "A", "x Number")
-	if c := class(t, b, "A", "x String", "y String"); c.Fields["x"].Type != schema.Number || c.Fields["y"].Type != schema.String {
-		t.Errorf("fields %v", c.Fields)
-	}
-}
-
 func TestPutClassMerges(t *testing.T) {
 	s := newStore(t)
 	put(t, s, func(tx storage.Tx) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -16,7 +15,7 @@ import (
 // gets back.
 func (t *tx) PutClass(_ context.Context, class *schema.Class) (*schema.Class, error) {
 	stored := t.catalog.schema.Classes[class.Name]
-	merged, changed := merge(stored, class)
+	merged, changed := schema.Merge(stored, class)
 	if !changed && len(stored.Columns) > 0 {
 		return stored, nil
 	}
@@ -45,42 +44,6 @@ func (t *tx) storeClass(class *schema.Class) error {
 		return fmt.Errorf("cannot store the class %s: %w", class.Name, err)
 	}
 	return nil
-}
-
-// merge adds to the stored class what the other one has beside it. The result is a new class, or the stored one.
-func merge(stored, class *schema.Class) (merged *schema.Class, changed bool) {
-	if stored == nil {
-		merged = schema.New(class.Name, class.Fields)
-		merged.Permissions, merged.Indexes = class.Permissions, maps.Clone(class.Indexes)
-		return merged, true
-	}
-	merged = &schema.Class{Name: stored.Name, Fields: maps.Clone(stored.Fields), Columns: slices.Clone(stored.Columns),
-		Permissions: stored.Permissions, Indexes: maps.Clone(stored.Indexes)}
-	for name, f := range class.Fields {
-		old, ok := merged.Fields[name]
-		if ok && (!old.Accepts(f) || reflect.DeepEqual(old, f)) {
-			continue
-		}
-		merged.Fields[name] = f
-		changed = true
-	}
-	if class.Permissions != nil && !reflect.DeepEqual(class.Permissions, stored.Permissions) {
-		merged.Permissions = class.Permissions
-		changed = true
-	}
-	for name, keys := range class.Indexes {
-		if !reflect.DeepEqual(merged.Indexes[name], keys) {
-			if merged.Indexes == nil {
-				merged.Indexes = map[string]map[string]any{}
-			}
-			merged.Indexes[name] = keys
-			changed = true
-		}
-	}
-	if !changed {
-		return stored, false
-	}
-	return merged, true
 }
 
 // with returns a catalog of the next version that has the class.

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"errors"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -63,10 +62,7 @@ func (m *matcher) match(text string) (bool, error) {
 // compile compiles a pattern as PostgreSQL parse-server means it: of the options only i and x count, "." matches a
 // newline, ^ and $ stand for the ends of the text, and \Q…\E quotes.
 func compile(pattern, options string) (*matcher, error) {
-	if strings.Contains(options, "x") {
-		pattern = removeSpace(pattern)
-	}
-	pattern = unquote(pattern)
+	pattern = sqlbuild.Pattern(pattern, options)
 	flags := "(?s)"
 	if strings.Contains(options, "i") {
 		flags = "(?si)"
@@ -90,43 +86,6 @@ func compileGeneral(pattern, options string) (*regexp2.Regexp, error) {
 	}
 	re.MatchTimeout = regexTimeout
 	return re, nil
-}
-
-// unquote escapes what stands between \Q and \E, character by character.
-func unquote(pattern string) string {
-	if !strings.Contains(pattern, `\Q`) {
-		return pattern
-	}
-	var out strings.Builder
-	for {
-		before, rest, found := strings.Cut(pattern, `\Q`)
-		out.WriteString(before)
-		if !found {
-			return out.String()
-		}
-		literal, after, _ := strings.Cut(rest, `\E`)
-		out.WriteString(regexp.QuoteMeta(literal))
-		pattern = after
-	}
-}
-
-// What removeSpace removes, one after the other: comments at the end of a line, lines of comment, spaces.
-var (
-	comment      = regexp.MustCompile(`(?i)([^\\])#.*\n`)
-	commentLine  = regexp.MustCompile(`(?im)^#.*\n`)
-	space        = regexp.MustCompile(`([^\\])\s+`)
-	leadingSpace = regexp.MustCompile(`^\s+`)
-)
-
-// removeSpace strips white space and comments that aren't escaped, as parse-server does for the option x.
-func removeSpace(pattern string) string {
-	if !strings.HasSuffix(pattern, "\n") {
-		pattern += "\n"
-	}
-	pattern = comment.ReplaceAllString(pattern, "$1")
-	pattern = commentLine.ReplaceAllString(pattern, "")
-	pattern = space.ReplaceAllString(pattern, "$1")
-	return strings.TrimSpace(leadingSpace.ReplaceAllString(pattern, ""))
 }
 
 // regexCache keeps compiled patterns: a condition is asked about once for every row.

@@ -3,213 +3,104 @@ package sqlite
 import (
 	"database/sql/driver"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/parsescale/parsescale/server/query"
-	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/schema"
+	"github.com/parsescale/parsescale/server/storage/rowjson"
 )
 
-// row is the current row of a cursor.
-type row struct {
-	plan   *plan
-	values []driver.Value
-	// shape is the one that visible was worked out for.
-	shape            *storage.Shape
-	visible          []bool
-	showACL          bool
-	visibleRelations []bool
+// values are the driver's values of a row; row.go of package rowjson says what their methods are for.
+type values struct {
+	plan *plan
+	row  []driver.Value
 }
 
-// ObjectID implements storage.Row.
-func (r *row) ObjectID() string {
-	id, _ := r.values[r.plan.objectID].(string)
-	return id
+var _ rowjson.Values = (*values)(nil)
+
+func (v *values) Null(i int) bool { return v.row[i] == nil }
+
+func (v *values) Text(i int) string {
+	text, _ := v.row[i].(string)
+	return text
 }
 
-// see works out which columns the shape shows, once for all rows.
-func (r *row) see(s *storage.Shape) {
-	if r.shape == s && r.visible != nil {
-		return
-	}
-	r.shape = s
-	r.visible = make([]bool, len(r.plan.columns))
-	for i, c := range r.plan.columns {
-		r.visible[i] = !c.internal && shows(s, c.name)
-	}
-	r.visibleRelations = make([]bool, len(r.plan.relations))
-	for i, c := range r.plan.relations {
-		r.visibleRelations[i] = shows(s, c.name)
-	}
-	r.showACL = shows(s, "ACL")
+func (v *values) Milliseconds(i int) int64 {
+	ms, _ := v.row[i].(int64)
+	return ms
 }
 
-func shows(s *storage.Shape, name string) bool {
-	if s.Hide[name] {
-		return false
-	}
-	switch name {
-	case "objectId", "createdAt", "updatedAt", "ACL", storage.ScoreColumn:
-		return true
-	}
-	return s.Keep == nil || s.Keep[name]
-}
-
-var publicShape storage.Shape
-
-// AppendJSON implements storage.Row.
-func (r *row) AppendJSON(dst []byte, s *storage.Shape) []byte {
-	if s == nil {
-		s = &publicShape
-	}
-	r.see(s)
-	dst = append(dst, '{')
-	first := len(dst)
-	for i := range r.plan.columns {
-		v := r.values[i]
-		if v == nil || !r.visible[i] {
-			continue
+func (v *values) AppendJSON(dst []byte, i int) []byte {
+	switch value := v.row[i].(type) {
+	case string:
+		if v.plan.json[i] {
+			return append(dst, value...)
 		}
-		c := &r.plan.columns[i]
-		before := len(dst)
-		if before > first {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, c.prefix...)
-		if c.kind == kindPointer && s.Pointer != nil {
-			id, _ := v.(string)
-			out, ok := s.Pointer(dst, c.name, query.Pointer{ClassName: c.field.TargetClass, ObjectID: id})
-			if ok {
-				dst = out
-			} else {
-				dst = dst[:before]
+		return query.AppendString(dst, value)
+	case int64:
+		if v.plan.Columns[i].Field.Type == schema.Boolean {
+			if value != 0 {
+				return append(dst, "true"...)
 			}
-			continue
+			return append(dst, "false"...)
 		}
-		dst = c.appendValue(dst, v, s)
+		return query.AppendJSON(dst, float64(value))
+	default:
+		return query.AppendJSON(dst, value)
 	}
-	for i := range r.plan.relations {
-		if r.visibleRelations[i] {
-			dst = append(comma(dst, first), r.plan.relations[i].prefix...)
-		}
-	}
-	if r.showACL {
-		dst = r.appendACL(dst, first)
-	}
-	if s.Embedded {
-		dst = append(comma(dst, first), r.plan.embedded...)
-	}
-	if s.Extra != nil {
-		start := len(dst)
-		dst = s.Extra(dst)
-		if start == first && len(dst) > start && dst[start] == ',' {
-			dst = append(dst[:start], dst[start+1:]...)
-		}
-	}
-	return append(dst, '}')
 }
 
-func comma(dst []byte, first int) []byte {
-	if len(dst) > first {
-		return append(dst, ',')
+// AppendStrings takes the strings out of the JSON array as they stand there.
+func (v *values) AppendStrings(dst []string, i int) []string {
+	text := v.Text(i)
+	if len(text) < 2 {
+		return dst
+	}
+	for rest := text[1 : len(text)-1]; rest != ""; {
+		var one string
+		one, rest = cutString(rest)
+		dst = append(dst, one)
 	}
 	return dst
 }
 
-func (c *column) appendValue(dst []byte, v driver.Value, s *storage.Shape) []byte {
-	switch v := v.(type) {
+// cutString takes the first JSON string, quotes and all, off the inside of an array that query.AppendJSON wrote. Equal
+// strings are equal texts there, so nothing needs to be decoded.
+func cutString(list string) (first, rest string) {
+	for i := 1; i < len(list); i++ {
+		switch list[i] {
+		case '\\':
+			i++
+		case '"':
+			return list[:i+1], strings.TrimPrefix(list[i+1:], ",")
+		}
+	}
+	return list, ""
+}
+
+func (v *values) Value(i int, c *rowjson.Column) (any, error) {
+	switch value := v.row[i].(type) {
 	case string:
-		switch c.kind {
-		case kindJSON:
-			return append(dst, v...)
-		case kindPointer:
-			dst = append(dst, `{"objectId":`...)
-			dst = query.AppendString(dst, v)
-			return append(dst, c.suffix...)
-		case kindFile:
-			dst = append(dst, `{"__type":"File","name":`...)
-			dst = query.AppendString(dst, v)
-			if s.FileURL != nil {
-				dst = append(dst, `,"url":"`...)
-				dst = append(s.FileURL(dst, v), '"')
-			}
-			return append(dst, '}')
+		switch {
+		case v.plan.json[i]:
+			return query.Decode([]byte(value))
+		case c.Field.Type == schema.Pointer:
+			return query.Pointer{ClassName: c.Field.TargetClass, ObjectID: value}, nil
+		case c.Field.Type == schema.File:
+			return query.File{Name: value}, nil
 		}
-		return query.AppendString(dst, v)
+		return value, nil
 	case int64:
-		switch c.kind {
-		case kindBoolean:
-			if v != 0 {
-				return append(dst, "true"...)
-			}
-			return append(dst, "false"...)
-		case kindTime:
-			dst = appendTime(append(dst, '"'), v)
-			return append(dst, '"')
-		case kindDate:
-			dst = append(dst, `{"__type":"Date","iso":"`...)
-			return append(appendTime(dst, v), `"}`...)
+		switch c.Field.Type {
+		case schema.Boolean:
+			return value != 0, nil
+		case schema.Date:
+			return query.Date{Time: time.UnixMilli(value).UTC()}, nil
 		}
-		return query.AppendJSON(dst, float64(v))
-	}
-	return query.AppendJSON(dst, v)
-}
-
-// appendTime appends milliseconds since 1970 as 2006-01-02T15:04:05.000Z.
-func appendTime(dst []byte, ms int64) []byte {
-	t := time.UnixMilli(ms).UTC()
-	year, month, day := t.Date()
-	if year < 0 || year > 9999 {
-		return query.AppendTime(dst, t)
-	}
-	hour, minute, second := t.Clock()
-	milli := t.Nanosecond() / 1e6
-	return append(dst,
-		byte('0'+year/1000), byte('0'+year/100%10), byte('0'+year/10%10), byte('0'+year%10), '-',
-		byte('0'+month/10), byte('0'+month%10), '-', byte('0'+day/10), byte('0'+day%10), 'T',
-		byte('0'+hour/10), byte('0'+hour%10), ':', byte('0'+minute/10), byte('0'+minute%10), ':',
-		byte('0'+second/10), byte('0'+second%10), '.', byte('0'+milli/100), byte('0'+milli/10%10), byte('0'+milli%10), 'Z')
-}
-
-// Object implements storage.Row.
-func (r *row) Object() (storage.Object, error) {
-	o := make(storage.Object, len(r.values))
-	for i := range r.plan.columns {
-		v := r.values[i]
-		if v == nil {
-			continue
-		}
-		c := &r.plan.columns[i]
-		value, err := c.decode(v)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read the field %s of object %s: %w", c.name, r.ObjectID(), err)
-		}
-		o[c.name] = value
-	}
-	return o, nil
-}
-
-func (c *column) decode(v driver.Value) (any, error) {
-	switch v := v.(type) {
-	case string:
-		switch c.kind {
-		case kindJSON:
-			return query.Decode([]byte(v))
-		case kindPointer:
-			return query.Pointer{ClassName: c.field.TargetClass, ObjectID: v}, nil
-		case kindFile:
-			return query.File{Name: v}, nil
-		}
-		return v, nil
-	case int64:
-		switch c.kind {
-		case kindBoolean:
-			return v != 0, nil
-		case kindTime, kindDate:
-			return query.Date{Time: time.UnixMilli(v).UTC()}, nil
-		}
-		return float64(v), nil
+		return float64(value), nil
 	case float64:
-		return v, nil
+		return value, nil
 	}
-	return nil, fmt.Errorf("unexpected value of type %T in a column of type %s", v, c.field.Type)
+	return nil, fmt.Errorf("unexpected value of type %T in a column of type %s", v.row[i], c.Field.Type)
 }

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/storage/sqlbuild"
 )
 
 // snapshot reads on a connection whose state query is open, or inside a transaction.
@@ -26,23 +26,23 @@ func (s *snapshot) Schema(context.Context) (*schema.Schema, error) { return s.ca
 func (s *snapshot) Find(ctx context.Context, f *storage.Find, each func(storage.Row) error) error {
 	p := s.catalog.plan(f.Class)
 	if f.Columns != nil {
-		p = p.choose(f.Columns)
+		p = newPlan(p.Choose(f.Columns))
 	}
 	if f.Score {
-		p = p.scored()
+		p = newPlan(p.Scored())
 	}
-	if err := s.conn.builder.Find(dialect{s.catalog}, f, p.names); err != nil || s.conn.builder.Empty {
+	if err := s.conn.builder.Find(dialect{s.catalog}, f, p.Names); err != nil || s.conn.builder.Empty {
 		return err
 	}
-	if s.writing || byID(f.Where) {
+	if s.writing || sqlbuild.ByID(f.Where) {
 		ctx = context.Background()
 	}
-	cur, err := s.conn.query(ctx, s.conn.builder.SQL, s.conn.builder.Args, len(p.names))
+	cur, err := s.conn.query(ctx, s.conn.builder.SQL, s.conn.builder.Args, len(p.Names))
 	if err != nil {
 		return s.failed(ctx, "find objects of "+f.Class.Name, err)
 	}
 	defer cur.close()
-	row := &row{plan: p, values: cur.row}
+	row := p.row(cur)
 	for {
 		ok, err := cur.next()
 		if err == nil && !s.writing {
@@ -58,23 +58,6 @@ func (s *snapshot) Find(ctx context.Context, f *storage.Find, each func(storage.
 			return err
 		}
 	}
-}
-
-// byID reports whether the query is about one object at most, which the primary key finds: too short to be worth a
-// watch over its context.
-func byID(e query.Expr) bool {
-	switch e := e.(type) {
-	case *query.Compare:
-		_, isString := e.Value.(string)
-		return isString && e.Path == "objectId" && e.Op == query.Eq
-	case query.And:
-		for _, term := range e {
-			if byID(term) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (s *snapshot) failed(ctx context.Context, what string, err error) error {
@@ -113,10 +96,10 @@ func (s *snapshot) Count(ctx context.Context, f *storage.Find) (int64, error) {
 // Get implements storage.Snapshot.
 func (s *snapshot) Get(_ context.Context, class *schema.Class, objectID string) (storage.Object, error) {
 	p := s.catalog.plan(class)
-	if len(p.names) == 0 {
+	if len(p.Names) == 0 {
 		return nil, nil
 	}
-	cur, err := s.conn.query(context.Background(), p.byID, []any{objectID}, len(p.names))
+	cur, err := s.conn.query(context.Background(), p.byID, []any{objectID}, len(p.Names))
 	if err != nil {
 		return nil, fmt.Errorf("cannot get an object of %s: %w", class.Name, err)
 	}
@@ -128,7 +111,7 @@ func (s *snapshot) Get(_ context.Context, class *schema.Class, objectID string) 
 	if !ok {
 		return nil, nil
 	}
-	return (&row{plan: p, values: cur.row}).Object()
+	return p.row(cur).Object()
 }
 
 // Owners implements storage.Snapshot.
@@ -155,8 +138,8 @@ func (s *snapshot) joined(class, field, want, by string, ids []any) ([]string, e
 	b.Reset(d)
 	b.Raw(`SELECT DISTINCT "` + want + `" FROM `)
 	b.SQL = d.AppendTable(b.SQL, table)
-	b.Raw(` WHERE "` + by + `" `)
-	d.In(b, schema.Field{Type: schema.String}, ids)
+	b.Raw(" WHERE ")
+	d.In(b, `"`+by+`"`, schema.Field{Type: schema.String}, ids, false)
 	b.Raw(` ORDER BY "` + want + `"`)
 	var out []string
 	err := s.conn.each(string(b.SQL), 1, b.Args, func(row []driver.Value) error {

@@ -1,7 +1,8 @@
-package sqlite
+package storetest
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/parsescale/parsescale/server/query"
@@ -9,10 +10,10 @@ import (
 )
 
 // What PostgreSQL with PostGIS answers, as parse-server asks it.
-func TestPlacesAndTexts(t *testing.T) {
-	s := newStore(t)
-	c := class(t, s, "L", "g GeoPoint", "y Polygon", "s String", "a Array", "n Number")
-	insert(t, s, c,
+func placesAndTexts(t *testing.T, d Database) {
+	s := d.open(t)
+	c := PutClass(t, s, "L", "g GeoPoint", "y Polygon", "s String", "a Array", "n Number")
+	Insert(t, s, c,
 		`{"objectId":"0","n":0,"g":{"__type":"GeoPoint","latitude":0,"longitude":0},"y":{"__type":"Polygon","coordinates":[[0,0],[0,1],[1,1],[0,0]]},"s":"The quick brown fox","a":["red fox","dog"]}`,
 		`{"objectId":"1","n":1,"g":{"__type":"GeoPoint","latitude":1,"longitude":1},"y":{"__type":"Polygon","coordinates":[[0,0],[0,2],[2,2],[0,0]]},"s":"foxes and more foxes"}`,
 		`{"objectId":"2","n":2,"g":{"__type":"GeoPoint","latitude":2,"longitude":2},"s":"lazy dogs","a":["fox"]}`,
@@ -60,7 +61,7 @@ func TestPlacesAndTexts(t *testing.T) {
 		{"negated text leaves the missing out", `{"$nor":[{"s":{"$text":{"$search":{"$term":"fox"}}}}]}`, "n", "2"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := storage.Find{Class: c, Where: where(t, tt.where), Limit: -1}
+			f := storage.Find{Class: c, Where: Where(t, tt.where), Limit: -1}
 			if tt.order != "" {
 				q, err := query.ParseParams("L", query.Params{"order": {Text: tt.order}}, query.Limits{})
 				if err != nil {
@@ -68,7 +69,8 @@ func TestPlacesAndTexts(t *testing.T) {
 				}
 				f.Order = q.Order
 			}
-			if got, err := ids(s, f); err != nil || got != tt.want {
+			got, err := found(s, f)
+			if err != nil || strings.Join(got, " ") != tt.want {
 				t.Errorf("%q, %v; want %q", got, err, tt.want)
 			}
 		})
@@ -81,7 +83,7 @@ func TestPlacesAndTexts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = ids(s, storage.Find{Class: c, Where: e, Limit: -1})
+		_, err = IDs(s, storage.Find{Class: c, Where: e, Limit: -1})
 		var refused *storage.Unsupported
 		if !errors.As(err, &refused) || refused.Message != want {
 			t.Errorf("%s: %v; want %s", text, err, want)
@@ -89,20 +91,21 @@ func TestPlacesAndTexts(t *testing.T) {
 	}
 }
 
-func TestScore(t *testing.T) {
-	s := newStore(t)
-	c := class(t, s, "L", "s String")
-	insert(t, s, c, `{"objectId":"0","s":"brown dog and then a fox"}`, `{"objectId":"1","s":"brown fox brown fox"}`, `{"objectId":"2","s":"x"}`)
-	text := where(t, `{"s":{"$text":{"$search":{"$term":"brown & fox"}}}}`)
+func score(t *testing.T, d Database) {
+	s := d.open(t)
+	c := PutClass(t, s, "L", "s String")
+	Insert(t, s, c, `{"objectId":"0","s":"brown dog and then a fox"}`, `{"objectId":"1","s":"brown fox brown fox"}`, `{"objectId":"2","s":"x"}`)
+	text := Where(t, `{"s":{"$text":{"$search":{"$term":"brown & fox"}}}}`)
 	order := []query.Sort{{Path: "$score"}}
 	got := ""
-	err := s.Read(t.Context(), func(sn storage.Snapshot) error {
-		sc, err := sn.Schema(t.Context())
+	err := s.Read(ctx, func(sn storage.Snapshot) error {
+		got = ""
+		sc, err := sn.Schema(ctx)
 		if err != nil {
 			return err
 		}
 		f := storage.Find{Schema: sc, Class: sc.Class("L"), Where: text, Limit: -1, Order: order, Score: true, Columns: []string{"objectId"}}
-		return sn.Find(t.Context(), &f, func(r storage.Row) error {
+		return sn.Find(ctx, &f, func(r storage.Row) error {
 			got += string(r.AppendJSON(nil, nil))
 			return nil
 		})
@@ -110,10 +113,10 @@ func TestScore(t *testing.T) {
 	if want := `{"objectId":"1","score":0.23076923}{"objectId":"0","score":0.019607844}`; err != nil || got != want {
 		t.Errorf("%s, %v; want %s", got, err, want)
 	}
-	if got, err := ids(s, storage.Find{Class: c, Where: text, Limit: -1, Order: order}); got != "" || err != nil {
+	if got, err := IDs(s, storage.Find{Class: c, Where: text, Limit: -1, Order: order}); got != "" || err != nil {
 		t.Errorf("an order by a score that isn't asked for: %q, %v", got, err)
 	}
-	_, err = ids(s, storage.Find{Class: c, Limit: -1, Score: true})
+	_, err = IDs(s, storage.Find{Class: c, Limit: -1, Score: true})
 	var refused *storage.Unsupported
 	if !errors.As(err, &refused) {
 		t.Errorf("a score of nothing: %v", err)

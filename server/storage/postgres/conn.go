@@ -1,0 +1,326 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/parsescale/parsescale/server/storage/sqlbuild"
+)
+
+// maxStatements is how many prepared statements a connection keeps.
+const maxStatements = 256
+
+// conn is one connection with its prepared statements, used by one goroutine at a time. pgconn opens it; from there on it
+// speaks the protocol itself, message by message: that is how several statements go out in one round trip, and how a
+// COMMIT need not be waited for.
+//
+// Statements are queued by send and go out with sync. Then row returns the rows of the first one, and after its end
+// those of the next one. end reads what is left.
+type conn struct {
+	pg    *pgconn.PgConn
+	front *pgproto3.Frontend
+	net   net.Conn
+
+	statements map[string]*statement
+	names      uint64
+	clock      uint64
+	parsing    []*statement // sent to be parsed and not answered yet, in order; nil stands for a Sync
+
+	unread int   // ReadyForQuery messages that are still to come
+	err    error // what the statements sent last failed with
+	status byte  // of the transaction, as the last ReadyForQuery told: I, T or E
+	// broken is set once the connection can't be used any more.
+	broken error
+	// command is the tag of the last statement that ended.
+	command []byte
+
+	used    time.Time
+	builder sqlbuild.Builder
+	binding binding
+	bind    pgproto3.Bind
+}
+
+// statement is a prepared statement.
+type statement struct {
+	name, sql string
+	used      uint64
+	prepared  bool
+}
+
+// errLost is a connection that ended before the answer was complete.
+var errLost = errors.New("lost the connection to the database")
+
+func newConn(pg *pgconn.PgConn) *conn {
+	return &conn{pg: pg, front: pg.Frontend(), net: pg.Conn(), statements: make(map[string]*statement), status: 'I'}
+}
+
+// close ends the connection without waiting for anything.
+func (c *conn) close() {
+	if c.broken == nil {
+		c.broken = errLost
+	}
+	_ = c.net.SetDeadline(time.Now().Add(time.Second))
+	c.front.Send(&pgproto3.Terminate{})
+	_ = c.front.Flush()
+	_ = c.net.Close()
+}
+
+// send queues a statement. formats are those of the result's columns.
+func (c *conn) send(sql []byte, formats []int16, args ...any) {
+	c.clock++
+	s, ok := c.statements[string(sql)]
+	if !ok {
+		if len(c.statements) >= maxStatements {
+			c.evict()
+		}
+		c.names++
+		s = &statement{name: "s" + strconv.FormatUint(c.names, 10), sql: string(sql)}
+		c.statements[s.sql] = s
+		c.parsing = append(c.parsing, s)
+		c.front.SendParse(&pgproto3.Parse{Name: s.name, Query: s.sql})
+	}
+	s.used = c.clock
+	c.binding.set(args)
+	c.bind = pgproto3.Bind{PreparedStatement: s.name, ParameterFormatCodes: c.binding.formats, Parameters: c.binding.values, ResultFormatCodes: formats}
+	c.front.SendBind(&c.bind)
+	c.front.SendExecute(&pgproto3.Execute{})
+}
+
+// evict closes the statement that wasn't used for the longest time.
+func (c *conn) evict() {
+	var oldest *statement
+	for _, s := range c.statements {
+		if s.prepared && (oldest == nil || s.used < oldest.used) {
+			oldest = s
+		}
+	}
+	if oldest != nil {
+		delete(c.statements, oldest.sql)
+		c.front.SendClose(&pgproto3.Close{ObjectType: 'S', Name: oldest.name})
+	}
+}
+
+// forget gives up all prepared statements: what they were prepared for has changed.
+func (c *conn) forget() {
+	for _, s := range c.statements {
+		c.front.SendClose(&pgproto3.Close{ObjectType: 'S', Name: s.name})
+	}
+	clear(c.statements)
+}
+
+// sync sends what was queued, after having read what earlier statements left.
+func (c *conn) sync() error {
+	c.front.SendSync(&pgproto3.Sync{})
+	c.parsing = append(c.parsing, nil)
+	earlier := c.unread
+	c.unread++
+	if err := c.front.Flush(); err != nil {
+		return c.lose(err)
+	}
+	for ; earlier > 0; earlier-- {
+		if err := c.skip(); err != nil && c.broken != nil {
+			return err
+		}
+	}
+	c.err = nil
+	return nil
+}
+
+// skip reads up to the next ReadyForQuery.
+func (c *conn) skip() error {
+	for {
+		_, ready, err := c.receive()
+		if err != nil || ready {
+			return err
+		}
+	}
+}
+
+// receive reads a message that means something. An error of the server is kept in c.err and isn't returned.
+func (c *conn) receive() (msg pgproto3.BackendMessage, ready bool, err error) {
+	for {
+		msg, err := c.front.Receive()
+		if err != nil {
+			return nil, false, c.lose(err)
+		}
+		switch m := msg.(type) {
+		case *pgproto3.ParseComplete:
+			c.parsing[0].prepared = true
+			c.parsing = c.parsing[1:]
+		case *pgproto3.ErrorResponse:
+			e := pgconn.ErrorResponseToPgError(m)
+			if c.err == nil {
+				c.err = e
+			}
+			if e.Severity == "FATAL" || e.Severity == "PANIC" {
+				return nil, false, c.lose(e)
+			}
+		case *pgproto3.ReadyForQuery:
+			c.unread--
+			c.status = m.TxStatus
+			c.parsed()
+			return msg, true, nil
+		case *pgproto3.CommandComplete:
+			c.command = append(c.command[:0], m.CommandTag...)
+			return msg, false, nil
+		case *pgproto3.DataRow, *pgproto3.EmptyQueryResponse:
+			return msg, false, nil
+		}
+	}
+}
+
+// parsed is called when all that was sent before a Sync is answered: what wasn't parsed, because something before it
+// failed, isn't there.
+func (c *conn) parsed() {
+	for len(c.parsing) > 0 {
+		s := c.parsing[0]
+		c.parsing = c.parsing[1:]
+		if s == nil {
+			return
+		}
+		delete(c.statements, s.sql)
+	}
+}
+
+// lose notes that the connection is gone.
+func (c *conn) lose(err error) error {
+	if c.broken == nil {
+		c.broken = fmt.Errorf("%w: %w", errLost, err)
+		_ = c.net.Close()
+	}
+	return c.broken
+}
+
+// row returns the next row of the current statement, valid until the next call; nil at its end, after which the next
+// statement is the current one.
+func (c *conn) row() ([][]byte, error) {
+	if c.broken != nil {
+		return nil, c.broken
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
+	msg, ready, err := c.receive()
+	switch {
+	case err != nil:
+		return nil, err
+	case ready && c.err != nil:
+		return nil, c.err
+	case ready:
+		return nil, c.lose(errors.New("a statement has no result"))
+	}
+	if m, ok := msg.(*pgproto3.DataRow); ok {
+		return m.Values, nil
+	}
+	return nil, nil
+}
+
+// rest reads the current statement to its end.
+func (c *conn) rest() error {
+	for {
+		row, err := c.row()
+		if row == nil || err != nil {
+			return err
+		}
+	}
+}
+
+// end reads whatever is left of the statements that were sent, and returns their error.
+func (c *conn) end() error {
+	for c.unread > 0 && c.broken == nil {
+		if err := c.skip(); err != nil {
+			return err
+		}
+	}
+	if c.broken != nil {
+		return c.broken
+	}
+	return c.err
+}
+
+// affected is how many rows the statement that ended last has changed.
+func (c *conn) affected() int64 {
+	for i := len(c.command) - 1; i >= 0; i-- {
+		if c.command[i] < '0' || c.command[i] > '9' {
+			n, _ := strconv.ParseInt(string(c.command[i+1:]), 10, 64) // no digits: 0
+			return n
+		}
+	}
+	return 0
+}
+
+// exec runs one statement that has no rows.
+func (c *conn) exec(sql []byte, args ...any) error {
+	c.send(sql, nil, args...)
+	if err := c.sync(); err != nil {
+		return err
+	}
+	return c.end()
+}
+
+// script runs statements that are used once, such as DDL.
+func (c *conn) script(sql string) error {
+	c.front.SendQuery(&pgproto3.Query{String: sql})
+	c.parsing = append(c.parsing, nil)
+	earlier := c.unread
+	c.unread++
+	if err := c.front.Flush(); err != nil {
+		return c.lose(err)
+	}
+	for ; earlier > 0; earlier-- {
+		if err := c.skip(); err != nil {
+			return err
+		}
+	}
+	c.err = nil
+	return c.end()
+}
+
+// each runs one SELECT and calls f for every row, whose values are valid during the call only.
+func (c *conn) each(sql string, args []any, f func(row [][]byte) error) error {
+	c.send([]byte(sql), nil, args...)
+	if err := c.sync(); err != nil {
+		return err
+	}
+	var failed error
+	for {
+		row, err := c.row()
+		if row == nil || err != nil {
+			break
+		}
+		if failed = f(row); failed != nil {
+			break
+		}
+	}
+	return errors.Join(failed, c.end())
+}
+
+// watch ends the connection, and what it runs, when the context does. stop must be called; it reports whether that
+// happened.
+func (c *conn) watch(ctx context.Context) (stop func() bool) {
+	if ctx.Done() == nil {
+		return func() bool { return false }
+	}
+	done := make(chan struct{})
+	unregister := context.AfterFunc(ctx, func() {
+		defer close(done)
+		_ = c.net.SetDeadline(time.Now())
+		cancel, free := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer free()
+		_ = c.pg.CancelRequest(cancel) // if it doesn't arrive, the server notices when it has rows to send
+	})
+	return func() bool {
+		if unregister() {
+			return false
+		}
+		<-done
+		_ = c.lose(ctx.Err())
+		return true
+	}
+}

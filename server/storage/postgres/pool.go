@@ -1,0 +1,154 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/parsescale/parsescale/server/storage"
+)
+
+// pool is the connections to one address. The one used last is used next: its statements are warm, and those that aren't
+// needed are closed after a while.
+type pool struct {
+	location location
+	timeout  time.Duration // for a free connection, and for opening one
+	slots    chan struct{} // one token for each connection that is in use
+
+	mu     sync.Mutex
+	idle   []*conn
+	closed bool
+	stop   chan struct{}
+}
+
+func newPool(loc location, timeout time.Duration) *pool {
+	loc.config.DialFunc = dialer(timeout).DialContext
+	p := &pool{location: loc, timeout: timeout, slots: make(chan struct{}, loc.connections), stop: make(chan struct{})}
+	go p.reap()
+	return p
+}
+
+// dialer makes connections whose other end is noticed to be gone, be it silently.
+func dialer(timeout time.Duration) *net.Dialer {
+	return &net.Dialer{Timeout: timeout, Control: control, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}
+}
+
+// take returns a connection, an idle one unless fresh is asked for. It waits for the pool's time-out at most.
+func (p *pool) take(ctx context.Context, fresh bool) (*conn, error) {
+	select {
+	case p.slots <- struct{}{}:
+	default:
+		if err := p.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if !fresh {
+		p.mu.Lock()
+		if n := len(p.idle); n > 0 {
+			c := p.idle[n-1]
+			p.idle = p.idle[:n-1]
+			p.mu.Unlock()
+			return c, nil
+		}
+		p.mu.Unlock()
+	}
+	c, err := p.connect(ctx)
+	if err != nil {
+		<-p.slots
+		return nil, err
+	}
+	return c, nil
+}
+
+func (p *pool) wait(ctx context.Context) error {
+	timer := time.NewTimer(p.timeout)
+	defer timer.Stop()
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return fmt.Errorf("%w: all %d connections are in use", storage.ErrUnavailable, p.location.connections)
+	}
+}
+
+func (p *pool) connect(ctx context.Context) (*conn, error) {
+	limited, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	pg, err := pgconn.ConnectConfig(limited, p.location.config)
+	if ctx.Err() != nil && err != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+	}
+	return newConn(pg), nil
+}
+
+// give puts a connection back. One that is broken, or within a transaction, is closed.
+func (p *pool) give(c *conn) {
+	if c.broken == nil && c.status != 'I' && c.unread == 0 {
+		c.close()
+	}
+	if c.broken == nil {
+		c.used = time.Now()
+		p.mu.Lock()
+		if !p.closed {
+			p.idle = append(p.idle, c)
+			c = nil
+		}
+		p.mu.Unlock()
+	}
+	if c != nil {
+		c.close()
+	}
+	<-p.slots
+}
+
+// drop closes the idle connections: they lead to a server that isn't the right one any more.
+func (p *pool) drop() {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, c := range idle {
+		c.close()
+	}
+}
+
+// reap closes connections that nobody uses.
+func (p *pool) reap() {
+	tick := time.NewTicker(max(p.location.idle/2, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.stop:
+			return
+		case now := <-tick.C:
+			p.mu.Lock()
+			n := 0
+			for n < len(p.idle) && now.Sub(p.idle[n].used) > p.location.idle {
+				n++
+			}
+			old := p.idle[:n:n]
+			p.idle = p.idle[n:]
+			p.mu.Unlock()
+			for _, c := range old {
+				c.close()
+			}
+		}
+	}
+}
+
+// close closes the idle connections, and those in use once they are given back.
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	close(p.stop)
+	p.drop()
+}

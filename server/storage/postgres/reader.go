@@ -1,0 +1,108 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"github.com/parsescale/parsescale/server/storage"
+)
+
+// Reads are tried this often: first with the known schema; after optimistic tries the schema is read in the snapshot
+// itself, so that it can't be the wrong one.
+const (
+	optimisticReads = 3
+	maxReads        = 6
+)
+
+// Read implements storage.Store.
+func (s *Store) Read(ctx context.Context, f func(storage.Snapshot) error) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	defer s.running.Done()
+	fresh := false
+	for try := 1; ; try++ {
+		cat := s.catalog.Load()
+		err, broke := s.read(ctx, cat, try > optimisticReads, fresh, f)
+		if ctx.Err() != nil && broke != nil {
+			return ctx.Err()
+		}
+		switch {
+		case broke == nil:
+			return err
+		case try == maxReads:
+			return unavailable(broke)
+		case lost(broke):
+			if fresh {
+				return unavailable(broke)
+			}
+			fresh = true
+			s.primary.drop()
+		case errors.Is(broke, errStale), stale(broke):
+			if err := s.reload(ctx, cat); err != nil {
+				return err
+			}
+		case err == nil:
+			return broke
+		default:
+			return err
+		}
+	}
+}
+
+// read calls f once with a snapshot. broke is what went wrong with the snapshot itself, whatever f made of that.
+func (s *Store) read(ctx context.Context, cat *catalog, within, fresh bool, f func(storage.Snapshot) error) (err, broke error) {
+	c, err := s.primary.take(ctx, fresh)
+	if err != nil {
+		return err, nil
+	}
+	finished := false
+	defer func() {
+		if !finished {
+			c.close() // f panicked, or ended its goroutine
+		}
+		s.primary.give(c)
+	}()
+	sn := &snapshot{conn: c, catalog: cat}
+	sn.first = func() { c.send(sqlBeginRead, nil) }
+	sn.begun = c.rest
+	if within {
+		sn.first, sn.checked = nil, true
+		if sn.catalog, err = s.beginWith(c); err != nil {
+			finished = true
+			return err, err
+		}
+	}
+	err = f(sn)
+	finished = true
+	broke = sn.settle()
+	s.leave(sn)
+	if stale(broke) {
+		c.forget()
+	}
+	return err, broke
+}
+
+// beginWith begins a transaction and reads the schema in it.
+func (s *Store) beginWith(c *conn) (*catalog, error) {
+	c.send(sqlBeginRead, nil)
+	askCatalog(c)
+	if err := c.sync(); err != nil {
+		return nil, err
+	}
+	if err := c.rest(); err != nil {
+		return nil, errors.Join(err, c.end())
+	}
+	cat, err := readCatalog(c)
+	return cat, errors.Join(err, c.end())
+}
+
+// leave ends the transaction of a snapshot. Nobody waits for that: whoever uses the connection next reads the answer.
+func (s *Store) leave(sn *snapshot) {
+	c := sn.conn
+	if c.broken != nil || c.status == 'I' {
+		return
+	}
+	c.send(sqlCommit, nil)
+	_ = c.sync() // a lost connection is seen by who uses it next
+}

@@ -1,0 +1,261 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/parsescale/parsescale/server/schema"
+	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/storage/rowjson"
+	"github.com/parsescale/parsescale/server/storage/sqlbuild"
+)
+
+// snapshot asks questions on a connection. The first one brings the transaction's BEGIN with it, and the version of the
+// schema is asked for in the same round trip: if it isn't that of the catalog, all that came of the snapshot is worth
+// nothing, and whoever made it starts again.
+type snapshot struct {
+	conn    *conn
+	catalog *catalog
+	first   func()       // queues what goes before the first statement; nil once that was done
+	begun   func() error // reads the answers to that
+	writing bool
+	checked bool // the catalog is the right one
+	asking  bool // rows are being read
+
+	// failed is the first error of the database; nothing is asked after it.
+	failed error
+}
+
+var errAsking = errors.New("cannot ask the database while its rows are being read")
+
+// errStale means that the catalog isn't that of the snapshot.
+var errStale = errors.New("the schema has changed")
+
+// Schema implements storage.Snapshot.
+func (s *snapshot) Schema(context.Context) (*schema.Schema, error) { return s.catalog.schema, nil }
+
+// ask sends statements, queued by send, and leaves the rows of the first to be read.
+func (s *snapshot) ask(send func()) error {
+	if s.failed != nil {
+		return s.failed
+	}
+	if s.asking {
+		return errAsking
+	}
+	if s.first != nil {
+		s.first()
+	}
+	send()
+	if !s.checked {
+		s.conn.send(sqlVersion, nil)
+	}
+	if err := s.conn.sync(); err != nil {
+		return s.fail(err)
+	}
+	s.asking = true
+	if s.first != nil {
+		s.first = nil
+		if err := s.begun(); err != nil {
+			return s.fail(err)
+		}
+	}
+	return nil
+}
+
+// finish reads the answer to ask, without its rows.
+func (s *snapshot) finish() error {
+	if err := s.conn.rest(); err != nil {
+		return s.fail(err)
+	}
+	return s.close()
+}
+
+// check reads the version of the schema.
+func (s *snapshot) check() error {
+	version, known := uint64(0), false
+	if err := s.conn.rows(func(row [][]byte) { version, known = uint64(bigint(row[0])), true }); err != nil {
+		return err
+	}
+	if !known || version != s.catalog.schema.Version {
+		return errStale
+	}
+	s.checked = true
+	return nil
+}
+
+// fail notes an error, and reads what was sent beside the failed statement.
+func (s *snapshot) fail(err error) error {
+	s.asking = false
+	if s.failed == nil {
+		s.failed = err
+	}
+	_ = s.conn.end()
+	return err
+}
+
+// settle makes sure that the catalog was the right one, although nothing may have been asked.
+func (s *snapshot) settle() error {
+	if s.failed != nil || s.checked {
+		return s.failed
+	}
+	if err := s.ask(func() {}); err != nil {
+		return err
+	}
+	return s.close()
+}
+
+// query runs a SELECT and calls each for its rows, which are valid during the call only.
+func (s *snapshot) query(ctx context.Context, sql []byte, formats []int16, args []any, each func(row [][]byte) error) error {
+	// What runs within a transaction that writes runs to its end, whatever its context says.
+	if !s.writing && ctx.Done() != nil {
+		stop := s.conn.watch(ctx)
+		defer stop()
+	}
+	if err := s.ask(func() { s.conn.send(sql, formats, args...) }); err != nil {
+		return err
+	}
+	var stopped error
+	for {
+		row, err := s.conn.row()
+		if err != nil {
+			return s.fail(err)
+		}
+		if row == nil {
+			break
+		}
+		// After an error the rest is read all the same: it tells whether the schema was the right one.
+		if stopped == nil {
+			stopped = each(row)
+		}
+	}
+	return errors.Join(stopped, s.close())
+}
+
+// close reads what is left of an answer after the last row.
+func (s *snapshot) close() error {
+	s.asking = false
+	var err error
+	if !s.checked {
+		err = s.check()
+	}
+	if ended := s.conn.end(); err == nil {
+		err = ended
+	}
+	if err != nil {
+		return s.fail(err)
+	}
+	return nil
+}
+
+// Find implements storage.Snapshot.
+func (s *snapshot) Find(ctx context.Context, f *storage.Find, each func(storage.Row) error) error {
+	p := s.catalog.plan(f.Class)
+	if f.Columns != nil {
+		p = newPlan(p.Choose(f.Columns))
+	}
+	if f.Score {
+		p = newPlan(p.Scored())
+	}
+	b := &s.conn.builder
+	if err := b.Find(dialect{}, f, p.Names); err != nil || b.Empty {
+		return err
+	}
+	v := &values{plan: p}
+	row := rowjson.NewRow(p.Plan, v)
+	if sqlbuild.ByID(f.Where) {
+		ctx = context.Background() // too short to be worth a watch
+	}
+	var stopped error
+	err := s.query(ctx, b.SQL, p.formats, b.Args, func(r [][]byte) error {
+		v.row = r
+		stopped = each(row)
+		return stopped
+	})
+	if stopped != nil || err == nil {
+		return stopped
+	}
+	return queryError("find objects of "+f.Class.Name, err)
+}
+
+// Count implements storage.Snapshot.
+func (s *snapshot) Count(ctx context.Context, f *storage.Find) (n int64, err error) {
+	b := &s.conn.builder
+	if err := b.Count(dialect{}, f); err != nil || b.Empty {
+		return 0, err
+	}
+	err = s.query(ctx, b.SQL, nil, b.Args, func(r [][]byte) error {
+		n = bigint(r[0])
+		return nil
+	})
+	if err != nil {
+		return 0, queryError("count objects of "+f.Class.Name, err)
+	}
+	return n, nil
+}
+
+// Get implements storage.Snapshot.
+func (s *snapshot) Get(_ context.Context, class *schema.Class, objectID string) (storage.Object, error) {
+	p := s.catalog.plan(class)
+	return s.object(class, p, p.byID, objectID)
+}
+
+// object runs a SELECT of one object by its id.
+func (s *snapshot) object(class *schema.Class, p *plan, sql []byte, objectID string) (o storage.Object, err error) {
+	id, ok := encodeText(objectID, true)
+	if len(p.Names) == 0 || !ok {
+		return nil, nil
+	}
+	v := &values{plan: p}
+	var failed error
+	err = s.query(context.Background(), sql, p.formats, []any{id}, func(r [][]byte) error {
+		v.row = r
+		o, failed = rowjson.NewRow(p.Plan, v).Object()
+		return failed
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	if err != nil {
+		return nil, queryError("get an object of "+class.Name, err)
+	}
+	return o, nil
+}
+
+// Owners implements storage.Snapshot.
+func (s *snapshot) Owners(_ context.Context, class, field string, related []string) ([]string, error) {
+	return s.joined(class, field, "owningId", "relatedId", related)
+}
+
+// Members implements storage.Snapshot.
+func (s *snapshot) Members(_ context.Context, class, field, owner string) ([]string, error) {
+	return s.joined(class, field, "relatedId", "owningId", []string{owner})
+}
+
+// joined selects a column of a join table where another one is one of ids.
+func (s *snapshot) joined(class, field, want, by string, ids []string) (out []string, err error) {
+	table := schema.JoinTable(class, field)
+	if !s.catalog.has(table) || len(ids) == 0 {
+		return nil, nil
+	}
+	clean := texts(ids)
+	for i, id := range ids {
+		clean.items[i] = storable(id)
+	}
+	b := &s.conn.builder
+	b.Reset(dialect{})
+	// In the order of bytes, on every database.
+	b.Raw(`SELECT DISTINCT "` + want + `"::text COLLATE "C" AS id FROM `)
+	b.SQL = dialect{}.AppendTable(b.SQL, table)
+	b.Raw(" WHERE ")
+	dialect{}.In(b, `"`+by+`"`, schema.Field{Type: schema.String}, clean.items, false)
+	b.Raw(" ORDER BY id")
+	err = s.query(context.Background(), b.SQL, nil, b.Args, func(r [][]byte) error {
+		out = append(out, string(r[0]))
+		return nil
+	})
+	if err != nil {
+		return nil, queryError(fmt.Sprintf("read the relation %s of %s", field, class), err)
+	}
+	return out, nil
+}

@@ -1,0 +1,147 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/parsescale/parsescale/server/storage"
+)
+
+// Options are what Open takes.
+type Options struct {
+	// URI is postgres://user:password@host:port/database with parse-server's parameters or libpq's. Required.
+	URI string
+	// App is the application's id, for the changes that are announced.
+	App string
+	// Announcer is told of every change before it is committed. Default none.
+	Announcer storage.Announcer
+	// AnnounceTimeout bounds how long the Announcer may take; the write fails beyond. Default 10 s.
+	AnnounceTimeout time.Duration
+	// Timeout bounds the wait for a free connection, and that for a new one. Default 5 s.
+	Timeout time.Duration
+	// AuthProviders are the providers whose ids are unique among users. Default "anonymous".
+	AuthProviders []string
+	// WriteIDTTL is how long the result of a write with an id is kept. Default 5 minutes.
+	WriteIDTTL time.Duration
+	// Clock is the time. Default time.Now.
+	Clock func() time.Time
+	// Logger gets warnings. Default slog.Default.
+	Logger *slog.Logger
+}
+
+func (o *Options) defaults() {
+	if o.AnnounceTimeout == 0 {
+		o.AnnounceTimeout = 10 * time.Second
+	}
+	if o.Timeout == 0 {
+		o.Timeout = 5 * time.Second
+	}
+	if o.AuthProviders == nil {
+		o.AuthProviders = []string{"anonymous"}
+	}
+	if o.WriteIDTTL == 0 {
+		o.WriteIDTTL = 5 * time.Minute
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+}
+
+// Store is an app's database on a PostgreSQL server.
+type Store struct {
+	options   Options
+	primary   *pool
+	sender    string // of notifications, as parse-server's senderId
+	catalog   atomic.Pointer[catalog]
+	reloading sync.Mutex
+	sweeping  atomic.Int64 // when expired write ids were deleted last, in ms since 1970
+
+	// running counts the reads and writes; closed keeps new ones out.
+	running sync.WaitGroup
+	gate    sync.RWMutex
+	closed  bool
+}
+
+var _ storage.Store = (*Store)(nil)
+
+// Open connects, and creates parse-server's tables and the store's own when they aren't there. Several processes may do so
+// at the same time.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	o.defaults()
+	loc, err := parseURI(o.URI)
+	if err != nil {
+		return nil, err
+	}
+	if loc.config.RuntimeParams["application_name"] == "" {
+		loc.config.RuntimeParams["application_name"] = ApplicationName()
+	}
+	// Compiling a query with many conditions takes longer than running it.
+	if loc.config.RuntimeParams["jit"] == "" {
+		loc.config.RuntimeParams["jit"] = "off"
+	}
+	s := &Store{options: o, primary: newPool(loc, o.Timeout), sender: rand.Text()}
+	if err := s.use(ctx, s.install); err != nil {
+		s.primary.close()
+		return nil, fmt.Errorf("cannot set up the database: %w", err)
+	}
+	return s, nil
+}
+
+// ApplicationName is the application_name of this process's connections, unless the address has one: by it a gateway
+// finds the connections of a worker that died.
+func ApplicationName() string {
+	host, _ := os.Hostname() // "" will do
+	name := fmt.Sprintf("parsescale %d %s", os.Getpid(), host)
+	return name[:min(len(name), 63)] // as PostgreSQL would cut it
+}
+
+// use calls f with a connection. It does so once more with a new one if the first had been lost before it was used.
+func (s *Store) use(ctx context.Context, f func(*conn) error) error {
+	for fresh := false; ; fresh = true {
+		c, err := s.primary.take(ctx, fresh)
+		if err != nil {
+			return err
+		}
+		err = f(c)
+		s.primary.give(c)
+		if !errors.Is(err, errLost) || fresh {
+			return unavailable(err)
+		}
+		s.primary.drop()
+	}
+}
+
+// begin lets a read or write in, unless the store is closed.
+func (s *Store) begin() error {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.closed {
+		return storage.ErrClosed
+	}
+	s.running.Add(1)
+	return nil
+}
+
+// Close waits for what runs and closes the connections.
+func (s *Store) Close() error {
+	s.gate.Lock()
+	closed := s.closed
+	s.closed = true
+	s.gate.Unlock()
+	if closed {
+		return nil
+	}
+	s.running.Wait()
+	s.primary.close()
+	return nil
+}

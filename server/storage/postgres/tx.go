@@ -1,0 +1,148 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/parsescale/parsescale/server/change"
+	"github.com/parsescale/parsescale/server/schema"
+	"github.com/parsescale/parsescale/server/storage"
+)
+
+// tx is a write's transaction. Each statement sees what others have committed before it; what is about to be changed is
+// locked first. Its methods ignore their contexts: a write that has begun runs to its end.
+type tx struct {
+	snapshot
+	store   *Store
+	changes []change.Change
+	// order is the number, from a sequence, that was taken with the last change: while its row was locked, so that of two
+	// changes of one object the later one has the larger number.
+	order uint64
+	wrote bool
+}
+
+var _ storage.Tx = (*tx)(nil)
+
+const selectOrder = `SELECT nextval('parsescale._change'::regclass)`
+
+var sqlOrder = []byte(selectOrder)
+
+// Lock implements storage.Tx.
+func (t *tx) Lock(_ context.Context, class *schema.Class, objectID string) (storage.Object, error) {
+	p := t.catalog.plan(class)
+	return t.object(class, p, p.lock, objectID)
+}
+
+// change runs a statement that changes rows and returns how many.
+func (t *tx) change(sql []byte, args ...any) (int64, error) {
+	ordered := t.store.options.Announcer != nil
+	err := t.ask(func() {
+		t.conn.send(sql, nil, args...)
+		if ordered {
+			t.conn.send(sqlOrder, nil)
+		}
+	})
+	if err != nil {
+		return 0, err
+	}
+	if err := t.conn.rest(); err != nil {
+		return 0, t.fail(err)
+	}
+	n := t.conn.affected()
+	if ordered {
+		if err := t.conn.rows(func(row [][]byte) { t.order = uint64(bigint(row[0])) }); err != nil {
+			return 0, t.fail(err)
+		}
+	}
+	t.wrote = true
+	return n, t.close()
+}
+
+// Insert implements storage.Tx.
+func (t *tx) Insert(_ context.Context, class *schema.Class, o storage.Object) error {
+	b := &t.conn.builder
+	if err := b.Insert(dialect{}, class, o); err != nil {
+		return err
+	}
+	if _, err := t.change(b.SQL, b.Args...); err != nil {
+		return writeError("insert an object", class.Name, err)
+	}
+	return nil
+}
+
+// Update implements storage.Tx.
+func (t *tx) Update(_ context.Context, class *schema.Class, objectID string, set storage.Object) error {
+	b := &t.conn.builder
+	if err := b.Update(dialect{}, class, storable(objectID), set); err != nil {
+		return err
+	}
+	n, err := t.change(b.SQL, b.Args...)
+	if err != nil {
+		return writeError("update an object", class.Name, err)
+	}
+	if n == 0 {
+		return storage.ErrNotFound
+	}
+	return nil
+}
+
+// Delete implements storage.Tx.
+func (t *tx) Delete(_ context.Context, class *schema.Class, objectID string) error {
+	if len(class.Columns) == 0 {
+		return storage.ErrNotFound
+	}
+	b := &t.conn.builder
+	b.Delete(dialect{}, class)
+	n, err := t.change(b.SQL, storable(objectID))
+	if err != nil {
+		return writeError("delete an object", class.Name, err)
+	}
+	if n == 0 {
+		return storage.ErrNotFound
+	}
+	return nil
+}
+
+// Link implements storage.Tx.
+func (t *tx) Link(_ context.Context, class, field, owner string, related []string) ([]string, error) {
+	return t.join("INSERT INTO ", ` ("relatedId","owningId") SELECT id, $2::text FROM unnest($1::text[]) AS id ON CONFLICT DO NOTHING RETURNING "relatedId"`,
+		class, field, owner, related)
+}
+
+// Unlink implements storage.Tx.
+func (t *tx) Unlink(_ context.Context, class, field, owner string, related []string) ([]string, error) {
+	return t.join("DELETE FROM ", ` WHERE "relatedId" = ANY($1::text[]) AND "owningId" = $2::text RETURNING "relatedId"`, class, field, owner, related)
+}
+
+// join runs a statement on a join table and returns those of the related ids, in their order, for which it changed
+// something.
+func (t *tx) join(verb, rest, class, field, owner string, related []string) ([]string, error) {
+	table := schema.JoinTable(class, field)
+	if !t.catalog.has(table) {
+		return nil, fmt.Errorf("cannot change the relation %s of %s: there is none; put the class first", field, class)
+	}
+	if len(related) == 0 {
+		return nil, nil
+	}
+	sql := append(dialect{}.AppendTable([]byte(verb), table), rest...)
+	made := map[string]bool{}
+	err := t.query(context.Background(), sql, nil, []any{texts(related), owner}, func(row [][]byte) error {
+		made[string(row[0])] = true
+		return nil
+	})
+	if err != nil {
+		return nil, writeError("change the relation "+field, class, err)
+	}
+	t.wrote = true
+	var changed []string
+	for _, id := range related {
+		if made[id] {
+			changed = append(changed, id)
+			delete(made, id)
+		}
+	}
+	return changed, nil
+}
+
+// Emit implements storage.Tx.
+func (t *tx) Emit(c change.Change) { t.changes = append(t.changes, c) }

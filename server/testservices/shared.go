@@ -1,0 +1,63 @@
+package testservices
+
+import (
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+)
+
+// shared is what the tests of one binary have in common: made when the first one asks for it, ended by Main.
+var shared struct {
+	sync.Mutex
+	main     bool
+	postgres *PostgreSQL
+	until    *lifetime
+	made     int
+}
+
+// Main runs the tests of a package that share servers, and ends those. It is called by TestMain.
+func Main(m *testing.M) {
+	shared.main = true
+	code := m.Run()
+	if shared.until != nil {
+		shared.until.end()
+	}
+	os.Exit(code)
+}
+
+// SharedDatabase makes an empty database on a PostgreSQL server that all tests of the binary share, and returns the server
+// and the database's address. The package's TestMain must call Main.
+func SharedDatabase(tb testing.TB) (*PostgreSQL, string) {
+	tb.Helper()
+	Need(tb, "postgresql with postgis")
+	shared.Lock()
+	defer shared.Unlock()
+	if !shared.main {
+		tb.Fatal("the package has no TestMain that calls testservices.Main")
+	}
+	if shared.postgres == nil {
+		shared.until = &lifetime{TB: tb}
+		shared.postgres = StartPostgreSQL(shared.until)
+	}
+	shared.made++
+	return shared.postgres, shared.postgres.Database(tb, fmt.Sprintf("t%d", shared.made))
+}
+
+// lifetime is the testing.TB of what outlives the test that started it: what is to be done at the end waits for that.
+type lifetime struct {
+	testing.TB // of the test that started it, for its failures
+	cleanups   []func()
+}
+
+// Cleanup implements testing.TB.
+func (l *lifetime) Cleanup(f func()) { l.cleanups = append(l.cleanups, f) }
+
+// Failed implements testing.TB. The test it belongs to has ended when it is asked.
+func (l *lifetime) Failed() bool { return false }
+
+func (l *lifetime) end() {
+	for i := len(l.cleanups) - 1; i >= 0; i-- {
+		l.cleanups[i]()
+	}
+}
