@@ -15,6 +15,7 @@ import (
 
 	"github.com/parsescale/parsescale/server"
 	"github.com/parsescale/parsescale/server/config"
+	"github.com/parsescale/parsescale/server/storage"
 )
 
 func options(t *testing.T) *config.Options {
@@ -126,11 +127,11 @@ func TestCloseDoesNotWaitForever(t *testing.T) {
 	<-done
 }
 
-func TestPostgresIsRefused(t *testing.T) {
+func TestAbsentDatabase(t *testing.T) {
 	o := options(t)
-	o.DatabaseURI = "postgres://user:topsecret@host/db"
+	o.DatabaseURI = "postgres://user:topsecret@127.0.0.1:1/db"
 	_, err := server.New(t.Context(), o, server.Environment{})
-	if err == nil || !strings.Contains(err.Error(), "PostgreSQL") || strings.Contains(err.Error(), "topsecret") {
+	if !errors.Is(err, storage.ErrUnavailable) || strings.Contains(err.Error(), "topsecret") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -125,7 +125,7 @@ func TestRunRefuses(t *testing.T) {
 		{"unknown flag", []string{"--nope", "1"}, "error: unknown option '--nope'"},
 		{"missing file", []string{"nope.json"}, "cannot read the configuration"},
 		{"MongoDB", []string{"--appId", "a", "--masterKey", "topsecret", "--databaseURI", "mongodb://h/db"}, "this server doesn't support MongoDB"},
-		{"PostgreSQL", []string{"--appId", "a", "--masterKey", "topsecret", "--databaseURI", "postgres://h/db", "--port", "0", "--host", "127.0.0.1"}, "doesn't support PostgreSQL yet"},
+		{"PostgreSQL", []string{"--appId", "a", "--masterKey", "topsecret", "--databaseURI", "postgres://u:topsecret@127.0.0.1:1/db", "--port", "0", "--host", "127.0.0.1"}, "the database is not available"},
 		{"bad host", []string{"--appId", "a", "--masterKey", "topsecret", "--host", "256.1.1.1"}, "cannot listen"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
