@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // Message is one mail.
@@ -109,7 +110,8 @@ func decode(options []byte, to any) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &t):
-		return fmt.Errorf("its option %s must be of type %s, not %s", t.Field, t.Type, t.Value)
+		name := t.Field[strings.LastIndexByte(t.Field, '.')+1:]
+		return fmt.Errorf("its option %s must be of type %s, not %s", name, t.Type, t.Value)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("its options are not valid JSON")
 	}

@@ -92,7 +92,7 @@ func (s *SMTP) SendMail(ctx context.Context, m Message) error {
 		if errors.As(err, &refused) && !refused.IsTemp() && refused.ErrorCode() >= 500 {
 			return fmt.Errorf("%w: the mail server answers %d", ErrPermanent, refused.ErrorCode())
 		}
-		return fmt.Errorf("cannot send a mail: %w", err)
+		return fmt.Errorf("cannot hand a mail to the mail server: %w", err)
 	}
 	return nil
 }
