@@ -1,12 +1,15 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
 
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/mail"
+	"github.com/parsescale/parsescale/server/pages"
+	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/storage"
 	"github.com/parsescale/parsescale/server/users"
 	"github.com/parsescale/parsescale/server/users/password"
@@ -86,4 +89,25 @@ func passwordOptions(o *config.Options, env Environment, writing *write.Options,
 func addressee(user storage.Object, tokenColumn string) (u mail.User, token string) {
 	text := func(column string) string { s, _ := user[column].(string); return s }
 	return mail.User{ObjectID: text("objectId"), Username: text("username"), Email: text("email")}, text(tokenColumn)
+}
+
+// openPages opens the pages that links in mail lead to.
+func openPages(o *config.Options, env Environment, accounts *users.Users) (*pages.Pages, error) {
+	return pages.New(pages.Options{
+		AppID: o.AppID, AppName: o.AppName, PublicServerURL: o.PublicServerURL,
+		PagesEndpoint: o.Pages.PagesEndpoint, PagesPath: o.Pages.PagesPath, CustomURLs: o.Pages.CustomURLs, ForceRedirect: o.Pages.ForceRedirect,
+		EnableLocalization: o.Pages.EnableLocalization, LocalizationJSONPath: o.Pages.LocalizationJSONPath,
+		LocalizationFallbackLocale: o.Pages.LocalizationFallbackLocale, Placeholders: o.Pages.Placeholders,
+		EncodePageParamHeaders: o.Pages.EncodePageParamHeaders, ResendSuccessOnUnknown: o.EmailVerifySuccessOnInvalidEmail,
+		Explain: explainReset, Logger: env.Logger,
+	}, accounts)
+}
+
+// explainReset returns what a user may know of a password that wasn't taken.
+func explainReset(err error) (string, bool) {
+	if errors.Is(err, users.ErrInvalidReset) || errors.Is(err, users.ErrExpiredReset) {
+		return err.Error(), true
+	}
+	e := parseerror.From(err)
+	return e.Message, !e.Internal()
 }

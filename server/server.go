@@ -11,6 +11,7 @@ import (
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/files"
 	"github.com/parsescale/parsescale/server/mail"
+	"github.com/parsescale/parsescale/server/pages"
 	"github.com/parsescale/parsescale/server/rest"
 	"github.com/parsescale/parsescale/server/storage"
 	"github.com/parsescale/parsescale/server/users"
@@ -39,6 +40,7 @@ type Server struct {
 	files   *files.Store
 	users   *users.Users
 	postman *mail.Postman // nil: no mail is sent
+	pages   *pages.Pages
 
 	mu      sync.Mutex
 	closing bool
@@ -68,8 +70,11 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 		return nil, errors.Join(err, s.closeAll(ctx))
 	}
 	s.users = paths.users
+	if s.pages, err = openPages(o, env, s.users); err != nil {
+		return nil, errors.Join(err, s.closeAll(ctx))
+	}
 	s.api, err = rest.New(rest.Options{
-		Config: o, Reader: paths.read, Writer: paths.write, Users: paths.users, Classes: paths.classes, Store: s.store, Files: s.files,
+		Config: o, Reader: paths.read, Writer: paths.write, Users: paths.users, Classes: paths.classes, Store: s.store, Files: s.files, Pages: s.pages,
 		Gateway: env.Gateway, State: s.taken, Logger: env.Logger,
 	})
 	if err != nil {
@@ -146,5 +151,9 @@ func (s *Server) closeAll(ctx context.Context) error {
 	if s.postman != nil {
 		s.postman.Close(ctx)
 	}
-	return errors.Join(s.store.Close(), s.files.Close())
+	var err error
+	if s.pages != nil {
+		err = s.pages.Close()
+	}
+	return errors.Join(err, s.store.Close(), s.files.Close())
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/parsescale/parsescale/server/classes"
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/files"
+	"github.com/parsescale/parsescale/server/pages"
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/read"
@@ -46,6 +47,8 @@ type Options struct {
 	// Store serves what needs no path of its own: sessions of requests without data, schemas.
 	Store storage.Store
 	Files *files.Store
+	// Pages are the pages that links in mail lead to; nil: there are none.
+	Pages *pages.Pages
 	// Gateway says that requests come from the gateway over a private socket: its X-Parsescale-* fields are believed.
 	Gateway bool
 	// State is "ok", or what /health says instead: "initialized", "starting", "error".
@@ -155,6 +158,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	} else if equalFold(first, "files") {
 		a.serveFiles(t, r, path, from)
+		return
+	} else if a.o.Pages != nil && a.o.Pages.Has(pageMethod(r), path) {
+		a.servePage(t, r, path)
 		return
 	}
 	res, err := a.serve(t, r, path, from, writeID)
