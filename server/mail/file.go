@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -34,7 +35,10 @@ func NewFile(o FileOptions) (*File, error) {
 
 // SendMail implements Adapter.
 func (f *File) SendMail(_ context.Context, m Message) (err error) {
-	line, err := json.Marshal(struct {
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line) // which ends the line
+	enc.SetEscapeHTML(false)      // links are to be read and copied
+	err = enc.Encode(struct {
 		Time    time.Time `json:"time"`
 		To      string    `json:"to"`
 		Subject string    `json:"subject"`
@@ -56,7 +60,7 @@ func (f *File) SendMail(_ context.Context, m Message) (err error) {
 		}
 	}()
 	// One call, so that the lines of several workers don't mix.
-	if _, err := file.Write(append(line, '\n')); err != nil {
+	if _, err := file.Write(line.Bytes()); err != nil {
 		return fmt.Errorf("cannot write a mail: %w", err)
 	}
 	return nil
