@@ -72,7 +72,7 @@ func (p *Pages) texts(locale string, ps params) map[string]any {
 	for _, name := range []string{locale, language, p.o.LocalizationFallbackLocale} {
 		if resource, ok := p.translations[name].(map[string]any); ok {
 			translation, _ := resource["translation"].(map[string]any)
-			texts, _ := filled(translation, values).(map[string]any)
+			texts, _ := p.filled(translation, values).(map[string]any)
 			return texts
 		}
 	}
@@ -80,10 +80,10 @@ func (p *Pages) texts(locale string, ps params) map[string]any {
 }
 
 // filled returns a JSON value with the placeholders in its texts filled in.
-func filled(v any, values map[string]any) any {
+func (p *Pages) filled(v any, values map[string]any) any {
 	switch v := v.(type) {
 	case string:
-		text, err := fill(v, values)
+		text, err := p.fill(v, values)
 		if err != nil {
 			return v
 		}
@@ -91,13 +91,13 @@ func filled(v any, values map[string]any) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for name, e := range v {
-			out[name] = filled(e, values)
+			out[name] = p.filled(e, values)
 		}
 		return out
 	case []any:
 		out := make([]any, len(v))
 		for i, e := range v {
-			out[i] = filled(e, values)
+			out[i] = p.filled(e, values)
 		}
 		return out
 	}

@@ -95,7 +95,7 @@ func (p *Pages) render(name string, ps params, texts map[string]any) *Response {
 	if p.bundled && ps.get("appId") != "" {
 		values["formAction"] = p.o.PublicServerURL + "/" + p.o.PagesEndpoint + "/" + url.PathEscape(p.o.AppID)
 	}
-	body, err := fill(string(data), texts, p.o.Placeholders, values)
+	body, err := p.fill(string(data), texts, p.o.Placeholders, values)
 	if err != nil {
 		p.o.Logger.Error("cannot show a page", "file", name, "error", err)
 		return &Response{Status: 500, ContentType: typeJSON, Body: []byte(`{"code":1,"message":"Internal server error."}`)}
@@ -109,8 +109,8 @@ func (p *Pages) render(name string, ps params, texts map[string]any) *Response {
 }
 
 // fill renders a template. Of the values, the first that has a name counts.
-func fill(template string, values ...map[string]any) ([]byte, error) {
-	t, err := mustache.ParseStringPartials(template, noPartials{})
+func (p *Pages) fill(template string, values ...map[string]any) ([]byte, error) {
+	t, err := mustache.ParseStringPartials(template, p)
 	if err != nil {
 		return nil, err
 	}
@@ -126,11 +126,14 @@ func fill(template string, values ...map[string]any) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// noPartials has no templates that others could include.
-type noPartials struct{}
-
-// Get implements mustache.PartialProvider.
-func (noPartials) Get(string) (string, error) { return "", nil }
+// Get implements mustache.PartialProvider: the bundled pages begin alike. Others can't include anything.
+func (p *Pages) Get(name string) (string, error) {
+	if !p.bundled || name != "head" {
+		return "", nil
+	}
+	data, err := fs.ReadFile(p.files, "head.mustache")
+	return string(data), err
+}
 
 var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "'", "&#39;", "/", "&#x2F;", "`", "&#x60;", "=", "&#x3D;")
 
