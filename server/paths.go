@@ -44,9 +44,14 @@ func newPaths(o *config.Options, store storage.Store, env Environment, postman *
 	}
 	writing.SessionLength, writing.ExpireInactiveSessions = o.SessionLength, o.ExpireInactiveSessions
 	writing.RevokeSessionOnPasswordReset = o.RevokeSessionOnPasswordReset
-	writing.EnforcePrivateUsers, writing.EnableAnonymousUsers = o.EnforcePrivateUsers, o.EnableAnonymousUsers
+	writing.EnforcePrivateUsers = o.EnforcePrivateUsers
 	writing.ConvertEmailToLowercase, writing.ConvertUsernameToLowercase = o.ConvertEmailToLowercase, o.ConvertUsernameToLowercase
 
+	providers, err := newProviders(o, env)
+	if err != nil {
+		return paths{}, err
+	}
+	reading.AuthData, writing.Providers = providers, providers
 	accounts, err := accountOptions(o, env, postman, &writing)
 	if err != nil {
 		return paths{}, err

@@ -10,6 +10,8 @@ import (
 
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/files"
+	"github.com/parsescale/parsescale/server/identity"
+	"github.com/parsescale/parsescale/server/identity/builtin"
 	"github.com/parsescale/parsescale/server/mail"
 	"github.com/parsescale/parsescale/server/pages"
 	"github.com/parsescale/parsescale/server/rest"
@@ -28,6 +30,10 @@ type Environment struct {
 	// ValidPassword is passwordPolicy.validatorCallback: whether a password may be one. It is asked outside of
 	// transactions, by several goroutines at a time. Nil: all may.
 	ValidPassword func(password string) bool
+	// AuthAdapters are auth providers by name, beside those that the option auth names, or in place of them.
+	AuthAdapters map[string]identity.Adapter
+	// AuthEndpoints are where the built-in auth providers are; zero: at their own addresses. Meant for tests and proxies.
+	AuthEndpoints builtin.Endpoints
 	// Gateway says that every request comes from the gateway over a private socket, so that its X-Parsescale-* header
 	// fields are believed. Never set it where anybody else can connect.
 	Gateway bool

@@ -16,7 +16,7 @@ import (
 func openStore(ctx context.Context, o *config.Options, env Environment) (storage.Store, error) {
 	uri := string(o.DatabaseURI)
 	if strings.HasPrefix(uri, sqliteScheme) {
-		return sqlite.Open(ctx, sqlite.Options{URI: uri, App: o.AppID, Announcer: env.Announcer})
+		return sqlite.Open(ctx, sqlite.Options{URI: uri, App: o.AppID, Announcer: env.Announcer, AuthProviders: uniqueProviders(o, env)})
 	}
 	return postgres.Open(ctx, postgres.Options{URI: uri, App: o.AppID, Announcer: env.Announcer, Logger: env.Logger})
 }

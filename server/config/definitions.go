@@ -74,10 +74,10 @@ var definitions = []definition{
 	{"maxUploadSize", "PARSE_SERVER_MAX_UPLOAD_SIZE", text, honoured},
 	{"enableExpressErrorHandler", "PARSE_SERVER_ENABLE_EXPRESS_ERROR_HANDLER", boolean, harmless},
 
-	{"auth", "PARSE_SERVER_AUTH_PROVIDERS", object, refused},
+	{"auth", "PARSE_SERVER_AUTH_PROVIDERS", object, honoured},
 	{"enableAnonymousUsers", "PARSE_SERVER_ENABLE_ANON_USERS", boolean, honoured},
-	{"enableInsecureAuthAdapters", "PARSE_SERVER_ENABLE_INSECURE_AUTH_ADAPTERS", boolean, harmless},
-	{"allowExpiredAuthDataToken", "PARSE_SERVER_ALLOW_EXPIRED_AUTH_DATA_TOKEN", boolean, harmless},
+	{"enableInsecureAuthAdapters", "PARSE_SERVER_ENABLE_INSECURE_AUTH_ADAPTERS", boolean, honoured},
+	{"allowExpiredAuthDataToken", "PARSE_SERVER_ALLOW_EXPIRED_AUTH_DATA_TOKEN", boolean, honoured},
 	{"enforcePrivateUsers", "PARSE_SERVER_ENFORCE_PRIVATE_USERS", boolean, honoured},
 	{"sessionLength", "PARSE_SERVER_SESSION_LENGTH", number, honoured},
 	{"expireInactiveSessions", "PARSE_SERVER_EXPIRE_INACTIVE_SESSIONS", boolean, honoured},

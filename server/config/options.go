@@ -79,6 +79,14 @@ type Options struct {
 	RevokeSessionOnPasswordReset bool `json:"revokeSessionOnPasswordReset"`
 	// EnforcePrivateUsers keeps new users from being publicly readable. Default: true.
 	EnforcePrivateUsers bool `json:"enforcePrivateUsers"`
+	// Auth are the options of auth providers by name; package identity/builtin says what each takes. Default: none.
+	Auth AuthProviders `json:"auth,omitempty"`
+	// AllowExpiredAuthDataToken has no effect, as in parse-server 9: what is sent is always verified, but for what is
+	// stored already. Default: false.
+	AllowExpiredAuthDataToken bool `json:"allowExpiredAuthDataToken"`
+	// EnableInsecureAuthAdapters has no effect, because there are no insecure adapters: one that asks to be insecure is
+	// refused. Default: false.
+	EnableInsecureAuthAdapters bool `json:"enableInsecureAuthAdapters"`
 	// EnableAnonymousUsers allows sign-up with authData.anonymous. Default: true.
 	EnableAnonymousUsers bool `json:"enableAnonymousUsers"`
 	// ConvertEmailToLowercase and ConvertUsernameToLowercase change what is stored and searched. Default: false.

@@ -115,22 +115,7 @@ func (d definition) off(v any) bool {
 	case []any:
 		return d.name != "routeAllowList" && len(v) == 0
 	case map[string]any:
-		if d.name == "auth" {
-			return onlyBuiltInAuth(v)
-		}
 		return len(v) == 0
 	}
 	return false
-}
-
-// onlyBuiltInAuth reports whether auth switches providers off, or configures nothing but anonymous users, which need no
-// configuration.
-func onlyBuiltInAuth(auth map[string]any) bool {
-	for name, v := range auth {
-		o, ok := v.(map[string]any)
-		if !ok || (name != "anonymous" && o["enabled"] != false) {
-			return false
-		}
-	}
-	return true
 }

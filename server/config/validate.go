@@ -123,6 +123,9 @@ func (o *Options) Validate() error {
 			}
 		}
 	}
+	if err := o.checkAuth(); err != nil {
+		return err
+	}
 	o.MountPath = "/" + strings.Trim(o.MountPath, "/")
 	o.ServerURL = strings.TrimRight(o.ServerURL, "/")
 	o.PublicServerURL = strings.TrimRight(o.PublicServerURL, "/")

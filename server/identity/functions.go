@@ -58,15 +58,17 @@ func (f Functions) Challenge(ctx context.Context, data any, r *Request) (any, er
 	return f.Challenged(ctx, data, r)
 }
 
-// AfterFind implements AfterFinder.
+// AfterFind implements AfterFinder, unless there is nothing to hide.
 func (f Functions) AfterFind(stored map[string]any, v Viewer) map[string]any {
-	if f.Shown == nil {
-		return stored
-	}
 	return f.Shown(stored, v)
 }
 
 // complete reports whether every stage has a function.
 func (f Functions) complete() bool {
 	return f.ValidateAuthData != nil || f.ValidateSetUp != nil && f.ValidateLogin != nil && f.ValidateUpdate != nil
+}
+
+// Anonymous is the Adapter of users who have no account yet: whoever knows an id is the user.
+func Anonymous() Adapter {
+	return Functions{ValidateAuthData: func(context.Context, *Request) (Outcome, error) { return Outcome{}, nil }}
 }

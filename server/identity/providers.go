@@ -211,24 +211,30 @@ func byLength(m map[string]any) []string {
 	})
 }
 
-// Show returns a user's authData as the viewer sees it. It returns stored itself if that is the same.
-func (p *Providers) Show(stored map[string]any, v Viewer) map[string]any {
-	var out map[string]any
+// Show returns a user's authData as the viewer sees it, and whether that is anything else than what is stored.
+func (p *Providers) Show(stored map[string]any, v Viewer) (shown map[string]any, changed bool) {
+	shown = stored
+	change := func() map[string]any {
+		if !changed {
+			shown, changed = maps.Clone(stored), true
+		}
+		return shown
+	}
 	for name, data := range stored {
-		a, ok := p.adapter(name).(AfterFinder)
-		m, isObject := data.(map[string]any)
-		if !ok || !isObject {
+		if data == nil { // parse-server leaves such behind
+			delete(change(), name)
 			continue
 		}
-		if out == nil {
-			out = maps.Clone(stored)
+		a, ok := p.adapter(name).(AfterFinder)
+		m, isObject := data.(map[string]any)
+		if f, is := p.adapter(name).(Functions); is && f.Shown == nil {
+			ok = false
 		}
-		out[name] = a.AfterFind(m, v)
+		if ok && isObject {
+			change()[name] = a.AfterFind(m, v)
+		}
 	}
-	if out == nil {
-		return stored
-	}
-	return out
+	return shown, changed
 }
 
 // Names returns the names of the providers, sorted.

@@ -3,6 +3,7 @@ package identity_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"reflect"
@@ -155,10 +156,46 @@ func TestFunctionsByStage(t *testing.T) {
 	if _, ok, err := p.Challenge(t.Context(), nil, &identity.Request{Provider: "x"}); ok || err != nil {
 		t.Error("an adapter without a challenge challenges")
 	}
-	if got := p.Show(map[string]any{"x": map[string]any{"a": 1.0}}, identity.Viewer{}); !reflect.DeepEqual(got, map[string]any{"x": map[string]any{"a": 1.0}}) {
-		t.Error(got)
+}
+
+func TestShow(t *testing.T) {
+	type m = map[string]any
+	p := providers(t, identity.Options{
+		Adapters: m2a{"plain": policy(0), "f": identity.Functions{ValidateAuthData: policy(0).Validate}, "id": identity.Functions{
+			ValidateAuthData: policy(0).Validate,
+			Shown: func(stored map[string]any, v identity.Viewer) map[string]any {
+				if v.Master {
+					return stored
+				}
+				return m{"id": stored["id"]}
+			},
+		}},
+		Reserved: m2a{"gone": identity.Functions{Shown: func(map[string]any, identity.Viewer) map[string]any { return m{} }}},
+	})
+	for _, tt := range []struct {
+		name         string
+		master       bool
+		stored, want m
+		changed      bool
+	}{
+		{"as it is", false, m{"plain": m{"id": "1", "t": "x"}, "f": m{"id": "1"}, "unknown": m{"id": "2"}}, m{"plain": m{"id": "1", "t": "x"}, "f": m{"id": "1"}, "unknown": m{"id": "2"}}, false},
+		{"less", false, m{"id": m{"id": "1", "t": "x"}, "plain": m{}}, m{"id": m{"id": "1"}, "plain": m{}}, true},
+		{"all to the master key", true, m{"id": m{"id": "1", "t": "x"}}, m{"id": m{"id": "1", "t": "x"}}, true},
+		{"of a provider that is no more", false, m{"gone": m{"secret": "x"}}, m{"gone": m{}}, true},
+		{"without what was unlinked", false, m{"plain": nil, "f": m{"id": "1"}}, m{"f": m{"id": "1"}}, true},
+		{"what is no object", false, m{"id": "x"}, m{"id": "x"}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := fmt.Sprint(tt.stored)
+			got, changed := p.Show(tt.stored, identity.Viewer{Master: tt.master})
+			if !reflect.DeepEqual(got, tt.want) || changed != tt.changed || fmt.Sprint(tt.stored) != before {
+				t.Errorf("got %v, %v", got, changed)
+			}
+		})
 	}
 }
+
+type m2a = map[string]identity.Adapter
 
 // TestCallsAreBounded asks more than may be asked at a time of an adapter that doesn't answer.
 func TestCallsAreBounded(t *testing.T) {

@@ -67,6 +67,8 @@ func (r *reading) record(k *question, id string, o storage.Object) *record {
 		}
 		if !sees || emptyAuthData(o["authData"]) {
 			delete(o, "authData")
+		} else if shown, changed := r.showAuthData(o["authData"]); changed {
+			o["authData"] = shown
 		}
 		delete(o, "password")
 		delete(o, "sessionToken")

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/parsescale/parsescale/server/auth"
+	"github.com/parsescale/parsescale/server/identity"
 )
 
 // Options are the options of reads, by parse-server's names. Start from DefaultOptions.
@@ -23,10 +24,18 @@ type Options struct {
 	// MaxAnswer bounds an answer with included objects, in bytes: includes can repeat one object many times.
 	// Default: 64 MiB.
 	MaxAnswer int
+	// AuthData says what of users' authData is shown to those who see it. Default: all.
+	AuthData AuthData
 	// FileURL appends the URL of a stored file, unquoted and safe within a JSON string. Default: files have no URL.
 	FileURL func(dst []byte, name string) []byte
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
+}
+
+// AuthData shows authData; package identity has it.
+type AuthData interface {
+	// Show returns a user's authData as the viewer sees it, and whether that is anything else than what is stored.
+	Show(stored map[string]any, v identity.Viewer) (shown map[string]any, changed bool)
 }
 
 // DefaultOptions returns parse-server's defaults.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/parsescale/parsescale/server/auth"
+	"github.com/parsescale/parsescale/server/identity"
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
@@ -26,4 +27,13 @@ func (p *Path) Self(ctx context.Context, s storage.Snapshot, a *auth.Auth, id st
 		body = extra(body)
 	}
 	return append(body, '}'), nil
+}
+
+// showAuthData returns a user's authData as the caller sees it, and whether that is anything else than what is stored.
+func (r *reading) showAuthData(stored any) (shown map[string]any, changed bool) {
+	m, ok := stored.(map[string]any)
+	if !ok || r.o.AuthData == nil {
+		return m, false
+	}
+	return r.o.AuthData.Show(m, identity.Viewer{UserID: r.a.UserID, Master: r.a.Master})
 }

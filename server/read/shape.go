@@ -57,7 +57,23 @@ func (s *shaper) of(row storage.Row) (*storage.Shape, error) {
 	if err != nil {
 		return nil, err
 	}
-	shape := s.shape(s.k.protect.Of(id, o), !seesAuthData || emptyAuthData(o["authData"]))
+	hideAuthData := !seesAuthData || emptyAuthData(o["authData"])
+	shown, changed := map[string]any(nil), false
+	if !hideAuthData {
+		shown, changed = s.r.showAuthData(o["authData"])
+	}
+	protected := s.k.protect.Of(id, o)
+	shape := s.shape(protected, hideAuthData || changed)
+	if changed && !protected["authData"] {
+		// In place of what is stored, which is hidden.
+		shape.Extra = func(dst []byte) []byte {
+			dst = query.AppendJSON(append(dst, `,"authData":`...), shown)
+			if s.extra != nil {
+				dst = s.extra(dst)
+			}
+			return dst
+		}
+	}
 	return &shape, nil
 }
 

@@ -26,6 +26,7 @@ func (a *API) routes() {
 
 	rt.add("GET", "/login", (*API).logIn)
 	rt.add("POST", "/login", (*API).logIn)
+	rt.add("POST", "/challenge", (*API).challenge)
 	rt.add("POST", "/loginAs", (*API).logInAs)
 	rt.add("POST", "/logout", (*API).logOut)
 	rt.add("GET", "/verifyPassword", (*API).verifyPassword)

@@ -10,7 +10,7 @@ import (
 func (c *call) logInFields() users.LogIn {
 	var l users.LogIn
 	fields := map[string]*any{
-		"username": &l.Username, "email": &l.Email, "password": &l.Password, "authData": &l.AuthData,
+		"username": &l.Username, "email": &l.Email, "password": &l.Password,
 		"ignoreEmailVerification": &l.IgnoreEmailVerification,
 	}
 	inBody := func(name string) bool { return truthy(c.body.get(name)) }
@@ -26,8 +26,10 @@ func (c *call) logInFields() users.LogIn {
 				*to = f.value
 			}
 		}
-		return l
+		fields = nil
 	}
+	// authData is the body's in any case.
+	l.AuthData, _ = query.Decode(c.body.get("authData"))
 	for name, to := range fields {
 		if v := c.body.get(name); v != nil {
 			*to, _ = query.Decode(v)
@@ -83,4 +85,18 @@ func (a *API) currentSession(c *call) (*answer, error) {
 		return nil, err
 	}
 	return &answer{body: res.Body, reads: &res.Reads}, nil
+}
+
+func (a *API) challenge(c *call) (*answer, error) {
+	if _, err := a.resolve(c); err != nil {
+		return nil, err
+	}
+	var ch users.Challenge
+	for name, to := range map[string]*any{
+		"username": &ch.Username, "email": &ch.Email, "password": &ch.Password, "authData": &ch.AuthData,
+		"ignoreEmailVerification": &ch.IgnoreEmailVerification, "challengeData": &ch.ChallengeData,
+	} {
+		*to, _ = query.Decode(c.body.get(name))
+	}
+	return written(a.o.Users.Challenge(c.ctx, c.caller, ch))
 }

@@ -56,9 +56,6 @@ func (u *Users) prove(ctx context.Context, c auth.Caller, l LogIn) (storage.Obje
 	if v := &u.o.Verification; v.Verify && v.PreventLogin && user["emailVerified"] != true && !(c.Privileged() && given(l.IgnoreEmailVerification)) {
 		return nil, parseerror.New(parseerror.EmailNotFound, "User email is not verified.")
 	}
-	if m, ok := l.AuthData.(map[string]any); l.AuthData != nil && (!ok || len(m) > 0) {
-		return nil, parseerror.New(parseerror.UnsupportedService, "This authentication method is unsupported.")
-	}
 	return user, nil
 }
 

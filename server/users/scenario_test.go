@@ -116,7 +116,7 @@ func TestAnonymousUsers(t *testing.T) {
 	const user = `{"objectId":"<anon>","createdAt":"<ts>","updatedAt":"<ts>","username":"<name25>","authData":{"anonymous":{"id":"anon-1"}},"ACL":{"<anon>":{"read":true,"write":true}}`
 	a.Play(t, []apptest.Step{
 		{Do: "POST /users", Body: `{"authData":{"anonymous":{"id":"anon-1"}}}`, Want: `{"objectId":"<anon>","createdAt":"<ts>","username":"<name25>","sessionToken":"<tok1>","authDataResponse":{}}`},
-		{Who: "<tok1>", Do: "GET /sessions/me", Want: `<any>"createdWith":{"action":"signup","authProvider":"anonymous"}}`},
+		{Who: "<tok1>", Do: "GET /sessions/me", Want: `<any>"createdWith":{"action":"login","authProvider":"anonymous"}}`},
 		{Do: "POST /users", Body: `{"authData":{"anonymous":{"id":"anon-1"}}}`, Status: 200, Want: user + `,"sessionToken":"<tok2>","authDataResponse":{}}`},
 		{Who: "<tok2>", Do: "GET /sessions/me", Want: `<any>"createdWith":{"action":"login","authProvider":"anonymous"}}`},
 		{Who: "<tok1>", Do: "POST /users", Body: `{"authData":{"anonymous":{"id":"anon-1"}}}`, Status: 200, Want: user + `}`},
@@ -147,7 +147,7 @@ func TestAnonymousUsers(t *testing.T) {
 		{Who: "master", Do: "PUT /users/<both>", Body: `{"ACL":{}}`, Want: `{"updatedAt":"<ts>"}`},
 		{Do: "POST /users", Body: `{"authData":{"anonymous":{"id":"anon-3"}}}`, Status: 400, Want: `{"code":208,"error":"this auth is already used"}`},
 	})
-	off := apptest.New(t, func(o *apptest.Options) { o.Write.EnableAnonymousUsers = false })
+	off := apptest.New(t, func(o *apptest.Options) { o.Write.Providers = providers(t, nil) })
 	off.Play(t, []apptest.Step{
 		{Do: "POST /users", Body: `{"authData":{"anonymous":{"id":"anon-1"}}}`, Status: 400, Want: `{"code":252,"error":"This authentication method is unsupported."}`},
 	})

@@ -60,8 +60,7 @@ func (u *Users) SignUp(ctx context.Context, c auth.Caller, body []byte, id strin
 // LogIn are the fields of a log-in, as they were sent: strings, or else the log-in fails.
 type LogIn struct {
 	Username, Email, Password any
-	// AuthData is what auth providers say beside the password. There are none yet that could: anything but null is
-	// refused.
+	// AuthData is what the client says at auth providers beside the password, of any type.
 	AuthData any
 	// IgnoreEmailVerification lets a privileged caller through whose user hasn't verified the address.
 	IgnoreEmailVerification any
@@ -75,25 +74,39 @@ func (u *Users) LogIn(ctx context.Context, c auth.Caller, l LogIn, id string) (*
 	if err != nil {
 		return nil, err
 	}
-	return u.writes.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*write.Result, error) {
-		if c.ReadOnly {
-			return nil, parseerror.Denied(parseerror.OperationForbidden, "Cannot perform a write operation when using readOnlyMasterKey")
-		}
-		user, err := u.unchanged(ctx, tx, user)
-		if err != nil {
-			return nil, err
-		}
-		if err := u.checkAge(ctx, tx, user); err != nil {
-			return nil, err
-		}
-		userID, _ := user["objectId"].(string)
-		token, err := u.writes.OpenSession(ctx, tx, write.Session{
-			UserID: userID, InstallationID: c.InstallationID, Action: "login", Provider: "password",
+	userID, _ := user["objectId"].(string)
+	claim := u.writes.ClaimLogIn(ctx, c, userID, l.AuthData)
+	return u.writes.Decided(ctx, claim, func() (*write.Result, error) {
+		return u.writes.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*write.Result, error) {
+			return u.logIn(ctx, tx, a, user, claim)
 		})
-		if err != nil {
-			return nil, err
-		}
-		return u.self(ctx, tx, a, userID, token)
+	})
+}
+
+// logIn opens the session of a user who has proved a password, if the claim at auth providers is right.
+func (u *Users) logIn(ctx context.Context, tx storage.Tx, a *auth.Auth, user storage.Object, claim *write.Claim) (*write.Result, error) {
+	if a.ReadOnly {
+		return nil, parseerror.Denied(parseerror.OperationForbidden, "Cannot perform a write operation when using readOnlyMasterKey")
+	}
+	user, err := u.unchanged(ctx, tx, user)
+	if err != nil {
+		return nil, err
+	}
+	if res, err := u.writes.SettleLogIn(ctx, tx, a, claim); res != nil || err != nil {
+		return res, err
+	}
+	if err := u.checkAge(ctx, tx, user); err != nil {
+		return nil, err
+	}
+	userID, _ := user["objectId"].(string)
+	token, err := u.writes.OpenSession(ctx, tx, write.Session{
+		UserID: userID, InstallationID: a.InstallationID, Action: "login", Provider: "password",
+	})
+	if err != nil {
+		return nil, err
+	}
+	return u.self(ctx, tx, a, userID, func(dst []byte) []byte {
+		return claim.AppendResponse(sessionToken(token)(dst))
 	})
 }
 
@@ -122,7 +135,7 @@ func (u *Users) LogInAs(ctx context.Context, c auth.Caller, userID, id string) (
 		if err != nil {
 			return nil, err
 		}
-		return u.self(ctx, tx, a, userID, token)
+		return u.self(ctx, tx, a, userID, sessionToken(token))
 	})
 }
 
@@ -141,7 +154,7 @@ func (u *Users) VerifyPassword(ctx context.Context, c auth.Caller, l LogIn) (*wr
 			return err
 		}
 		userID, _ := user["objectId"].(string)
-		res, err = u.self(ctx, s, &auth.Auth{Caller: c}, userID, "")
+		res, err = u.self(ctx, s, &auth.Auth{Caller: c}, userID, nil)
 		return err
 	})
 	return res, err
@@ -201,15 +214,15 @@ func (u *Users) checkAge(ctx context.Context, tx storage.Tx, user storage.Object
 	return nil
 }
 
-// self answers with a user as the user sees it; to a privileged caller, as that one does. token "" is left out.
-func (u *Users) self(ctx context.Context, s storage.Snapshot, a *auth.Auth, userID, token string) (*write.Result, error) {
+// self answers with a user as the user sees it; to a privileged caller, as that one does. extra, if not nil, appends members.
+func (u *Users) self(ctx context.Context, s storage.Snapshot, a *auth.Auth, userID string, extra func([]byte) []byte) (*write.Result, error) {
 	if !a.Privileged() {
 		var err error
 		if a, err = auth.As(ctx, s, a.Caller, userID); err != nil {
 			return nil, err
 		}
 	}
-	body, err := u.reads.Self(ctx, s, a, userID, sessionToken(token))
+	body, err := u.reads.Self(ctx, s, a, userID, extra)
 	if err != nil {
 		return nil, err
 	}
@@ -218,9 +231,6 @@ func (u *Users) self(ctx context.Context, s storage.Snapshot, a *auth.Auth, user
 
 // sessionToken appends the member sessionToken to an answer.
 func sessionToken(token string) func([]byte) []byte {
-	if token == "" {
-		return nil
-	}
 	return func(dst []byte) []byte {
 		return query.AppendString(append(dst, `,"sessionToken":`...), token)
 	}

@@ -1,8 +1,12 @@
 package write
 
 import (
+	"context"
+	"errors"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/parseerror"
@@ -11,11 +15,32 @@ import (
 	"github.com/parsescale/parsescale/server/storage"
 )
 
-// anonymous is the one auth provider there is: {"anonymous":{"id":"…"}}.
+// anonymous is the auth provider of users who have no account yet: {"anonymous":{"id":"…"}}.
 const anonymous = "anonymous"
+
+// maxDecisions is how often a claim is decided again at most because users came or went meanwhile.
+const maxDecisions = 3
+
+// Errors of claims that were overtaken. Clients read the same of both.
+var (
+	// errMoved: other users than were known own what is claimed. It is worth another decision.
+	errMoved = parseerror.New(parseerror.ScriptFailed, "Invalid auth data")
+	// errUsed: what the user had at the providers has changed. A code that is good once has been used, perhaps this one.
+	errUsed = parseerror.New(parseerror.ScriptFailed, "Invalid auth data")
+)
 
 func alreadyLinked() error {
 	return parseerror.New(parseerror.AccountAlreadyLinked, "this auth is already used")
+}
+
+// identifies reports whether authData says who the user is, so that no name and password are needed.
+func identifies(authData map[string]any) bool {
+	for _, data := range authData {
+		if m, ok := data.(map[string]any); ok && len(m) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // authData returns the providers of the body, nil where one is being unlinked.
@@ -24,123 +49,214 @@ func (w *writing) authData() map[string]any {
 	return m
 }
 
-// identifies reports whether the body's authData says who the user is, so that no name and password are needed.
-func (w *writing) identifies() bool {
-	for _, data := range w.authData() {
-		if m, ok := data.(map[string]any); ok && len(m) > 0 {
-			return true
+// Decided calls do, which settles a claim in a transaction, and decides the claim again if others came first.
+func (p *Path) Decided(ctx context.Context, cl *Claim, do func() (*Result, error)) (*Result, error) {
+	for n := 0; ; n++ {
+		res, err := do()
+		if !errors.Is(err, errMoved) || cl == nil || cl.err != nil || n == maxDecisions {
+			return res, err
 		}
+		p.decide(ctx, cl)
 	}
-	return false
 }
 
-// checkAuthData checks the providers of the body. It returns the user that is linked with them, unless it is the one of
-// the given id. Somebody else's is error 208.
-func (w *writing) checkAuthData(id string) (storage.Object, error) {
-	v, named := w.body.Values["authData"]
-	if !named {
-		return nil, nil
+// settle checks inside the transaction that the verdict on a claim still holds, and locks the user it is about.
+func (p *Path) settle(ctx context.Context, tx storage.Tx, a *auth.Auth, cl *Claim) error {
+	if cl.err != nil {
+		return cl.err
 	}
-	if !truthy(v) {
-		return nil, unsupportedProvider()
-	}
-	if id == "" {
-		id = w.a.UserID
-	}
-	var found storage.Object
-	for _, provider := range slices.Sorted(maps.Keys(w.authData())) {
-		data := w.authData()[provider]
-		if data == nil {
-			continue
-		}
-		if provider != anonymous || !w.o.EnableAnonymousUsers {
-			return nil, unsupportedProvider()
-		}
-		m, _ := data.(map[string]any)
-		key, _ := m["id"].(string)
-		if key == "" {
-			return nil, parseerror.New(parseerror.InvalidValue, "Invalid authData id for provider '%s'.", provider)
-		}
-		user, err := w.userOf(provider, key)
-		if err != nil {
-			return nil, err
-		}
-		if user == nil {
-			continue
-		}
-		if id != "" && user["objectId"] != id {
-			return nil, alreadyLinked()
-		}
-		found = user
-	}
-	return found, nil
-}
-
-func unsupportedProvider() error {
-	return parseerror.New(parseerror.UnsupportedService, "This authentication method is unsupported.")
-}
-
-// userOf returns the user linked with an id of a provider, or nil.
-func (w *writing) userOf(provider, id string) (storage.Object, error) {
-	class := w.sch.Class(schema.User)
-	if class == nil {
-		return nil, nil
-	}
-	var found storage.Object
-	err := w.tx.Find(w.ctx, &storage.Find{
-		Schema: w.sch, Class: class, Limit: 1,
-		Where: &query.Compare{Path: query.Path("authData." + provider + ".id"), Op: query.Eq, Value: id},
-	}, func(r storage.Row) (err error) {
-		found, err = r.Object()
+	st, err := p.stand(ctx, tx, a, cl)
+	if err != nil {
 		return err
-	})
-	return found, err
+	}
+	before := &cl.standing
+	same := func(a, b owner) bool { return a.id == b.id && a.locked == b.locked }
+	if st.caller != before.caller || (st.target == nil) != (before.target == nil) || !slices.EqualFunc(st.owners, before.owners, same) {
+		return errMoved
+	}
+	if cl.subject == "" {
+		return nil
+	}
+	sch, err := tx.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	o, err := tx.Lock(ctx, sch.Class(schema.User), cl.subject)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && o == nil {
+		return errMoved
+	}
+	if err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(ownerOf(o).authData, before.authDataOf(cl.subject)) {
+		return errUsed
+	}
+	return nil
 }
 
-// linked returns authData with the body's providers added to and taken from what there was.
-func (w *writing) linked(old map[string]any) map[string]any {
+// authDataOf returns the authData of one of the users of a standing.
+func (s *standing) authDataOf(id string) map[string]any {
+	if s.target != nil && s.target.id == id {
+		return s.target.authData
+	}
+	for _, o := range s.owners {
+		if o.id == id {
+			return o.authData
+		}
+	}
+	return nil
+}
+
+// settleBody settles the claim of the body, if it has authData.
+func (w *writing) settleBody() error {
+	v, named := w.body.Values["authData"]
+	switch {
+	case !named:
+		return nil
+	case !truthy(v):
+		return unsupportedProvider()
+	case len(w.authData()) == 0:
+		return nil
+	case w.claim == nil:
+		return errUsed // it wasn't made, because nothing could come of it
+	}
+	return w.settle(w.ctx, w.tx, w.a, w.claim)
+}
+
+// linked returns authData with what a claim links added to and what it unlinks taken from what there was; nil for none.
+func (cl *Claim) linked(old map[string]any) map[string]any {
+	if cl == nil {
+		return old
+	}
 	out := maps.Clone(old)
 	if out == nil {
 		out = map[string]any{}
 	}
-	for provider, data := range w.authData() {
+	for provider, data := range cl.save {
 		if data == nil {
 			delete(out, provider)
 		} else {
 			out[provider] = data
 		}
 	}
+	if len(out) == 0 {
+		return nil
+	}
 	return out
+}
+
+// link stores what a settled claim links to a user who is logging in. As in parse-server, that doesn't count as an update
+// of the user.
+func (p *Path) link(ctx context.Context, tx storage.Tx, cl *Claim) error {
+	if len(cl.save) == 0 {
+		return nil
+	}
+	sch, err := tx.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	row, err := tx.Lock(ctx, sch.Class(schema.User), cl.subject)
+	if err != nil {
+		return err
+	}
+	old, _ := row["authData"].(map[string]any)
+	linked := cl.linked(old)
+	if reflect.DeepEqual(linked, old) {
+		return nil
+	}
+	return p.SetUser(ctx, tx, row, storage.Object{"authData": columnOf(linked)})
+}
+
+// columnOf returns authData as a column holds it: nil for none.
+func columnOf(linked map[string]any) any {
+	if linked == nil {
+		return nil
+	}
+	return linked
+}
+
+// SettleLogIn settles the claim of a user who has proved a password, inside the transaction, and stores what it links. A
+// result that isn't nil is the answer.
+func (p *Path) SettleLogIn(ctx context.Context, tx storage.Tx, a *auth.Auth, cl *Claim) (*Result, error) {
+	if err := p.settle(ctx, tx, a, cl); err != nil {
+		return nil, err
+	}
+	return cl.outcome(), p.link(ctx, tx, cl)
+}
+
+// outcome is the answer of a claim from which nothing follows; nil if it goes on.
+func (cl *Claim) outcome() *Result {
+	if cl.then == nil {
+		return nil
+	}
+	return &Result{Refusal: cl.then}
+}
+
+// AppendResponse appends the member authDataResponse to an answer, if the claim has one.
+func (cl *Claim) AppendResponse(dst []byte) []byte {
+	if cl == nil || !cl.answered {
+		return dst
+	}
+	return query.AppendJSON(append(dst, `,"authDataResponse":`...), cl.told())
+}
+
+// told is what the client is told.
+func (cl *Claim) told() map[string]any {
+	if cl.response == nil {
+		return map[string]any{}
+	}
+	return cl.response
+}
+
+// answerAuthData adds what the providers tell the client to the answer.
+func (w *writing) answerAuthData() {
+	if w.claim != nil && w.claim.answered {
+		w.answer.set("authDataResponse", w.claim.told())
+	}
+}
+
+// session describes the session that a body with authData opens: as in parse-server, even that of a new user is a log-in.
+func (w *writing) session(s Session) Session {
+	if names := slices.Sorted(maps.Keys(w.authData())); len(names) > 0 {
+		s.Action, s.Provider = "login", strings.Join(names, ",")
+	}
+	return s
 }
 
 // logInByAuthData answers a sign-up that turned out to be a log-in: the user, and a session unless the caller is that
 // user already.
-func (w *writing) logInByAuthData(user storage.Object) (*Result, error) {
-	id, _ := user["objectId"].(string)
-	w.id = id
-	// Users whom nobody but the master key may read have been locked out.
-	if auth.LockedOut(user) && !w.a.Privileged() {
-		return nil, alreadyLinked()
+func (w *writing) logInByAuthData() (*Result, error) {
+	w.id = w.claim.subject
+	if err := w.link(w.ctx, w.tx, w.claim); err != nil {
+		return nil, err
+	}
+	if res := w.claim.outcome(); res != nil {
+		return res, nil
+	}
+	a, token := w.a, ""
+	if a.UserID == "" {
+		var err error
+		if token, err = w.openSession(w.session(Session{UserID: w.id})); err != nil {
+			return nil, err
+		}
+	}
+	if a.UserID == "" && !a.Privileged() {
+		var err error
+		if a, err = auth.As(w.ctx, w.tx, w.a.Caller, w.id); err != nil {
+			return nil, err
+		}
 	}
 	res := &Result{Status: 200, Location: w.location()}
-	a := w.a
-	var extra func([]byte) []byte
-	if !a.Privileged() && a.UserID == "" {
-		token, err := w.openSession(Session{UserID: id, Action: "login", Provider: w.provider()})
-		if err != nil {
-			return nil, err
-		}
-		if a, err = auth.As(w.ctx, w.tx, w.a.Caller, id); err != nil {
-			return nil, err
-		}
-		extra = func(dst []byte) []byte {
-			if token != "" {
-				dst = query.AppendString(append(dst, `,"sessionToken":`...), token)
-			}
-			return append(dst, `,"authDataResponse":{}`...)
-		}
-	}
 	var err error
-	res.Body, err = w.reads.Self(w.ctx, w.tx, a, id, extra)
+	res.Body, err = w.reads.Self(w.ctx, w.tx, a, w.id, func(dst []byte) []byte {
+		if token != "" {
+			dst = query.AppendString(append(dst, `,"sessionToken":`...), token)
+		}
+		return w.claim.AppendResponse(dst)
+	})
 	return res, err
+}
+
+func unsupportedProvider() error {
+	return parseerror.New(parseerror.UnsupportedService, "This authentication method is unsupported.")
 }

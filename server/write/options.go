@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parsescale/parsescale/server/auth"
+	"github.com/parsescale/parsescale/server/identity"
 )
 
 // Options are the options of writes, by parse-server's names. Start from DefaultOptions.
@@ -26,8 +27,8 @@ type Options struct {
 	RevokeSessionOnPasswordReset bool
 	// EnforcePrivateUsers keeps new users from being publicly readable. Default: true.
 	EnforcePrivateUsers bool
-	// EnableAnonymousUsers allows sign-up with authData.anonymous. Default: true.
-	EnableAnonymousUsers bool
+	// Providers are the auth providers. Default: anonymous alone.
+	Providers *identity.Providers
 	// ConvertEmailToLowercase and ConvertUsernameToLowercase change what is stored. Default: false.
 	ConvertEmailToLowercase, ConvertUsernameToLowercase bool
 	// PasswordPolicy says what passwords must be. Default: nothing.
@@ -60,8 +61,16 @@ func DefaultOptions() Options {
 		ExpireInactiveSessions:       true,
 		RevokeSessionOnPasswordReset: true,
 		EnforcePrivateUsers:          true,
-		EnableAnonymousUsers:         true,
 		Now:                          time.Now,
 		Random:                       rand.Reader,
 	}
+}
+
+// anonymousAlone are the providers of who says nothing of them.
+func anonymousAlone() *identity.Providers {
+	p, err := identity.New(identity.Options{Adapters: map[string]identity.Adapter{anonymous: identity.Anonymous()}})
+	if err != nil {
+		panic(err) // the name is right
+	}
+	return p
 }

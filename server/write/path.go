@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parsescale/parsescale/server/auth"
+	"github.com/parsescale/parsescale/server/identity"
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/read"
 	"github.com/parsescale/parsescale/server/schema"
@@ -21,6 +22,7 @@ type Path struct {
 	store     storage.Store
 	reads     *read.Path
 	passwords *password.Pool
+	providers *identity.Providers
 	o         Options
 	rules     *auth.Rules
 	denied    denylist
@@ -57,7 +59,13 @@ func New(store storage.Store, reads *read.Path, passwords *password.Pool, o Opti
 	if o.ObjectIDSize <= 0 {
 		o.ObjectIDSize = 10
 	}
-	return &Path{store: store, reads: reads, passwords: passwords, o: o, rules: auth.NewRules(o.Options), denied: newDenylist(o.RequestKeywordDenylist)}
+	if o.Providers == nil {
+		o.Providers = anonymousAlone()
+	}
+	return &Path{
+		store: store, reads: reads, passwords: passwords, providers: o.Providers, o: o,
+		rules: auth.NewRules(o.Options), denied: newDenylist(o.RequestKeywordDenylist),
+	}
 }
 
 // Create makes an object of a class from a body in JSON. id is the write id: a second call with the same one does
@@ -67,12 +75,14 @@ func (p *Path) Create(ctx context.Context, c auth.Caller, class string, body []b
 	if err != nil {
 		return nil, err
 	}
-	return p.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*Result, error) {
-		w, err := p.begin(ctx, tx, a, "create", class, req)
-		if err != nil {
-			return nil, err
-		}
-		return w.create()
+	return p.Decided(ctx, req.claim, func() (*Result, error) {
+		return p.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*Result, error) {
+			w, err := p.begin(ctx, tx, a, "create", class, req)
+			if err != nil {
+				return nil, err
+			}
+			return w.create()
+		})
 	})
 }
 
@@ -87,14 +97,16 @@ func (p *Path) update(ctx context.Context, c auth.Caller, class, objectID string
 		if err != nil {
 			return nil, err
 		}
-		res, err := p.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*Result, error) {
-			w, err := p.begin(ctx, tx, a, "update", class, req)
-			if err != nil {
-				return nil, err
-			}
-			w.id, w.holds = objectID, holds
-			res, err := w.update()
-			return res, w.hideMissing(err)
+		res, err := p.Decided(ctx, req.claim, func() (*Result, error) {
+			return p.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*Result, error) {
+				w, err := p.begin(ctx, tx, a, "update", class, req)
+				if err != nil {
+					return nil, err
+				}
+				w.id, w.holds = objectID, holds
+				res, err := w.update()
+				return res, w.hideMissing(err)
+			})
 		})
 		if !errors.Is(err, errPasswordMoved) || moves == maxMoves {
 			return res, err

@@ -19,6 +19,9 @@ type request struct {
 	err error
 	// password is the password in the body of a user; nil when there is none.
 	password *newPassword
+	// claim is what the body of a user says of auth providers; nil when there is nothing. Unlike all else here it is
+	// decided again when others came first.
+	claim *Claim
 }
 
 // request reads the body of a write to an object; its id is "" for a new one.
@@ -31,8 +34,11 @@ func (p *Path) request(ctx context.Context, c auth.Caller, class, objectID strin
 	if r.err = r.parse(p.denied); r.err != nil {
 		return r, nil
 	}
-	r.password, err = p.newPassword(ctx, c, class, objectID, o)
-	return r, err
+	if r.password, err = p.newPassword(ctx, c, class, objectID, o); err != nil {
+		return nil, err
+	}
+	r.claim = p.claimBody(ctx, c, class, objectID, o)
+	return r, nil
 }
 
 func (r *request) parse(denied denylist) (err error) {

@@ -33,6 +33,14 @@ func (w *writing) update() (*Result, error) {
 	if err := w.checkRequired(); err != nil {
 		return nil, err
 	}
+	if w.name == schema.User {
+		if err := w.settleBody(); err != nil {
+			return nil, err
+		}
+		if w.claim != nil && w.claim.then != nil {
+			return w.claim.outcome(), w.link(w.ctx, w.tx, w.claim)
+		}
+	}
 	w.row = maps.Clone(w.old)
 	for i := range w.edits {
 		e := &w.edits[i]

@@ -27,7 +27,7 @@ func emailTaken() error {
 // beginSignUp checks the body of a new user. When authData names a user who is there already, it is a log-in instead:
 // then the answer is returned.
 func (w *writing) beginSignUp() (*Result, error) {
-	if !w.identifies() {
+	if !identifies(w.authData()) {
 		if s, _ := w.body.Values["username"].(string); s == "" {
 			return nil, parseerror.New(parseerror.UsernameMissing, "bad or missing username")
 		}
@@ -35,15 +35,19 @@ func (w *writing) beginSignUp() (*Result, error) {
 			return nil, parseerror.New(parseerror.PasswordMissing, "password is required")
 		}
 	}
-	found, err := w.checkAuthData("")
-	if err != nil {
+	if err := w.settleBody(); err != nil {
 		return nil, err
 	}
 	if err := w.checkEmailVerified(); err != nil {
 		return nil, err
 	}
-	if found != nil {
-		return w.logInByAuthData(found)
+	switch {
+	case w.claim == nil:
+		return nil, nil
+	case w.claim.subject != "":
+		return w.logInByAuthData()
+	case w.claim.then != nil:
+		return nil, w.claim.then // there is nobody yet to keep what was sent for
 	}
 	return nil, nil
 }
@@ -71,7 +75,7 @@ func (w *writing) completeSignUp() error {
 	if err := w.putPassword(); err != nil {
 		return err
 	}
-	if linked := w.linked(nil); len(linked) > 0 {
+	if linked := w.claim.linked(nil); linked != nil {
 		w.put("authData", linked)
 	}
 	if name, _ := w.body.Values["username"].(string); name == "" {
@@ -105,24 +109,23 @@ func (w *writing) completeSignUp() error {
 // openSignUpSession logs a new user in, unless somebody is logged in and has linked an account, or cloud code did it.
 func (w *writing) openSignUpSession() error {
 	_, linking := w.body.Values["authData"]
-	if w.unverified() && !(linking && w.a.UserID != "") {
+	switch {
+	case linking && w.a.UserID != "":
+	case w.unverified():
 		w.refused = w.o.EmailVerification.PreventSignup
-	} else if token, err := w.openSession(Session{UserID: w.id, Action: "signup", Provider: w.provider()}); err != nil {
-		return err
-	} else if token != "" {
-		w.answer.set("sessionToken", token)
+	default:
+		if err := w.tellToken(Session{UserID: w.id, Action: "signup", Provider: "password"}); err != nil {
+			return err
+		}
 	}
-	if linking && len(w.authData()) > 0 {
-		w.answer.set("authDataResponse", map[string]any{})
-	}
+	w.answerAuthData()
 	return nil
 }
 
 // openSession opens a session for the caller's installation; "" is returned when the caller gets none.
 func (w *writing) openSession(s Session) (string, error) {
 	s.InstallationID = w.a.InstallationID
-	_, linking := w.body.Values["authData"]
-	if s.InstallationID == cloud || s.InstallationID == "" && w.a.Privileged() || linking && w.a.UserID != "" && s.Action != "" {
+	if s.InstallationID == cloud || s.InstallationID == "" && w.a.Privileged() {
 		return "", nil
 	}
 	return w.OpenSession(w.ctx, w.tx, s)
@@ -148,16 +151,9 @@ func (w *writing) updateUser() error {
 	if err := w.checkEmail(); err != nil {
 		return err
 	}
-	if _, err := w.checkAuthData(w.id); err != nil {
-		return err
-	}
-	if len(w.authData()) > 0 {
+	if w.claim != nil {
 		old, _ := w.old["authData"].(map[string]any)
-		if linked := w.linked(old); len(linked) > 0 {
-			w.put("authData", linked)
-		} else if w.old["authData"] != nil {
-			w.put("authData", nil)
-		}
+		w.put("authData", columnOf(w.claim.linked(old)))
 	}
 	return nil
 }
@@ -171,19 +167,27 @@ func (w *writing) followPassword() error {
 			}
 		}
 		if !w.a.Privileged() {
-			token, err := w.openSession(Session{UserID: w.id})
-			if err != nil {
+			if err := w.tellToken(Session{UserID: w.id}); err != nil {
 				return err
-			}
-			if token != "" {
-				w.answer.set("sessionToken", token)
 			}
 		}
 	}
-	if len(w.authData()) > 0 {
-		w.answer.set("authDataResponse", map[string]any{})
+	if w.claim != nil && w.a.Privileged() {
+		if err := w.tellToken(Session{UserID: w.id}); err != nil {
+			return err
+		}
 	}
+	w.answerAuthData()
 	return nil
+}
+
+// tellToken opens a session and adds its token to the answer.
+func (w *writing) tellToken(s Session) error {
+	token, err := w.openSession(w.session(s))
+	if err == nil && token != "" {
+		w.answer.set("sessionToken", token)
+	}
+	return err
 }
 
 // checkUsername checks that a name that is being set is free, whatever its case.
@@ -242,14 +246,4 @@ func (w *writing) taken(field, value string) (bool, error) {
 		return nil
 	})
 	return taken, err
-}
-
-// provider is by what a new user is known.
-func (w *writing) provider() string {
-	for name, data := range w.authData() {
-		if data != nil {
-			return name
-		}
-	}
-	return "password"
 }

@@ -91,10 +91,13 @@ func Build(o Options) (map[string]identity.Adapter, error) {
 		"facebook": unconfigured("Facebook"),
 	}
 	if o.Anonymous {
-		out["anonymous"] = anonymous{}
+		out["anonymous"] = identity.Anonymous()
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Auth)) {
 		options := o.Auth[name]
+		if options == nil {
+			continue
+		}
 		if !identity.ValidName(name) {
 			return nil, fmt.Errorf("option auth: %q can't be the name of a provider: a letter, then letters, digits and underscores", name)
 		}
@@ -248,14 +251,6 @@ func Reserved() map[string]identity.Adapter {
 		out["mfa"] = a
 	}
 	return out
-}
-
-// anonymous takes whoever names an id: to know it is the proof.
-type anonymous struct{}
-
-// Validate implements identity.Adapter.
-func (anonymous) Validate(context.Context, *identity.Request) (identity.Outcome, error) {
-	return identity.Outcome{}, nil
 }
 
 // unconfigured is a provider that says so. The text is its name.

@@ -66,11 +66,11 @@ var now = time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func token(t *testing.T, a *Adapter, after time.Duration) string {
 	t.Helper()
-	key, err := decodeSecret(secret)
+	token, err := a.Token(secret, now.Add(after))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a.password.at(key, now.Add(after).Unix()/30)
+	return token
 }
 
 func newAdapter(t *testing.T, o Options) *Adapter {

@@ -60,6 +60,15 @@ func (t totp) check(secret []byte, token string, now time.Time) bool {
 	return found == 1
 }
 
+// Token returns the one-time password of a secret at a time, as the user's authenticator shows it.
+func (a *Adapter) Token(secret string, at time.Time) (string, error) {
+	key, err := decodeSecret(secret)
+	if err != nil {
+		return "", err
+	}
+	return a.password.at(key, at.Unix()/int64(a.o.Period)), nil
+}
+
 // decodeSecret reads base 32 as parse-server does: spaces and padding don't count, nor does case.
 func decodeSecret(text string) ([]byte, error) {
 	text = strings.ToUpper(strings.TrimRight(strings.ReplaceAll(text, " ", ""), "="))

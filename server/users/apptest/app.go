@@ -11,6 +11,7 @@ import (
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/change"
+	"github.com/parsescale/parsescale/server/identity"
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/read"
@@ -63,6 +64,9 @@ func New(t testing.TB, configure func(*Options)) *App {
 			t.Error(err)
 		}
 	})
+	if o.Write.Providers != nil {
+		o.Read.AuthData = o.Write.Providers
+	}
 	pool := password.New(2, 1000)
 	reads := read.New(store, o.Read)
 	writes := write.New(store, reads, pool, o.Write)
@@ -158,6 +162,8 @@ func (a *App) DoID(who, request, body, id string) Answer {
 			return written(a.Users.LogIn(ctx, c, l, id))
 		}
 		return written(a.Users.VerifyPassword(ctx, c, l))
+	case "challenge":
+		return written(a.Users.Challenge(ctx, c, users.Challenge{LogIn: logIn(body), ChallengeData: values(body)["challengeData"]}))
 	case "logout":
 		return written(a.Users.LogOut(ctx, c, id))
 	case "upgradeToRevocableSession":
@@ -294,3 +300,14 @@ func (c *Clock) Advance(d time.Duration) {
 
 // Read turns the outcome of a read into an Answer.
 func Read(res *read.Result, err error) Answer { return wasRead(res, err) }
+
+// With returns the users of the same store under other auth providers.
+func (a *App) With(p *identity.Providers) *users.Users {
+	reading, writing := read.DefaultOptions(), write.DefaultOptions()
+	reading.AuthData, writing.Providers = p, p
+	pool := password.New(2, 1000)
+	reads := read.New(a.Store, reading)
+	out := users.New(a.Store, reads, write.New(a.Store, reads, pool, writing), pool, users.DefaultOptions())
+	a.t.Cleanup(out.Close)
+	return out
+}
