@@ -138,7 +138,6 @@ func TestRefusals(t *testing.T) {
 		{"unknown database", `{"databaseURI":"mysql://x"}`, `unknown scheme "mysql"`},
 		{"not yet", `{"rateLimit":[{"requestPath":"*"}]}`, "option rateLimit is not supported yet"},
 		{"route allow list", `{"routeAllowList":[]}`, "option routeAllowList is not supported yet"},
-		{"auth provider", `{"auth":{"google":{"clientId":"x"}}}`, "option auth is not supported yet"},
 		{"foreign files adapter", `{"filesAdapter":"@parse/s3-files-adapter"}`, "option filesAdapter is not supported yet"},
 		{"encrypted files", `{"filesAdapter":{"module":"@parse/fs-files-adapter","options":{"encryptionKey":"k"}}}`, "encryptionKey is not supported yet"},
 		{"not JSON", `{`, "not a JSON object"},
