@@ -18,7 +18,9 @@ func openStore(ctx context.Context, o *config.Options, env Environment) (storage
 	if strings.HasPrefix(uri, sqliteScheme) {
 		return sqlite.Open(ctx, sqlite.Options{URI: uri, App: o.AppID, Announcer: env.Announcer, AuthProviders: uniqueProviders(o, env)})
 	}
-	return postgres.Open(ctx, postgres.Options{URI: uri, App: o.AppID, Announcer: env.Announcer, Logger: env.Logger})
+	return postgres.Open(ctx, postgres.Options{
+		URI: uri, App: o.AppID, Announcer: env.Announcer, Logger: env.Logger, AuthProviders: uniqueProviders(o, env),
+	})
 }
 
 const sqliteScheme = "sqlite://"

@@ -27,6 +27,9 @@ var (
 	errMoved = parseerror.New(parseerror.ScriptFailed, "Invalid auth data")
 	// errUsed: what the user had at the providers has changed. A code that is good once has been used, perhaps this one.
 	errUsed = parseerror.New(parseerror.ScriptFailed, "Invalid auth data")
+	// errLinked: somebody else was linked with an id at the same time, as the unique index of the provider tells. It is
+	// worth another decision: a sign-up becomes a log-in.
+	errLinked = parseerror.New(parseerror.AccountAlreadyLinked, "this auth is already used")
 )
 
 func alreadyLinked() error {
@@ -53,7 +56,7 @@ func (w *writing) authData() map[string]any {
 func (p *Path) Decided(ctx context.Context, cl *Claim, do func() (*Result, error)) (*Result, error) {
 	for n := 0; ; n++ {
 		res, err := do()
-		if !errors.Is(err, errMoved) || cl == nil || cl.err != nil || n == maxDecisions {
+		if !errors.Is(err, errMoved) && !errors.Is(err, errLinked) || cl == nil || cl.err != nil || n == maxDecisions {
 			return res, err
 		}
 		p.decide(ctx, cl)

@@ -179,7 +179,7 @@ func (w *writing) duplicate(err error) error {
 	case d.Field == "email":
 		return emailTaken()
 	case strings.HasPrefix(d.Field, "_auth_data_"):
-		return alreadyLinked()
+		return errLinked
 	}
 	return err
 }
