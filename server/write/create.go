@@ -28,6 +28,16 @@ func (w *writing) create() (*Result, error) {
 		if !w.a.Privileged() {
 			return w.createOwnSession()
 		}
+	case schema.Installation:
+		id, err := w.resolveInstallation()
+		if err != nil {
+			return nil, err
+		}
+		if id != "" { // the device is known
+			w.id = id
+			w.dropEdit("createdAt")
+			return w.updateResolved()
+		}
 	case schema.User:
 		done, err := w.beginSignUp()
 		if done != nil || err != nil {

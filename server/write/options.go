@@ -31,6 +31,8 @@ type Options struct {
 	Providers *identity.Providers
 	// ConvertEmailToLowercase and ConvertUsernameToLowercase change what is stored. Default: false.
 	ConvertEmailToLowercase, ConvertUsernameToLowercase bool
+	// Installations says what becomes of several rows for one device. Default: the older ones are deleted.
+	Installations Installations
 	// PasswordPolicy says what passwords must be. Default: nothing.
 	PasswordPolicy PasswordPolicy
 	// EmailVerification says how users prove their addresses. Default: they needn't.

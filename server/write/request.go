@@ -31,6 +31,11 @@ func (p *Path) request(ctx context.Context, c auth.Caller, class, objectID strin
 		return nil, parseerror.New(parseerror.InvalidJSON, "invalid JSON")
 	}
 	r := &request{body: o}
+	if class == schema.Installation {
+		if r.err = normalInstallation(o); r.err != nil {
+			return r, nil
+		}
+	}
 	if r.err = r.parse(p.denied); r.err != nil {
 		return r, nil
 	}

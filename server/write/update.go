@@ -18,6 +18,18 @@ func (w *writing) update() (*Result, error) {
 	if err := w.checkUpdate(); err != nil {
 		return nil, err
 	}
+	if w.name == schema.Installation {
+		id, err := w.resolveInstallation()
+		if err != nil {
+			return nil, err
+		}
+		w.id = id
+	}
+	return w.updateResolved()
+}
+
+// updateResolved changes the object that w.id names.
+func (w *writing) updateResolved() (*Result, error) {
 	needsGrant, err := w.grow(true)
 	if err != nil {
 		return nil, err

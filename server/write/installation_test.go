@@ -1,0 +1,77 @@
+package write_test
+
+import (
+	"testing"
+
+	"github.com/parsescale/parsescale/server/users/apptest"
+)
+
+const (
+	made    = `{"updatedAt":"<ts>"}`
+	all     = "GET /classes/_Installation?order=createdAt&keys=deviceToken,installationId"
+	created = `","createdAt":"<ts>","updatedAt":"<ts>"`
+)
+
+func installed(name string) string { return `{"objectId":"<` + name + `>","createdAt":"<ts>"}` }
+
+func TestInstallations(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		configure func(*apptest.Options)
+		steps     []apptest.Step
+	}{
+		{"one row for a device", nil, []apptest.Step{
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios"}`, Status: 400, Want: `{"code":135,"error":"at least one ID field (deviceToken, installationId) must be specified in this operation"}`},
+			{Do: "POST /classes/_Installation", Body: `{"installationId":"A"}`, Status: 400, Want: `{"code":135,"error":"deviceType must be specified in this operation"}`},
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"AbC"}`, Want: installed("a")},
+			{Do: "POST /classes/_Installation", Body: `{"installationId":"aBc","badge":1}`, Status: 200, Want: made},
+			{Who: "installation=ABC", Do: "POST /classes/_Installation", Body: `{"badge":2}`, Status: 200, Want: made},
+			{Do: "PUT /classes/_Installation/<a>", Body: `{"installationId":"other"}`, Status: 400, Want: `{"code":136,"error":"installationId may not be changed in this operation"}`},
+			{Do: "PUT /classes/_Installation/<a>", Body: `{"deviceType":"android"}`, Status: 400, Want: `{"code":136,"error":"deviceType may not be changed in this operation"}`},
+			{Do: "PUT /classes/_Installation/nope", Body: `{"deviceType":"ios"}`, Status: 404, Want: `{"code":101,"error":"Object not found for update."}`},
+			{Do: "GET /classes/_Installation/<a>", Want: `{"objectId":"<a>` + created + `,"installationId":"abc","deviceType":"ios","badge":2}`},
+		}},
+		{"a token moves to another installation", nil, []apptest.Step{
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"a","deviceToken":"t"}`, Want: installed("a")},
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"b","deviceToken":"t"}`, Want: installed("b")},
+			{Who: "master", Do: all, Want: `{"results":[{"objectId":"<b>` + created + `,"installationId":"b","deviceToken":"t"}]}`},
+		}},
+		{"but not to another app", nil, []apptest.Step{
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"a","deviceToken":"t","appIdentifier":"x"}`, Want: installed("a")},
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"b","deviceToken":"t","appIdentifier":"y"}`, Want: installed("b")},
+			{Who: "master", Do: all, Want: `{"results":[{"objectId":"<a>` + created + `,"installationId":"a","deviceToken":"t"},{"objectId":"<b>` + created + `,"installationId":"b","deviceToken":"t"}]}`},
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","deviceToken":"t"}`, Status: 400, Want: `{"code":132,"error":"Must specify installationId when deviceToken matches multiple Installation objects"}`},
+		}},
+		{"rows that merge leave the one with the token", nil, []apptest.Step{
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","deviceToken":"t"}`, Want: installed("t")},
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"a"}`, Want: installed("a")},
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"a","deviceToken":"t"}`, Status: 200, Want: made},
+			{Who: "master", Do: all, Want: `{"results":[{"objectId":"<t>` + created + `,"installationId":"a","deviceToken":"t"}]}`},
+		}},
+		{"or the one with the installation id", func(o *apptest.Options) { o.Write.Installations.KeepInstallationID = true }, []apptest.Step{
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","deviceToken":"t"}`, Want: installed("t")},
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"a"}`, Want: installed("a")},
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"a","deviceToken":"t"}`, Status: 200, Want: made},
+			{Who: "master", Do: all, Want: `{"results":[{"objectId":"<a>` + created + `,"installationId":"a","deviceToken":"t"}]}`},
+		}},
+		{"tokens are cleared rather than rows deleted", func(o *apptest.Options) { o.Write.Installations.Clear = true }, []apptest.Step{
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"a","deviceToken":"t"}`, Want: installed("a")},
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"b","deviceToken":"t"}`, Want: installed("b")},
+			{Who: "master", Do: all, Want: `{"results":[{"objectId":"<a>` + created + `,"installationId":"a"},{"objectId":"<b>` + created + `,"installationId":"b","deviceToken":"t"}]}`},
+		}},
+		{"nothing is tidied up that the caller may not change", func(o *apptest.Options) { o.Write.Installations.EnforceAuth = true }, []apptest.Step{
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"a","deviceToken":"t"}`, Want: installed("a")},
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"b","deviceToken":"t"}`, Want: installed("b")},
+			{Who: "master", Do: all, Want: `{"results":[{"objectId":"<a>` + created + `,"installationId":"a","deviceToken":"t"},{"objectId":"<b>` + created + `,"installationId":"b","deviceToken":"t"}]}`},
+		}},
+		{"ids that are no texts stand for nobody's rows", nil, []apptest.Step{
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"a","deviceToken":"t"}`, Want: installed("a")},
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"b","deviceToken":{"$ne":"x"}}`, Status: 400, Want: `{"code":111,"error":"schema mismatch for _Installation.deviceToken; expected String but got Object"}`},
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":{"$regex":"."}}`, Status: 400, Want: `{"code":111,"error":"schema mismatch for _Installation.installationId; expected String but got Object"}`},
+			{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"b","deviceToken":"t","appIdentifier":{"$ne":"x"}}`, Status: 400, Want: `{"code":111,"error":"schema mismatch for _Installation.appIdentifier; expected String but got Object"}`},
+			{Who: "master", Do: all, Want: `{"results":[{"objectId":"<a>` + created + `,"installationId":"a","deviceToken":"t"}]}`},
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) { apptest.New(t, tt.configure).Play(t, tt.steps) })
+	}
+}
