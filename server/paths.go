@@ -42,6 +42,11 @@ func newPaths(o *config.Options, store storage.Store, env Environment, postman *
 	for i, k := range o.RequestKeywordDenylist {
 		writing.RequestKeywordDenylist[i] = write.Keyword(k)
 	}
+	writing.Installations = write.Installations{
+		Clear:              o.Installation.DuplicateDeviceTokenAction == "update",
+		EnforceAuth:        o.Installation.DuplicateDeviceTokenActionEnforceAuth,
+		KeepInstallationID: o.Installation.DuplicateDeviceTokenMergePriority == "installationId",
+	}
 	writing.SessionLength, writing.ExpireInactiveSessions = o.SessionLength, o.ExpireInactiveSessions
 	writing.RevokeSessionOnPasswordReset = o.RevokeSessionOnPasswordReset
 	writing.EnforcePrivateUsers = o.EnforcePrivateUsers

@@ -12,6 +12,7 @@ import (
 	"github.com/parsescale/parsescale/server/files"
 	"github.com/parsescale/parsescale/server/identity"
 	"github.com/parsescale/parsescale/server/identity/builtin"
+	"github.com/parsescale/parsescale/server/logs"
 	"github.com/parsescale/parsescale/server/mail"
 	"github.com/parsescale/parsescale/server/pages"
 	"github.com/parsescale/parsescale/server/rest"
@@ -25,6 +26,8 @@ type Environment struct {
 	Logger *slog.Logger
 	// Announcer learns of every change before it is committed; nil: nobody does.
 	Announcer storage.Announcer
+	// Analytics takes the events that apps report; nil: nobody does.
+	Analytics rest.Analytics
 	// MailAdapter sends mail in place of the one that the options name, which then set MailAdapterInCode; nil: that one.
 	MailAdapter mail.Adapter
 	// ValidPassword is passwordPolicy.validatorCallback: whether a password may be one. It is asked outside of
@@ -60,6 +63,8 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 	if env.Logger == nil {
 		env.Logger = slog.Default()
 	}
+	ring := &logs.Ring{}
+	env.Logger = slog.New(ring.Handler(env.Logger.Handler()))
 	s := &Server{state: "starting"}
 	var err error
 	if s.store, err = openStore(ctx, o, env); err != nil {
@@ -80,7 +85,7 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 		return nil, errors.Join(err, s.closeAll(ctx))
 	}
 	s.api, err = rest.New(rest.Options{
-		Config: o, Reader: paths.read, Writer: paths.write, Users: paths.users, Classes: paths.classes, Store: s.store, Files: s.files, Pages: s.pages,
+		Config: o, Reader: paths.read, Writer: paths.write, Users: paths.users, Classes: paths.classes, Configs: paths.write, Analytics: env.Analytics, Log: ring, Store: s.store, Files: s.files, Pages: s.pages,
 		Gateway: env.Gateway, State: s.taken, Logger: env.Logger,
 	})
 	if err != nil {

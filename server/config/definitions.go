@@ -70,7 +70,7 @@ var definitions = []definition{
 	{"enableSanitizedErrorResponse", "PARSE_SERVER_ENABLE_SANITIZED_ERROR_RESPONSE", boolean, honoured},
 	{"rateLimit", "PARSE_SERVER_RATE_LIMIT", array, refused},
 	{"requestComplexity", "PARSE_SERVER_REQUEST_COMPLEXITY", object, honoured},
-	{"security", "PARSE_SERVER_SECURITY", object, harmless},
+	{"security", "PARSE_SERVER_SECURITY", object, honoured},
 	{"maxUploadSize", "PARSE_SERVER_MAX_UPLOAD_SIZE", text, honoured},
 	{"enableExpressErrorHandler", "PARSE_SERVER_ENABLE_EXPRESS_ERROR_HANDLER", boolean, harmless},
 
@@ -112,7 +112,7 @@ var definitions = []definition{
 	{"query", "PARSE_SERVER_QUERY", object, harmless},
 	{"allowAggregationForReadOnlyMasterKey", "PARSE_SERVER_ALLOW_AGGREGATION_FOR_READ_ONLY_MASTER_KEY", boolean, harmless},
 	{"idempotencyOptions", "PARSE_SERVER_EXPERIMENTAL_IDEMPOTENCY_OPTIONS", object, refused},
-	{"installation", "PARSE_SERVER_INSTALLATION", object, refused},
+	{"installation", "PARSE_SERVER_INSTALLATION", object, honoured},
 	{"enableProductPurchaseLegacyApi", "PARSE_SERVER_ENABLE_PRODUCT_PURCHASE_LEGACY_API", boolean, harmless},
 	{"cacheAdapter", "PARSE_SERVER_CACHE_ADAPTER", module, refused},
 	{"cacheTTL", "PARSE_SERVER_CACHE_TTL", number, harmless},

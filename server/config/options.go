@@ -71,6 +71,11 @@ type Options struct {
 	// MaxLimit lowers larger limits silently; 0 means no bound. Default: 0.
 	MaxLimit int `json:"maxLimit,omitempty"`
 
+	// Installation says what becomes of several installations that turn out to be one device.
+	Installation Installation `json:"installation"`
+	// Security turns the security check on, which GET /security reports.
+	Security Security `json:"security"`
+
 	// SessionLength is how long a session lasts, in seconds. Default: 31536000, a year.
 	SessionLength int `json:"sessionLength"`
 	// ExpireInactiveSessions gives sessions an end. Default: true.
@@ -195,4 +200,24 @@ func Default() *Options {
 		},
 		FileDownload: FileDownload{EnableForAnonymousUser: true, EnableForAuthenticatedUser: true, EnableForPublic: true},
 	}
+}
+
+// Installation are the options of installations.
+type Installation struct {
+	// DuplicateDeviceTokenAction is "delete", or "update" to take the device token from older rows instead of deleting
+	// them. Default: delete.
+	DuplicateDeviceTokenAction string `json:"duplicateDeviceTokenAction,omitempty"`
+	// DuplicateDeviceTokenActionEnforceAuth leaves rows alone that the caller may not change. Default: false.
+	DuplicateDeviceTokenActionEnforceAuth bool `json:"duplicateDeviceTokenActionEnforceAuth,omitempty"`
+	// DuplicateDeviceTokenMergePriority says which of two rows for one device is kept: the one with the "deviceToken", or
+	// the one with the "installationId". Default: deviceToken.
+	DuplicateDeviceTokenMergePriority string `json:"duplicateDeviceTokenMergePriority,omitempty"`
+}
+
+// Security are the options of the security check.
+type Security struct {
+	// EnableCheck lets the master key ask GET /security for a report. Default: false.
+	EnableCheck bool `json:"enableCheck"`
+	// EnableCheckLog logs the report at the start. Default: false.
+	EnableCheckLog bool `json:"enableCheckLog"`
 }

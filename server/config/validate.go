@@ -85,6 +85,10 @@ func (o *Options) Validate() error {
 		return errors.New("The option publicServerURL must be a valid URL starting with http:// or https://.")
 	case o.ServerURL != "" && !isHTTP(o.ServerURL):
 		return errors.New("the option serverURL must be a valid URL starting with http:// or https://")
+	case !slices.Contains([]string{"", "delete", "update"}, o.Installation.DuplicateDeviceTokenAction):
+		return errors.New(`installation.duplicateDeviceTokenAction must be one of: 'delete', 'update'.`)
+	case !slices.Contains([]string{"", "deviceToken", "installationId"}, o.Installation.DuplicateDeviceTokenMergePriority):
+		return errors.New(`installation.duplicateDeviceTokenMergePriority must be one of: 'deviceToken', 'installationId'.`)
 	case o.ExpireInactiveSessions && o.SessionLength <= 0:
 		return errors.New("Session length must be a value greater than 0.")
 	case o.DefaultLimit <= 0:

@@ -14,6 +14,7 @@ import (
 	"github.com/parsescale/parsescale/server/classes"
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/files"
+	"github.com/parsescale/parsescale/server/logs"
 	"github.com/parsescale/parsescale/server/pages"
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
@@ -36,12 +37,23 @@ type Writer interface {
 	Delete(ctx context.Context, c auth.Caller, class, objectID string, id string) (*write.Result, error)
 }
 
+// ConfigWriter changes the app's parameters.
+type ConfigWriter interface {
+	PutConfig(ctx context.Context, c auth.Caller, params, masterKeyOnly *query.Object, id string) (*write.Result, error)
+}
+
 // Options is what an API is made of.
 type Options struct {
 	Config *config.Options
 	Reader Reader
 	Writer Writer
 	Users  *users.Users
+	// Configs changes the app's parameters.
+	Configs ConfigWriter
+	// Analytics takes events; nil: nobody does.
+	Analytics Analytics
+	// Log has the last entries of the log; nil: none are kept.
+	Log *logs.Ring
 	// Classes changes the schema.
 	Classes *classes.Path
 	// Store serves what needs no path of its own: sessions of requests without data, schemas.

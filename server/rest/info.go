@@ -20,14 +20,14 @@ func (a *API) health() *answer {
 
 // features tells the dashboard what it may offer.
 const features = `{"features":{` +
-	`"globalConfig":{"create":false,"read":false,"update":false,"delete":false},` +
+	`"globalConfig":{"create":true,"read":true,"update":true,"delete":true},` +
 	`"hooks":{"create":false,"read":false,"update":false,"delete":false},` +
 	`"cloudCode":{"jobs":false},` +
-	`"logs":{"level":false,"size":false,"order":false,"until":false,"from":false},` +
-	`"push":{"immediatePush":false,"scheduledPush":false,"storedPushData":false,"pushAudiences":false,"localization":false},` +
-	`"schemas":{"addField":false,"removeField":false,"addClass":false,"removeClass":false,"clearAllDataFromClass":false,` +
-	`"exportClass":false,"editClassLevelPermissions":false,"editPointerPermissions":false},` +
-	`"settings":{"securityCheck":false}},"parseServerVersion":"` + version + `"}`
+	`"logs":{"level":true,"size":true,"order":true,"until":true,"from":true},` +
+	`"push":{"immediatePush":false,"scheduledPush":false,"storedPushData":false,"pushAudiences":true,"localization":false},` +
+	`"schemas":{"addField":true,"removeField":true,"addClass":true,"removeClass":true,"clearAllDataFromClass":true,` +
+	`"exportClass":false,"editClassLevelPermissions":true,"editPointerPermissions":true},` +
+	`"settings":{"securityCheck":true}},"parseServerVersion":"` + version + `"}`
 
 func (a *API) serverInfo(*call) (*answer, error) {
 	return &answer{body: []byte(features)}, nil

@@ -35,6 +35,22 @@ func (a *API) routes() {
 	rt.add("POST", "/verificationEmailRequest", (*API).verificationEmailRequest)
 	rt.add("POST", "/upgradeToRevocableSession", (*API).upgradeToRevocableSession)
 
+	rt.add("GET", "/config", (*API).config)
+	rt.add("PUT", "/config", (*API).putConfig, master)
+	rt.add("GET", "/push_audiences", (*API).audiences, master)
+	rt.add("GET", "/push_audiences/:objectId", (*API).audience, master)
+	rt.add("POST", "/push_audiences", create("_Audience"), master)
+	rt.add("PUT", "/push_audiences/:objectId", update("_Audience"), master)
+	rt.add("DELETE", "/push_audiences/:objectId", remove("_Audience"), master)
+	rt.add("GET", "/cloud_code/jobs", (*API).jobs, master)
+	rt.add("GET", "/cloud_code/jobs/data", (*API).jobsInUse, master)
+	rt.add("POST", "/cloud_code/jobs", (*API).scheduleJob, master)
+	rt.add("PUT", "/cloud_code/jobs/:objectId", (*API).scheduleJob, master)
+	rt.add("DELETE", "/cloud_code/jobs/:objectId", (*API).deleteSchedule, master)
+	rt.add("POST", "/events/:eventName", (*API).trackEvent)
+	rt.add("GET", "/scriptlog", (*API).scriptLog, master)
+	rt.add("GET", "/security", (*API).securityReport, master)
+
 	rt.add("POST", "/batch", (*API).runBatch, direct)
 
 	rt.add("GET", "/serverInfo", (*API).serverInfo, master)
