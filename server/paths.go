@@ -33,6 +33,7 @@ func newPaths(o *config.Options, store storage.Store, env Environment, postman *
 	reading.DefaultLimit, reading.MaxLimit = o.DefaultLimit, o.MaxLimit
 	reading.IncludeDepth, reading.IncludeCount = o.RequestComplexity.IncludeDepth, o.RequestComplexity.IncludeCount
 	reading.SubqueryLimit = o.RequestComplexity.SubqueryLimit
+	reading.AllowPublicExplain = o.AllowPublicExplain
 	reading.FileURL = func(dst []byte, name string) []byte { return rest.AppendFileURL(dst, o, name) }
 
 	writing := write.DefaultOptions()

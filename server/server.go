@@ -85,7 +85,7 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 		return nil, errors.Join(err, s.closeAll(ctx))
 	}
 	s.api, err = rest.New(rest.Options{
-		Config: o, Reader: paths.read, Writer: paths.write, Users: paths.users, Classes: paths.classes, Configs: paths.write, Analytics: env.Analytics, Log: ring, Store: s.store, Files: s.files, Pages: s.pages,
+		Config: o, Reader: paths.read, Analyst: paths.read, Writer: paths.write, Users: paths.users, Classes: paths.classes, Configs: paths.write, Analytics: env.Analytics, Log: ring, Store: s.store, Files: s.files, Pages: s.pages,
 		Gateway: env.Gateway, State: s.taken, Logger: env.Logger,
 	})
 	if err != nil {

@@ -272,3 +272,16 @@ func FuzzFromJSON(f *testing.F) {
 		}
 	})
 }
+
+func TestDatabaseOptions(t *testing.T) {
+	for text, want := range map[string]bool{`{"allowPublicExplain":true}`: true, `{"allowPublicExplain":false}`: false, `{}`: false} {
+		o, _, err := load(t, []string{"--appId", "a", "--masterKey", "m"}, []string{"PARSE_SERVER_DATABASE_OPTIONS=" + text}, "")
+		if err != nil || o.AllowPublicExplain != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	_, _, err := load(t, []string{"--appId", "a", "--masterKey", "m"}, []string{`PARSE_SERVER_DATABASE_OPTIONS={"allowPublicExplain":"yes"}`}, "")
+	if err == nil || err.Error() != "Parse Server option 'databaseOptions.allowPublicExplain' must be a boolean." {
+		t.Errorf("no boolean: %v", err)
+	}
+}

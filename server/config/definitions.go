@@ -110,7 +110,7 @@ var definitions = []definition{
 	{"protectedFieldsSaveResponseExempt", "PARSE_SERVER_PROTECTED_FIELDS_SAVE_RESPONSE_EXEMPT", boolean, refused},
 	{"protectedFieldsTriggerExempt", "PARSE_SERVER_PROTECTED_FIELDS_TRIGGER_EXEMPT", boolean, harmless},
 	{"query", "PARSE_SERVER_QUERY", object, harmless},
-	{"allowAggregationForReadOnlyMasterKey", "PARSE_SERVER_ALLOW_AGGREGATION_FOR_READ_ONLY_MASTER_KEY", boolean, harmless},
+	{"allowAggregationForReadOnlyMasterKey", "PARSE_SERVER_ALLOW_AGGREGATION_FOR_READ_ONLY_MASTER_KEY", boolean, honoured},
 	{"idempotencyOptions", "PARSE_SERVER_EXPERIMENTAL_IDEMPOTENCY_OPTIONS", object, refused},
 	{"installation", "PARSE_SERVER_INSTALLATION", object, honoured},
 	{"enableProductPurchaseLegacyApi", "PARSE_SERVER_ENABLE_PRODUCT_PURCHASE_LEGACY_API", boolean, harmless},

@@ -151,6 +151,9 @@ func parseFile(data []byte) (map[string]any, error) {
 // build lays values over the defaults and checks the result.
 func build(values map[string]any) (*Options, []string, error) {
 	o := Default()
+	if err := o.takePublicExplain(values); err != nil {
+		return nil, nil, err
+	}
 	var ignored []string
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		v := values[name]

@@ -104,6 +104,7 @@ type Options struct {
 	ProtectedFieldsOwnerExempt bool `json:"protectedFieldsOwnerExempt"`
 
 	Accounts
+	Queries
 
 	// FileUpload says who may upload what.
 	FileUpload FileUpload `json:"fileUpload"`
@@ -193,6 +194,7 @@ func Default() *Options {
 		ProtectedFields:              map[string]map[string][]string{"_User": {"*": {"email"}}},
 		ProtectedFieldsOwnerExempt:   true,
 		Accounts:                     defaultAccounts(),
+		Queries:                      defaultQueries(),
 		FileUpload: FileUpload{
 			EnableForAuthenticatedUser: true,
 			FileExtensions:             []string{blockActiveContent},

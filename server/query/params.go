@@ -19,6 +19,22 @@ type Param struct {
 	Text string
 }
 
+// String is the parameter's text, JSON or not.
+func (p Param) String() string {
+	if p.JSON == nil {
+		return p.Text
+	}
+	return string(p.JSON)
+}
+
+// Value decodes a parameter without giving it types; nil if there is none.
+func (p Param) Value() (any, error) {
+	if p.JSON == nil && p.Text == "" {
+		return nil, nil
+	}
+	return p.value()
+}
+
 // value decodes a parameter without giving it types.
 func (p Param) value() (any, error) {
 	if p.JSON == nil {

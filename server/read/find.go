@@ -45,7 +45,13 @@ func (r *reading) find(q *query.Query) ([]byte, error) {
 	out := make([]byte, 0, 1024)
 	out = append(out, `{"results":[`...)
 	// parse-server doesn't ask for permission to find nothing: count with limit 0 needs that to count alone.
-	if limit != 0 {
+	switch {
+	case limit == 0:
+	case q.Explain != "":
+		if out, err = r.plan(out, k, limit, q.Skip); err != nil {
+			return nil, err
+		}
+	default:
 		if out, err = r.results(out, k, limit, q.Skip, extra); err != nil {
 			return nil, err
 		}
@@ -87,11 +93,8 @@ func (r *reading) ask(method string, q *query.Query) (*question, error) {
 	if err := r.rules.CheckClass(r.a.Caller, method, q.Class); err != nil {
 		return nil, err
 	}
-	if q.Explain != "" {
-		if !r.a.Master {
-			return nil, parseerror.New(parseerror.InvalidQuery, "Using the explain query parameter requires the master key")
-		}
-		return nil, parseerror.New(parseerror.InvalidQuery, "The explain query parameter is not supported")
+	if q.Explain != "" && !r.a.Master && !r.o.AllowPublicExplain {
+		return nil, parseerror.New(parseerror.InvalidQuery, "Using the explain query parameter requires the master key")
 	}
 	k := &question{name: q.Class, score: q.Score}
 	if err := r.redirect(k, q.Redirect); err != nil {
@@ -174,6 +177,17 @@ func (r *reading) results(out []byte, k *question, limit, skip int, extra func([
 		return nil
 	})
 	return out, err
+}
+
+// plan appends the database's plan for the find.
+func (r *reading) plan(out []byte, k *question, limit, skip int) ([]byte, error) {
+	f, err := r.permitted(k, k.op)
+	if err != nil || f == nil || k.class == nil {
+		return out, err
+	}
+	r.d.NoStore()
+	f.Order, f.Limit, f.Skip = k.order, limit, skip
+	return r.explained(out, f)
 }
 
 func (r *reading) count(k *question) (int64, error) {

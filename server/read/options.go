@@ -21,7 +21,10 @@ type Options struct {
 	// SubqueryLimit is the most objects a sub-query contributes, for callers without a privileged key; 0 or a
 	// negative number means no bound. Default: -1.
 	SubqueryLimit int
-	// MaxAnswer bounds an answer with included objects, in bytes: includes can repeat one object many times.
+	// AllowPublicExplain lets everyone ask for the database's plan of a find, not the master key alone. Default: false.
+	AllowPublicExplain bool
+	// MaxAnswer bounds an answer with included objects, or of an aggregation, in bytes: includes can repeat one object
+	// many times.
 	// Default: 64 MiB.
 	MaxAnswer int
 	// AuthData says what of users' authData is shown to those who see it. Default: all.

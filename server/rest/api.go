@@ -30,6 +30,12 @@ type Reader interface {
 	Get(ctx context.Context, c auth.Caller, class, objectID string, q *query.Query) (*read.Result, error)
 }
 
+// Analyst is what the read path says of many objects at once.
+type Analyst interface {
+	Aggregate(ctx context.Context, c auth.Caller, q *read.Aggregation) (*read.Result, error)
+	Distinct(ctx context.Context, c auth.Caller, class string, path query.Path, where query.Expr) (*read.Result, error)
+}
+
 // Writer is the write path. id is the write id; "" means none.
 type Writer interface {
 	Create(ctx context.Context, c auth.Caller, class string, body []byte, id string) (*write.Result, error)
@@ -54,6 +60,8 @@ type Options struct {
 	Analytics Analytics
 	// Log has the last entries of the log; nil: none are kept.
 	Log *logs.Ring
+	// Analyst answers aggregations.
+	Analyst Analyst
 	// Classes changes the schema.
 	Classes *classes.Path
 	// Store serves what needs no path of its own: sessions of requests without data, schemas.

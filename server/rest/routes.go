@@ -53,6 +53,8 @@ func (a *API) routes() {
 
 	rt.add("POST", "/batch", (*API).runBatch, direct)
 
+	rt.add("GET", "/aggregate/:className", (*API).aggregate, master)
+
 	rt.add("GET", "/serverInfo", (*API).serverInfo, master)
 	rt.add("GET", "/schemas", (*API).schemas, master)
 	rt.add("GET", "/schemas/:className", (*API).schema, master)

@@ -40,6 +40,7 @@ type Store interface {
 
 // Snapshot is one consistent state of the database. It is used by one goroutine.
 type Snapshot interface {
+	Analyst
 	// Schema returns all classes. It is shared: callers don't change it.
 	Schema(ctx context.Context) (*schema.Schema, error)
 	// Find calls each for every object asked for, in order. The Row is valid during the call only; each asks the snapshot

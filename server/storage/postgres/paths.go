@@ -74,3 +74,22 @@ func (dialect) PathOrder(b *sqlbuild.Builder, col string, path []string, desc bo
 	appendPath(b, col, path, "->")
 	b.Raw(")" + sqlbuild.Direction(desc))
 }
+
+// PathJSON implements sqlbuild.Dialect.
+func (dialect) PathJSON(b *sqlbuild.Builder, col string, path []string) {
+	b.Raw("NULLIF(")
+	appendPath(b, col, path, "->")
+	b.Raw(",'null'::jsonb)")
+}
+
+// Elements implements sqlbuild.Dialect.
+func (dialect) Elements(b *sqlbuild.Builder, arrays func()) {
+	b.Raw("SELECT NULLIF(e.v,'null'::jsonb) AS v FROM (")
+	arrays()
+	b.Raw(") AS r, jsonb_array_elements(CASE jsonb_typeof(r.a) WHEN 'array' THEN r.a END) AS e(v)")
+}
+
+// DatePart implements sqlbuild.Dialect.
+func (dialect) DatePart(b *sqlbuild.Builder, col, part string) {
+	b.Raw("EXTRACT(" + part + " FROM " + col + " AT TIME ZONE 'UTC')::integer::double precision")
+}

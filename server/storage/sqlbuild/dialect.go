@@ -52,6 +52,12 @@ type Dialect interface {
 	PathHolds(b *Builder, col string, path []string, values []any)
 	// PathOrder appends terms of ORDER BY that sort as jsonb does; path is empty for the column itself.
 	PathOrder(b *Builder, col string, path []string, desc bool)
+	// PathJSON is the value at the path below the column as JSON, NULL when there is none or it is null. Elements is
+	// the SELECT, as a column v, of the elements as JSON of the arrays that another SELECT yields as a column a.
+	PathJSON(b *Builder, col string, path []string)
+	Elements(b *Builder, arrays func())
+	// DatePart is a part of a Date column in UTC, by its name in EXTRACT, rounded to a whole number.
+	DatePart(b *Builder, col, part string)
 	// Distance is how many metres a GeoPoint column is from a point over PostGIS's sphere. InBox and Inside: the point
 	// is in a box, in a polygon; Covers: the Polygon of the column has a point in it.
 	Distance(b *Builder, col string, p query.GeoPoint)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	driversqlite "modernc.org/sqlite"
 )
@@ -35,6 +36,15 @@ func registerFunctions(d *driversqlite.Driver) error {
 				return nil, nil
 			}
 			return strings.ToLower(text), nil
+		}},
+		// parse_date_part(part, milliseconds): EXTRACT(part FROM a date in UTC), rounded; NULL for a NULL date.
+		"parse_date_part": {NArgs: 2, Deterministic: true, Scalar: func(_ *driversqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+			part, _ := args[0].(string)
+			ms, ok := args[1].(int64)
+			if !ok {
+				return nil, nil
+			}
+			return datePart(part, time.UnixMilli(ms).UTC())
 		}},
 		// parse_jsonb_contains(a, b): jsonb's a @> b; NULL when one of them is.
 		"parse_jsonb_contains": {NArgs: 2, Deterministic: true, Scalar: func(_ *driversqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
@@ -123,4 +133,38 @@ func anyHolds(list []any, v any) bool {
 		}
 	}
 	return false
+}
+
+// datePart is PostgreSQL's EXTRACT(part FROM t)::integer.
+func datePart(part string, t time.Time) (driver.Value, error) {
+	n := 0
+	switch isoYear, week := t.ISOWeek(); part {
+	case "YEAR":
+		n = t.Year()
+	case "MONTH":
+		n = int(t.Month())
+	case "DAY":
+		n = t.Day()
+	case "DOW":
+		n = int(t.Weekday())
+	case "ISODOW":
+		n = (int(t.Weekday())+6)%7 + 1
+	case "DOY":
+		n = t.YearDay()
+	case "ISOYEAR":
+		n = isoYear
+	case "WEEK":
+		n = week
+	case "HOUR":
+		n = t.Hour()
+	case "MINUTE":
+		n = t.Minute()
+	case "SECOND":
+		n = t.Second() + (t.Nanosecond()+5e8)/1e9
+	case "MILLISECONDS":
+		n = t.Second()*1000 + t.Nanosecond()/1e6
+	default:
+		return nil, fmt.Errorf("cannot take the part %q of a date", part)
+	}
+	return int64(n), nil
 }

@@ -69,3 +69,22 @@ func (dialect) PathOrder(b *sqlbuild.Builder, col string, path []string, desc bo
 		" WHEN 'false' THEN 3 WHEN 'true' THEN 3 WHEN 'array' THEN 4 WHEN 'object' THEN 5 END" + dir +
 		",(SELECT count(*) FROM json_each(" + col + "," + p + "))" + dir + "," + col + " ->> " + p + dir)
 }
+
+// PathJSON implements sqlbuild.Dialect.
+func (dialect) PathJSON(b *sqlbuild.Builder, col string, path []string) {
+	b.Raw("NULLIF(" + col + " -> " + bindPath(b, path) + ",'null')")
+}
+
+// Elements implements sqlbuild.Dialect.
+func (dialect) Elements(b *sqlbuild.Builder, arrays func()) {
+	b.Raw("SELECT r.a -> e.fullkey AS v FROM (")
+	arrays()
+	b.Raw(") AS r, json_each(r.a) AS e WHERE e.type <> 'null'")
+}
+
+// DatePart implements sqlbuild.Dialect.
+func (dialect) DatePart(b *sqlbuild.Builder, col, part string) {
+	b.Raw("parse_date_part(")
+	b.Arg(schema.String, part)
+	b.Raw("," + col + ")")
+}

@@ -50,6 +50,9 @@ func Run(t *testing.T, d Database) {
 		{"LargeQueries", largeQueries},
 		{"PlacesAndTexts", placesAndTexts},
 		{"Score", score},
+		{"Distinct", distinct},
+		{"Aggregate", aggregate},
+		{"Explain", explain},
 		{"MatchAgreesWithSQL", matchAgreesWithSQL},
 		{"SchemaIsSeenAtOnce", schemaIsSeenAtOnce},
 	} {
