@@ -19,7 +19,7 @@ func (u *Users) Me(ctx context.Context, c auth.Caller) (*read.Result, error) {
 	res := &read.Result{}
 	err := u.bySession(ctx, c, res, func(s storage.Snapshot, a *auth.Auth, session storage.Object) (err error) {
 		p, _ := session["user"].(query.Pointer)
-		res.Body, err = u.reads.GetIn(ctx, s, a, schema.User, p.ObjectID, sessionToken(c.SessionToken), &res.Reads)
+		res.Body, err = u.reads.GetIn(ctx, s, overt(a), schema.User, p.ObjectID, sessionToken(c.SessionToken), &res.Reads)
 		if err != nil && c.Privileged() && parseerror.From(err).Code == parseerror.ObjectNotFound {
 			return parseerror.Denied(parseerror.InvalidSessionToken, "Invalid session token")
 		}

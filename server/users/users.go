@@ -222,11 +222,22 @@ func (u *Users) self(ctx context.Context, s storage.Snapshot, a *auth.Auth, user
 			return nil, err
 		}
 	}
-	body, err := u.reads.Self(ctx, s, a, userID, extra)
+	body, err := u.reads.Self(ctx, s, overt(a), userID, extra)
 	if err != nil {
 		return nil, err
 	}
 	return &write.Result{Status: 200, Body: body}, nil
+}
+
+// overt returns a caller who sees no internal columns: the answers about oneself show them not even to the maintenance
+// key, as in parse-server.
+func overt(a *auth.Auth) *auth.Auth {
+	if !a.Maintenance {
+		return a
+	}
+	c := a.Caller
+	c.Master, c.Maintenance = true, false
+	return &auth.Auth{Caller: c}
 }
 
 // sessionToken appends the member sessionToken to an answer.
