@@ -11,6 +11,9 @@ FUZZ_TIME ?= 2m
 PROPERTY_CASES ?= 1000000
 BENCH_TIME ?= 1s
 
+# The packages whose scenarios run on every database.
+ON_POSTGRES := ./server/read ./server/write ./server/users ./server/classes ./server/rest
+
 # $(call gotest,FLAGS AND PACKAGES): runs Go tests and says in few lines what came of it.
 gotest = go test -json -count=1 $(1) | go run ./.ci/testreport
 
@@ -66,6 +69,8 @@ $(NPM): $(E2E)/package.json $(E2E)/package-lock.json
 
 test-unit:
 	@$(call gotest,-race -timeout 15m $$(go list ./... | grep -v '/$(E2E)$$') ./.ci/testreport) -no-skips
+	@echo "once more on PostgreSQL: $(ON_POSTGRES)"
+	@PARSESCALE_TEST_DATABASE=postgres $(call gotest,-timeout 15m $(ON_POSTGRES)) -no-skips
 
 test-sdk:
 	@$(call gotest,-race -timeout 15m -skip Killed ./$(E2E)) -no-skips

@@ -15,6 +15,7 @@ import (
 
 	"github.com/parsescale/parsescale/server"
 	"github.com/parsescale/parsescale/server/config"
+	"github.com/parsescale/parsescale/server/testservices"
 )
 
 // Scenario is one request and what is expected of its answer.
@@ -34,7 +35,7 @@ type Scenario struct {
 	WantHeaders map[string]string
 }
 
-// world is a worker that really runs, on SQLite, behind a TCP socket.
+// world is a worker that really runs, behind a TCP socket.
 type world struct {
 	t    *testing.T
 	base string // of the API, without a slash at the end
@@ -51,7 +52,8 @@ func start(t *testing.T, env server.Environment, change func(*config.Options)) *
 	}
 	o := config.Default()
 	o.AppID, o.MasterKey = "APP", "MASTER"
-	o.DatabaseURI = config.Secret("sqlite://" + filepath.Join(t.TempDir(), "parse.db"))
+	o.DatabaseURI = config.Secret(testservices.DatabaseURI(t, filepath.Join(t.TempDir(), "parse.db")))
+	o.FilesFolder = filepath.Join(t.TempDir(), "files")
 	o.ServerURL = "http://" + l.Addr().String() + "/parse"
 	o.AllowClientClassCreation = true
 	if change != nil {

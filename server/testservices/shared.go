@@ -3,6 +3,7 @@ package testservices
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 )
@@ -42,6 +43,24 @@ func SharedDatabase(tb testing.TB) (*PostgreSQL, string) {
 	}
 	shared.made++
 	return shared.postgres, shared.postgres.Database(tb, fmt.Sprintf("t%d", shared.made))
+}
+
+// DatabaseVariable is the environment variable that has tests of the worker use another database than SQLite: "postgres".
+const DatabaseVariable = "PARSESCALE_TEST_DATABASE"
+
+// DatabaseURI returns the address of an empty database: SQLite in the file, or what DatabaseVariable asks for.
+func DatabaseURI(tb testing.TB, file string) string {
+	tb.Helper()
+	switch kind := os.Getenv(DatabaseVariable); kind {
+	case "", "sqlite":
+		return "sqlite://" + filepath.ToSlash(file)
+	case "postgres":
+		_, uri := SharedDatabase(tb)
+		return uri
+	default:
+		tb.Fatalf("%s=%s: there is only sqlite and postgres", DatabaseVariable, kind)
+		return ""
+	}
 }
 
 // lifetime is the testing.TB of what outlives the test that started it: what is to be done at the end waits for that.

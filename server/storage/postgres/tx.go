@@ -3,8 +3,11 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/parsescale/parsescale/server/change"
+	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
 )
@@ -31,6 +34,45 @@ var sqlOrder = []byte(selectOrder)
 func (t *tx) Lock(_ context.Context, class *schema.Class, objectID string) (storage.Object, error) {
 	p := t.catalog.plan(class)
 	return t.object(class, p, p.lock, objectID)
+}
+
+const lockTexts = `SELECT pg_advisory_xact_lock(hashtextextended(k, 0)) FROM unnest($1::text[]) AS k`
+
+var sqlLockTexts = []byte(lockTexts)
+
+// Find implements storage.Snapshot. Whoever asks, in order to take it, whether a name is taken in whatever case, is alone
+// with that name until the transaction ends: no index keeps such names unique.
+func (t *tx) Find(ctx context.Context, f *storage.Find, each func(storage.Row) error) error {
+	if f.CaseInsensitive {
+		names := comparedTexts(f.Where, nil)
+		slices.Sort(names)
+		for i, name := range names {
+			names[i] = f.Class.Name + ":" + storable(strings.ToLower(name))
+		}
+		if err := t.query(ctx, sqlLockTexts, nil, []any{texts(names)}, func([][]byte) error { return nil }); err != nil {
+			return queryError("find objects of "+f.Class.Name, err)
+		}
+	}
+	return t.snapshot.Find(ctx, f, each)
+}
+
+// comparedTexts returns the texts that a where compares fields with.
+func comparedTexts(e query.Expr, list []string) []string {
+	switch e := e.(type) {
+	case query.And:
+		for _, term := range e {
+			list = comparedTexts(term, list)
+		}
+	case query.Or:
+		for _, term := range e {
+			list = comparedTexts(term, list)
+		}
+	case *query.Compare:
+		if text, ok := e.Value.(string); ok && e.Op == query.Eq {
+			list = append(list, text)
+		}
+	}
+	return list
 }
 
 // change runs a statement that changes rows and returns how many.

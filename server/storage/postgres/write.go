@@ -21,7 +21,8 @@ type write struct {
 	id string
 	f  func(storage.Tx) ([]byte, error)
 
-	fresh bool // take a new connection
+	fresh     bool // take a new connection
+	duplicate bool // a unique index was violated before
 	// doubt, if not nil, is called once it is known whether an earlier try, whose commit wasn't answered, has committed.
 	// The id is claimed then before anything else is done.
 	doubt func(committed bool)
@@ -247,6 +248,12 @@ func (a *attempt) undo(err error) outcome {
 		return outcome{result: a.known, repeated: true}
 	}
 	if conflict(broke) || stale(broke) || errors.Is(broke, errStale) {
+		return outcome{err: err, again: true}
+	}
+	if stateOf(broke) == uniqueViolation && !a.duplicate {
+		// Perhaps another transaction has just committed what this one looked for before and didn't find. Seeing it, the
+		// function may do something else than fail.
+		a.duplicate = true
 		return outcome{err: err, again: true}
 	}
 	return outcome{err: err}

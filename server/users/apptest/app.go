@@ -17,7 +17,9 @@ import (
 	"github.com/parsescale/parsescale/server/read"
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/storage/postgres"
 	"github.com/parsescale/parsescale/server/storage/sqlite"
+	"github.com/parsescale/parsescale/server/testservices"
 	"github.com/parsescale/parsescale/server/users"
 	"github.com/parsescale/parsescale/server/users/password"
 	"github.com/parsescale/parsescale/server/write"
@@ -53,9 +55,7 @@ func New(t testing.TB, configure func(*Options)) *App {
 		configure(&o)
 	}
 	changes := &Recorder{}
-	store, err := sqlite.Open(t.Context(), sqlite.Options{
-		URI: "sqlite://" + filepath.ToSlash(filepath.Join(t.TempDir(), "parse.db")), App: "app", Announcer: changes,
-	})
+	store, err := openStore(t, changes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +77,15 @@ func New(t testing.TB, configure func(*Options)) *App {
 		Store: store, Reads: reads, Writes: writes, Changes: changes, t: t, ctx: t.Context(), names: map[string]string{},
 		Users: accounts,
 	}
+}
+
+// openStore opens an empty database of the kind that the tests are run with.
+func openStore(t testing.TB, a storage.Announcer) (storage.Store, error) {
+	uri := testservices.DatabaseURI(t, filepath.Join(t.TempDir(), "parse.db"))
+	if strings.HasPrefix(uri, "sqlite:") {
+		return sqlite.Open(t.Context(), sqlite.Options{URI: uri, App: "app", Announcer: a})
+	}
+	return postgres.Open(t.Context(), postgres.Options{URI: uri, App: "app", Announcer: a})
 }
 
 // Recorder is a storage.Announcer that keeps what was committed.
