@@ -16,6 +16,12 @@ func database(t testing.TB) string {
 	return uri
 }
 
+// server returns the server that the databases are on.
+func server(t testing.TB) *testservices.PostgreSQL {
+	p, _ := testservices.SharedDatabase(t)
+	return p
+}
+
 func open(t testing.TB, uri string, change ...func(*Options)) *Store {
 	t.Helper()
 	o := Options{URI: uri, App: "app"}

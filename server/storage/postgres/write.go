@@ -34,7 +34,7 @@ type outcome struct {
 	repeated bool
 	err      error
 	again    bool // it left nothing, and may be tried once more
-	// old, if not nil, is a catalog that must be replaced before that.
+	// old, if not nil, is a catalog that isn't right any more.
 	old *catalog
 }
 
@@ -55,6 +55,9 @@ func (s *Store) Write(ctx context.Context, id string, f func(storage.Tx) ([]byte
 		}
 		if !o.again || try == maxWrites {
 			s.sweep()
+			if o.old != nil && !o.again {
+				_ = s.reload(context.WithoutCancel(ctx), o.old) // whoever comes next would find out that it is old
+			}
 			return o.result, o.repeated, unavailable(o.err)
 		}
 		if o.old != nil {
@@ -154,6 +157,9 @@ func (w *write) try(ctx context.Context) outcome {
 		o = a.commit(result)
 	}
 	finished = true
+	if o.err == nil && a.tx.catalog != cat {
+		o.old = cat
+	}
 	if broke := a.tx.failed; o.again && (errors.Is(broke, errStale) || stale(broke)) {
 		if stale(broke) && c.broken == nil {
 			c.forget()
