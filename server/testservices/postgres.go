@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -16,9 +17,12 @@ type PostgreSQL struct {
 	// URI is the address of its first database, as parse-server takes it.
 	URI string
 
-	bin    string // the folder of its programs
-	socket string // the folder of its unix socket
-	port   int
+	bin     string // the folder of its programs
+	socket  string // the folder of its unix socket
+	data    string // the folder of its data
+	port    int
+	who     account
+	process *Process
 }
 
 // settings trade durability for speed: the data is thrown away with the test.
@@ -49,24 +53,10 @@ func StartPostgreSQL(tb testing.TB) *PostgreSQL {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		tb.Fatalf("cannot make a PostgreSQL cluster: %v\n%s", err, out)
 	}
-	p := &PostgreSQL{bin: bin, socket: dir}
+	p := &PostgreSQL{bin: bin, socket: dir, data: data, who: who}
 	retryStart(tb, func(port int) error {
-		args := []string{"-D", data, "-k", dir, "-p", strconv.Itoa(port)}
-		for _, s := range settings {
-			args = append(args, "-c", s)
-		}
-		cmd := exec.Command(filepath.Join(bin, "postgres"), args...)
-		cmd.Dir = dir
-		who.run(cmd)
-		process, err := StartProcess(tb, "PostgreSQL", cmd, os.Interrupt) // a fast shutdown: it waits for no client
-		if err != nil {
-			return err
-		}
 		p.port = port
-		return process.Await(func() error {
-			// The socket is in our own folder: whoever answers there is the server just started.
-			return exec.Command(filepath.Join(bin, "pg_isready"), "-q", "-U", "postgres", "-h", dir, "-p", strconv.Itoa(port)).Run()
-		})
+		return p.start(tb)
 	})
 	// Every database is a copy of this one.
 	if err := p.SQL("template1", "CREATE EXTENSION postgis"); err != nil {
@@ -74,6 +64,74 @@ func StartPostgreSQL(tb testing.TB) *PostgreSQL {
 	}
 	p.URI = p.Database(tb, "parse")
 	return p
+}
+
+// start starts the server on its port.
+func (p *PostgreSQL) start(tb testing.TB) error {
+	args := []string{"-D", p.data, "-k", p.socket, "-p", strconv.Itoa(p.port)}
+	for _, s := range settings {
+		args = append(args, "-c", s)
+	}
+	cmd := exec.Command(filepath.Join(p.bin, "postgres"), args...)
+	cmd.Dir = p.socket
+	p.who.run(cmd)
+	process, err := StartProcess(tb, "PostgreSQL", cmd, os.Interrupt) // a fast shutdown: it waits for no client
+	if err != nil {
+		return err
+	}
+	p.process = process
+	return process.Await(func() error {
+		// The socket is in our own folder: whoever answers there is the server just started.
+		return exec.Command(filepath.Join(p.bin, "pg_isready"), "-q", "-U", "postgres", "-h", p.socket, "-p", strconv.Itoa(p.port)).Run()
+	})
+}
+
+// Stop ends the server, without waiting for its clients.
+func (p *PostgreSQL) Stop() { p.process.Stop(os.Interrupt) }
+
+// Kill ends the server as a crash would.
+func (p *PostgreSQL) Kill() { p.process.Stop(syscall.SIGQUIT) } // an immediate shutdown: its children go too
+
+// Start starts a server again that was stopped, on the same port.
+func (p *PostgreSQL) Start(tb testing.TB) {
+	tb.Helper()
+	if err := p.start(tb); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// Address is the host and port of the server.
+func (p *PostgreSQL) Address() string { return fmt.Sprintf("127.0.0.1:%d", p.port) }
+
+// StartStandby starts a second server that follows this one, by streaming replication, and can be read from. It ends with
+// the test.
+func (p *PostgreSQL) StartStandby(tb testing.TB) *PostgreSQL {
+	tb.Helper()
+	dir, err := folder(tb, "standby", p.who)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &PostgreSQL{bin: p.bin, socket: dir, data: filepath.Join(dir, "data"), who: p.who}
+	backup := exec.Command(filepath.Join(p.bin, "pg_basebackup"), "--pgdata", s.data, "--host", p.socket, "--port", strconv.Itoa(p.port), "--username=postgres",
+		"--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync")
+	backup.Dir = dir
+	p.who.run(backup)
+	if out, err := backup.CombinedOutput(); err != nil {
+		tb.Fatalf("cannot copy a PostgreSQL cluster: %v\n%s", err, out)
+	}
+	retryStart(tb, func(port int) error {
+		s.port = port
+		return s.start(tb)
+	})
+	return s
+}
+
+// Promote has a standby take writes.
+func (p *PostgreSQL) Promote(tb testing.TB) {
+	tb.Helper()
+	if err := p.SQL("postgres", "SELECT pg_promote()"); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // Database makes a database and returns its address, as parse-server takes it.

@@ -1,0 +1,290 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/parsescale/parsescale/server/change"
+	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/storage/storetest"
+	"github.com/parsescale/parsescale/server/testservices"
+)
+
+// wire is a connection to the server that can be cut at a COMMIT: after it has arrived, before its answer has.
+type wire struct {
+	listener net.Listener
+	server   string
+	cut      atomic.Bool // at the next COMMIT
+	before   bool        // cut before the COMMIT arrives
+	down     atomic.Bool // nobody gets through
+}
+
+// through returns an address that leads through a wire to the same database.
+func through(t *testing.T, uri string) (*wire, string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	address := uri[strings.LastIndexByte(uri, '@')+1 : strings.LastIndexByte(uri, '/')]
+	w := &wire{listener: l, server: address}
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go w.serve(client)
+		}
+	}()
+	return w, strings.Replace(uri, address, l.Addr().String(), 1)
+}
+
+func (w *wire) serve(client net.Conn) {
+	defer client.Close()
+	if w.down.Load() {
+		return
+	}
+	server, err := net.Dial("tcp", w.server)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	dead := make(chan struct{})
+	go func() {
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := server.Read(buf)
+			if err != nil {
+				client.Close()
+				return
+			}
+			select {
+			case <-dead:
+				_, _ = io.Copy(io.Discard, server)
+				return
+			default:
+			}
+			if _, err := client.Write(buf[:n]); err != nil {
+				return
+			}
+		}
+	}()
+	buf := make([]byte, 64<<10)
+	commit := "\x00never"
+	for {
+		n, err := client.Read(buf)
+		if err != nil {
+			return
+		}
+		// The name under which COMMIT was prepared stands in the message that runs it.
+		if i := bytes.Index(buf[:n], []byte("\x00COMMIT\x00")); i >= 0 {
+			start := bytes.LastIndexByte(buf[:i], 'P') + 5
+			commit = "\x00" + string(buf[start:i]) + "\x00"
+		}
+		if bytes.Contains(buf[:n], []byte(commit)) && w.cut.CompareAndSwap(true, false) {
+			close(dead)
+			if w.before {
+				return
+			}
+			_, _ = server.Write(buf[:n])
+			time.Sleep(300 * time.Millisecond) // it commits
+			return
+		}
+		if _, err := server.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// TestCommitWithoutAnswer: with an id a write happens once and is answered, whether its commit arrived or not; without one
+// the outcome is said to be unknown.
+func TestCommitWithoutAnswer(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		before bool
+		id     string
+		err    error
+		kept   string
+		ends   string // what the announcer is told of the write
+	}{
+		{"committed, with an id", false, "w1", nil, "first x", "[true]"},
+		{"not committed, with an id", true, "w1", nil, "first x", "[false true]"},
+		{"committed, without an id", false, "", storage.ErrUnknownOutcome, "first x", "[true]"},
+		{"not committed, without an id", true, "", storage.ErrUnknownOutcome, "first", "[true]"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := &announced{}
+			w, uri := through(t, database(t))
+			w.before = tt.before
+			s := open(t, uri, func(o *Options) { o.Announcer = a })
+			c := storetest.PutClass(t, s, "A")
+			storetest.Insert(t, s, c, `{"objectId":"first"}`)
+			w.cut.Store(true)
+			result, _, err := s.Write(ctx, tt.id, func(tx storage.Tx) ([]byte, error) {
+				tx.Emit(change.Change{Class: "A", ObjectID: "x", Kind: change.Create})
+				return []byte("done"), tx.Insert(ctx, c, storage.Object{"objectId": "x"})
+			})
+			if !errors.Is(err, tt.err) || tt.err == nil && string(result) != "done" {
+				t.Errorf("answered %q, %v", result, err)
+			}
+			if w.cut.Load() {
+				t.Error("the connection wasn't cut")
+			}
+			if got := storetest.All(t, s, "A"); got != tt.kept {
+				t.Errorf("kept %q", got)
+			}
+			if got := fmt.Sprint(a.finished); got != tt.ends {
+				t.Errorf("the announcer was told %s, want %s", got, tt.ends)
+			}
+			if tt.id != "" {
+				again, repeated, err := s.Write(ctx, tt.id, func(tx storage.Tx) ([]byte, error) {
+					return nil, tx.Insert(ctx, c, storage.Object{"objectId": "y"})
+				})
+				if string(again) != "done" || !repeated || err != nil {
+					t.Errorf("repeated: %q, %v, %v", again, repeated, err)
+				}
+			}
+		})
+	}
+}
+
+// TestLostConnections: connections that the server has ended are replaced, without anybody's noticing.
+func TestLostConnections(t *testing.T) {
+	p, uri := testservices.SharedDatabase(t)
+	s := open(t, uri)
+	c := storetest.PutClass(t, s, "A", "n Number")
+	for i := range 5 {
+		name := s.primary.location.config.Database
+		if _, err := p.Query("postgres", `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '`+name+`'`); err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 0 {
+			storetest.Insert(t, s, c, fmt.Sprintf(`{"objectId":"o%d"}`, i))
+		}
+		storetest.All(t, s, "A")
+	}
+	if got := storetest.All(t, s, "A"); got != "o0 o2 o4" {
+		t.Errorf("kept %q", got)
+	}
+}
+
+// TestDatabaseDown: while the database is away everything fails soon and clearly; when it is back all goes on.
+func TestDatabaseDown(t *testing.T) {
+	p := testservices.StartPostgreSQL(t)
+	s := open(t, p.URI, func(o *Options) { o.Timeout = 2 * time.Second })
+	c := storetest.PutClass(t, s, "A", "n Number")
+	storetest.Insert(t, s, c, `{"objectId":"1"}`)
+	insert := func(id string) error {
+		return storetest.Try(s, func(tx storage.Tx) error { return tx.Insert(ctx, c, storage.Object{"objectId": id}) })
+	}
+	for _, stop := range []func(){p.Stop, p.Kill} {
+		stop()
+		start := time.Now()
+		err := s.Read(ctx, func(sn storage.Snapshot) error { _, err := sn.Get(ctx, c, "1"); return err })
+		if !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("Read: %v", err)
+		}
+		if err := insert("2"); !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("Write: %v", err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		p.Start(t)
+		if o := storetest.Get(t, s, "A", "1"); o == nil {
+			t.Error("the object is gone")
+		}
+	}
+	if err := insert("3"); err != nil {
+		t.Error(err)
+	}
+	if got := storetest.All(t, s, "A"); got != "1 3" {
+		t.Errorf("kept %q", got)
+	}
+}
+
+// TestFailOver: with both hosts in the address, the store goes on with the standby once that takes writes.
+func TestFailOver(t *testing.T) {
+	p := testservices.StartPostgreSQL(t)
+	standby := p.StartStandby(t)
+	uri := "postgres://postgres@" + p.Address() + "," + standby.Address() + "/parse?target_session_attrs=read-write"
+	s := open(t, uri, func(o *Options) { o.Timeout = 2 * time.Second })
+	c := storetest.PutClass(t, s, "A", "n Number")
+	storetest.Insert(t, s, c, `{"objectId":"1"}`)
+	if err := await(func() error {
+		got, err := standby.Query("parse", `SELECT count(*) FROM "A"`)
+		if err == nil && got != "1" {
+			err = errors.New("it lags")
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	p.Kill()
+	if err := storetest.Try(s, func(tx storage.Tx) error { return tx.Insert(ctx, c, storage.Object{"objectId": "2"}) }); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("without a primary: %v", err)
+	}
+	standby.Promote(t)
+	if err := storetest.Try(s, func(tx storage.Tx) error { return tx.Insert(ctx, c, storage.Object{"objectId": "3"}) }); err != nil {
+		t.Error(err)
+	}
+	storetest.PutClass(t, s, "B", "s String")
+	if got := storetest.All(t, s, "A"); got != "1 3" {
+		t.Errorf("kept %q", got)
+	}
+}
+
+func await(ready func() error) error {
+	var err error
+	for range 200 {
+		if err = ready(); err == nil {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return err
+}
+
+// TestCanceledFind: a find whose client is gone ends, on the server too, and the store goes on.
+func TestCanceledFind(t *testing.T) {
+	p, uri := testservices.SharedDatabase(t)
+	s := open(t, uri)
+	c := storetest.PutClass(t, s, "A", "n Number")
+	storetest.Insert(t, s, c, `{"objectId":"1"}`)
+	name := s.primary.location.config.Database
+	if err := p.SQL(name, `ALTER TABLE "A" RENAME TO "A2"; CREATE VIEW "A" AS SELECT "A2".* FROM "A2", pg_sleep(30)`); err != nil {
+		t.Fatal(err)
+	}
+	limited, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	err := s.Read(limited, func(sn storage.Snapshot) error {
+		sch, err := sn.Schema(limited)
+		if err != nil {
+			return err
+		}
+		return sn.Find(limited, &storage.Find{Schema: sch, Class: sch.Class("A"), Limit: -1}, func(storage.Row) error { return nil })
+	})
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 5*time.Second {
+		t.Errorf("%v after %v", err, time.Since(start))
+	}
+	if err := await(func() error {
+		got, err := p.Query(name, `SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND datname = current_database() AND query LIKE '%FROM "A"%' AND pid <> pg_backend_pid()`)
+		if err == nil && got != "0" {
+			err = errors.New("it still runs")
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+}
