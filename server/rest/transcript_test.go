@@ -13,6 +13,7 @@ import (
 
 	"github.com/parsescale/parsescale/server"
 	"github.com/parsescale/parsescale/server/config"
+	"github.com/parsescale/parsescale/server/mail"
 )
 
 // recorded is one request that was sent to parse-server 9.10 on PostgreSQL, and its answer. In want, <idN> and the like
@@ -57,10 +58,12 @@ func TestTranscript(t *testing.T) {
 	if err := json.Unmarshal(data, &rows); err != nil {
 		t.Fatal(err)
 	}
-	w := start(t, server.Environment{}, func(o *config.Options) {
+	box := inbox{make(chan mail.Message, 100)}
+	w := start(t, server.Environment{MailAdapter: box}, func(o *config.Options) {
 		o.ReadOnlyMasterKey, o.MaintenanceKey = "RO", "MAINT"
+		o.AppName, o.PublicServerURL, o.MailAdapterInCode = "probe", o.ServerURL, true
 	})
-	p := &replay{world: w, names: map[string]string{}, tokens: map[string]string{"bad": "r:00000000000000000000000000000000"}}
+	p := &replay{world: w, box: box, names: map[string]string{}, tokens: map[string]string{"bad": "r:00000000000000000000000000000000"}}
 	skipped := map[string]int{}
 	played := 0
 	for _, r := range rows {
@@ -89,6 +92,7 @@ func TestTranscript(t *testing.T) {
 type replay struct {
 	*world
 	names, tokens map[string]string
+	box           inbox
 }
 
 func (p *replay) play(t *testing.T, r recorded) {
@@ -110,6 +114,10 @@ func (p *replay) play(t *testing.T, r recorded) {
 	}
 	for k, v := range r.Header {
 		headers[k] = v
+	}
+	if strings.HasPrefix(r.Path, "/apps/") {
+		p.playPage(t, r, headers)
+		return
 	}
 	path := p.substitute(r.Path)
 	if r.Where != "" {
