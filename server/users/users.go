@@ -88,8 +88,12 @@ func (u *Users) logIn(ctx context.Context, tx storage.Tx, a *auth.Auth, user sto
 	if a.ReadOnly {
 		return nil, parseerror.Denied(parseerror.OperationForbidden, "Cannot perform a write operation when using readOnlyMasterKey")
 	}
-	user, err := u.unchanged(ctx, tx, user)
+	userID, _ := user["objectId"].(string)
+	row, err := lock(ctx, tx, userID)
 	if err != nil {
+		return nil, err
+	}
+	if user, err = unchanged(row, user); err != nil {
 		return nil, err
 	}
 	if res, err := u.writes.SettleLogIn(ctx, tx, a, claim); res != nil || err != nil {
@@ -98,7 +102,6 @@ func (u *Users) logIn(ctx context.Context, tx storage.Tx, a *auth.Auth, user sto
 	if err := u.checkAge(ctx, tx, user); err != nil {
 		return nil, err
 	}
-	userID, _ := user["objectId"].(string)
 	token, err := u.writes.OpenSession(ctx, tx, write.Session{
 		UserID: userID, InstallationID: a.InstallationID, Action: "login", Provider: "password",
 	})
@@ -149,11 +152,14 @@ func (u *Users) VerifyPassword(ctx context.Context, c auth.Caller, l LogIn) (*wr
 	}
 	var res *write.Result
 	err = u.store.Read(ctx, func(s storage.Snapshot) error {
-		user, err := u.unchanged(ctx, s, user)
+		userID, _ := user["objectId"].(string)
+		row, err := get(ctx, s, userID)
+		if err == nil {
+			_, err = unchanged(row, user)
+		}
 		if err != nil {
 			return err
 		}
-		userID, _ := user["objectId"].(string)
 		res, err = u.self(ctx, s, &auth.Auth{Caller: c}, userID, nil)
 		return err
 	})
@@ -186,13 +192,9 @@ func (u *Users) LogOut(ctx context.Context, c auth.Caller, id string) (*write.Re
 	})
 }
 
-// unchanged returns the row of a user whose password was proved before the transaction, if it is still the same.
-func (u *Users) unchanged(ctx context.Context, s storage.Snapshot, before storage.Object) (storage.Object, error) {
-	id, _ := before["objectId"].(string)
-	now, err := get(ctx, s, id)
-	if err != nil {
-		return nil, err
-	}
+// unchanged takes the row of a user now, and returns it if the password is the one that was proved before the transaction.
+// Where a session follows, the row is to be locked: a change of the password that ends all sessions must end that one too.
+func unchanged(now, before storage.Object) (storage.Object, error) {
 	if now == nil || now["_hashed_password"] != before["_hashed_password"] {
 		return nil, wrongPassword()
 	}
