@@ -226,9 +226,6 @@ func (r *paramReader) names(name string) []string {
 	names := []string{}
 	seen := map[string]bool{}
 	for part := range strings.SplitSeq(jsString(v), ",") {
-		if name == "include" {
-			part = strings.TrimSpace(part)
-		}
 		if part != "" && !seen[part] {
 			seen[part] = true
 			names = append(names, part)

@@ -104,6 +104,12 @@ var dateForms = [...]string{
 	"2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02", "2006-01-02T15:04:05Z0700",
 }
 
+// ParseDate reads a text as a date: ISO 8601, with or without a time and a zone.
+func ParseDate(s string) (Date, bool) {
+	t, ok := parseTime(s)
+	return Date{t}, ok
+}
+
 // parseTime reads a date, to the millisecond: what is beyond is cut off.
 func parseTime(s string) (time.Time, bool) {
 	if len(s) < len("2006-01-02") || len(s) > 64 || strings.IndexByte(s, ',') >= 0 {

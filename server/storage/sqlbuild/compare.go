@@ -3,8 +3,8 @@ package sqlbuild
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
@@ -104,19 +104,36 @@ func (b *Builder) cut(text string, op query.Op) (arg any, same query.Op, ok bool
 	return arg, same, ok && found
 }
 
+// numberOf reads a text as PostgreSQL reads a number, as far as it is finite.
+func numberOf(text string) (float64, bool) {
+	text = strings.Trim(text, " \t\r\n\v\f")
+	if strings.Trim(text, "0123456789.eE+-") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	return n, err == nil
+}
+
 // encode makes the argument that a column is compared with. As on PostgreSQL a text compares with what a pointer or file
-// column stores, and with a date when it is one.
+// column stores, and with a
+// date or number when it is one.
 func (b *Builder) encode(t target, v any) (any, bool) {
 	text, isText := v.(string)
 	switch {
 	case isText && t.text():
 		return b.dialect.Encode(schema.Field{Type: schema.String}, text)
 	case isText && t.field.Type == schema.Date:
-		date, err := time.Parse(time.RFC3339, text)
-		if err != nil {
+		date, isDate := query.ParseDate(text)
+		if !isDate {
 			return nil, false
 		}
-		v = query.Date{Time: date}
+		v = date
+	case isText && t.field.Type == schema.Number:
+		n, isNumber := numberOf(text)
+		if !isNumber {
+			return nil, false
+		}
+		v = n
 	}
 	return b.dialect.Encode(t.field, v)
 }
@@ -176,6 +193,13 @@ func (b *Builder) pathCompare(t target, e *query.Compare) {
 			arg, _ = b.dialect.Encode(schema.Field{Type: schema.Boolean}, v)
 		}
 	}
+	if composite(e.Value) && e.Op == query.Eq {
+		f, _ := schema.Infer(e.Value)
+		var ok bool
+		if arg, ok = b.dialect.Encode(f, e.Value); ok {
+			operand, argType = b.dialect.PathJSON, f.Type
+		}
+	}
 	if operand == nil || !t.json() {
 		b.mismatch(e.Op)
 		return
@@ -193,6 +217,15 @@ func (b *Builder) pathCompare(t target, e *query.Compare) {
 	}
 }
 
+// composite tells objects and arrays.
+func composite(v any) bool {
+	switch v.(type) {
+	case map[string]any, []any:
+		return true
+	}
+	return false
+}
+
 func (b *Builder) in(e *query.In) {
 	t, ok := b.resolve(e.Path)
 	switch {
@@ -201,6 +234,8 @@ func (b *Builder) in(e *query.In) {
 		b.relationIn(e)
 	case len(e.Values) == 0 && e.Not:
 		b.Raw("TRUE")
+	case len(e.Values) == 0 && t.path != nil:
+		b.Raw("FALSE")
 	case len(e.Values) == 0:
 		b.isNull(t, true)
 	case t.path != nil:

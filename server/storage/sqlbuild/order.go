@@ -20,7 +20,8 @@ func (b *Builder) order(terms []query.Sort, scored bool) {
 			case isScore && scored:
 				b.Raw(sep + "score DESC")
 				sep = ","
-			case isScore:
+			case isScore, b.scope.class.Fields[root].Type == schema.Relation:
+				// There is no such column, and PostgreSQL parse-server finds nothing.
 				b.scope.unknown = true
 			}
 			continue

@@ -2,6 +2,7 @@ package sqlbuild
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
@@ -10,12 +11,12 @@ import (
 // sub builds the SELECT of one column of a sub-query as a common table expression with the column v, without NULLs, and
 // returns its name. The readers' filter holds in it too. A sub-query that can have no result becomes an empty table; what
 // no class can be asked is refused in it too.
-func (b *Builder) sub(s *query.SubQuery, key string) (name string, f schema.Field) {
+func (b *Builder) sub(s *query.SubQuery, key query.Path, want schema.Type) (name string, f schema.Field) {
 	class := b.schema.Class(b.className(s))
 	if class == nil {
 		class = &schema.Class{Name: s.Class}
 	}
-	f, ok := class.Column(key)
+	f, value, ok := b.yield(class, key, want)
 	outer, sql := b.scope, b.SQL
 	with, withs, args := len(b.with), b.withs, len(b.Args)
 	b.aliases++
@@ -23,7 +24,7 @@ func (b *Builder) sub(s *query.SubQuery, key string) (name string, f schema.Fiel
 	b.SQL = nil
 	if ok {
 		b.Raw("SELECT v FROM (SELECT ")
-		b.appendColumn(key)
+		value()
 		b.Raw(" AS v")
 		b.from(s.Where)
 		if s.Limit > 0 || s.Skip > 0 {
@@ -40,20 +41,38 @@ func (b *Builder) sub(s *query.SubQuery, key string) (name string, f schema.Fiel
 	}
 	text := b.SQL
 	if b.scope.unknown {
-		text = b.noValues(key, ok)
 		b.with, b.withs, b.Args = b.with[:with], withs, b.Args[:args]
+		text = b.noValues(value, ok)
 	}
 	b.scope, b.SQL = outer, sql
 	return b.define(text), f
 }
 
+// yield finds what a key of a class stands for: a column, or what is inside a JSON column, if it has the wanted type. It
+// returns the type of the values and what appends one to the SELECT.
+func (b *Builder) yield(class *schema.Class, key query.Path, want schema.Type) (f schema.Field, value func(), ok bool) {
+	root := key.Root()
+	f, ok = class.Column(root)
+	if len(root) == len(key) {
+		return f, func() { b.appendColumn(root) }, ok
+	}
+	path := strings.Split(string(key[len(root)+1:]), ".")
+	inside := map[schema.Type]func(*Builder, string, []string){
+		schema.String: b.dialect.PathText, schema.Number: b.dialect.PathNumber, schema.Boolean: b.dialect.PathBool,
+	}[want]
+	if !(target{field: f}).json() || !validPath(path) || inside == nil {
+		return f, nil, false
+	}
+	return schema.Field{Type: want}, func() { inside(b, b.Column(root), path) }, true
+}
+
 // noValues is the SELECT of no values, with the type of the column if there is one.
-func (b *Builder) noValues(key string, typed bool) []byte {
+func (b *Builder) noValues(value func(), typed bool) []byte {
 	if !typed {
 		return []byte("SELECT NULL AS v WHERE FALSE")
 	}
 	b.SQL = append(make([]byte, 0, 64), "SELECT "...)
-	b.appendColumn(key)
+	value()
 	b.Raw(" AS v FROM ")
 	b.SQL = b.dialect.AppendTable(b.SQL, b.scope.class.Name)
 	b.Raw(" AS t")
@@ -87,7 +106,7 @@ func (b *Builder) define(text []byte) string {
 }
 
 func (b *Builder) inQuery(e *query.InQuery) {
-	name, _ := b.sub(e.Sub, "objectId")
+	name, _ := b.sub(e.Sub, "objectId", schema.String)
 	t, ok := b.resolve(e.Path)
 	if !ok {
 		return
@@ -105,11 +124,11 @@ func (b *Builder) selectQuery(e *query.Select) {
 	if !ok {
 		return
 	}
-	if e.Key.Root() != string(e.Key) || t.field.Type == schema.Relation {
+	if t.field.Type == schema.Relation {
 		b.unsupported(map[string]any{"$select": map[string]any{"key": string(e.Key)}})
 		return
 	}
-	name, f := b.sub(e.Sub, string(e.Key))
+	name, f := b.sub(e.Sub, e.Key, t.field.Type)
 	b.among(t, f, name, e.Not)
 }
 

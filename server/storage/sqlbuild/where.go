@@ -139,6 +139,13 @@ func (t target) text() bool {
 
 func (b *Builder) isNull(t target, null bool) {
 	switch {
+	case t.path != nil && !t.json():
+		// Nothing is inside a text or a number.
+		if null {
+			b.Raw("TRUE")
+		} else {
+			b.Raw("FALSE")
+		}
 	case t.path != nil && null:
 		b.Raw("NOT ")
 		fallthrough
@@ -201,10 +208,13 @@ func (b *Builder) all(e *query.All) {
 		b.Raw("FALSE")
 	case t.path == nil && t.field.Type == schema.Array:
 		b.dialect.ArrayAll(b, t.col, e.Values)
-	case t.text() && len(e.Values) == 1:
+	case len(e.Values)+len(e.Prefixes) == 1:
 		// All that PostgreSQL parse-server makes of $all on another field than an array: one pointer.
-		p, isPointer := e.Values[0].(query.Pointer)
-		if !isPointer {
+		var p query.Pointer
+		if len(e.Values) == 1 {
+			p, _ = e.Values[0].(query.Pointer)
+		}
+		if p.ObjectID == "" || !t.text() {
 			b.Raw("FALSE")
 			return
 		}
