@@ -25,6 +25,8 @@ type Limits struct {
 	Vertices int
 	// Fields is the number of names in each of keys, excludeKeys, include and order. Default 1024.
 	Fields int
+	// NoRegex refuses $regex. Default: false.
+	NoRegex bool
 	// Privileged: the master key asks, so that internal fields (_rperm, _tombstone …) may be queried.
 	Privileged bool
 	// Now is the clock for $relativeTime. Default time.Now.

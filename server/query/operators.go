@@ -233,9 +233,16 @@ func cutPrefixPattern(pattern string) (string, bool) {
 }
 
 func (p *whereParser) regex(path Path, v any, all map[string]any) (Expr, error) {
+	if p.limits.NoRegex {
+		return nil, fail(codeInvalidQuery, "$regex operator is not allowed")
+	}
 	pattern, ok := v.(string)
 	if !ok {
 		return nil, fail(codeInvalidQuery, "$regex value must be a string")
+	}
+	if pattern == "" {
+		// To PostgreSQL parse-server this is no condition.
+		return &Unsupported{Path: path, Operator: "$regex", Value: ""}, nil
 	}
 	options := ""
 	if v, has := all["$options"]; has {

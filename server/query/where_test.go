@@ -87,6 +87,7 @@ func TestParseWhere(t *testing.T) {
 		{`{"s":{"$text":{"$search":{"$term":"a & b","$language":"simple","$caseSensitive":false,"$diacriticSensitive":true}}}}`,
 			&Text{Path: "s", Term: "a & b", Language: "simple"}},
 		{`{"s":{"$text":{"$search":{"$term":"a"}}}}`, &Text{Path: "s", Term: "a", Language: "english"}},
+		{`{"s":{"$regex":""}}`, &Unsupported{Path: "s", Operator: "$regex", Value: ""}},
 		{`{"s":{"$foo":1}}`, &Unsupported{Path: "s", Operator: "$foo", Value: 1.0}},
 		{`{"s":{"$all":{}}}`, &Unsupported{Path: "s", Operator: "$all", Value: map[string]any{}}},
 		{`{"s":{"$options":"i"}}`, &Unsupported{Path: "s", Operator: "$options", Value: "i"}},
@@ -206,6 +207,14 @@ func TestParseWherePrivileged(t *testing.T) {
 	}
 	if _, err := ParseWhere([]byte(`{"_hashed_password":"x"}`), l); err == nil {
 		t.Error("_hashed_password can be queried")
+	}
+}
+
+func TestParseWhereWithoutRegex(t *testing.T) {
+	for _, where := range []string{`{"s":{"$regex":"a"}}`, `{"s":{"$regex":5}}`, `{"$or":[{"p":{"$inQuery":{"className":"A","where":{"s":{"$regex":"a"}}}}}]}`} {
+		if _, err := ParseWhere([]byte(where), Limits{NoRegex: true}); err == nil || err.Error() != "$regex operator is not allowed" {
+			t.Errorf("%s: %v", where, err)
+		}
 	}
 }
 

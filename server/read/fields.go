@@ -112,8 +112,12 @@ func (r *reading) includes(f *fields, paths map[string]bool, q *query.Query) err
 	if limit := r.o.IncludeDepth; limit >= 0 && deepest > limit {
 		return parseerror.New(parseerror.InvalidQuery, "Include depth of %d exceeds maximum allowed depth of %d", deepest, limit)
 	}
-	if limit := r.o.IncludeCount; limit >= 0 && len(paths) > limit {
-		return parseerror.New(parseerror.InvalidQuery, "Number of include fields (%d) exceeds maximum allowed (%d)", len(paths), limit)
+	count := len(paths)
+	if q.IncludeAll {
+		count += 2 // to parse-server _rperm and _wperm are arrays like others
+	}
+	if limit := r.o.IncludeCount; limit >= 0 && count > limit {
+		return parseerror.New(parseerror.InvalidQuery, "Number of include fields (%d) exceeds maximum allowed (%d)", count, limit)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package rest
 import (
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/config"
-	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
 )
 
@@ -11,7 +10,7 @@ import (
 // bounds that package query has by default.
 type complexity config.RequestComplexity
 
-// limits are the bounds for the query parser.
+// limits are the bounds for the query parser. The read path applies those on includes and sub-queries.
 func (x complexity) limits(c auth.Caller) query.Limits {
 	l := query.Limits{Privileged: c.Privileged()}
 	if c.Privileged() {
@@ -23,20 +22,6 @@ func (x complexity) limits(c auth.Caller) query.Limits {
 	if x.SubqueryDepth > 0 {
 		l.SubQueries = x.SubqueryDepth
 	}
+	l.NoRegex = !x.AllowRegex
 	return l
-}
-
-// check refuses regular expressions where they aren't allowed. The read path applies the bounds on includes and
-// sub-queries.
-func (x complexity) check(c auth.Caller, q *query.Query) error {
-	if x.AllowRegex || c.Privileged() {
-		return nil
-	}
-	var err error
-	query.Walk(q.Where, func(e query.Expr) {
-		if _, ok := e.(*query.Regex); ok {
-			err = parseerror.New(parseerror.InvalidQuery, "$regex operator is not allowed")
-		}
-	})
-	return err
 }
