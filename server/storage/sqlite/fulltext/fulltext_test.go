@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // shown is a vector as PostgreSQL prints it, its words in alphabetical order.
@@ -130,4 +131,19 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q ranks %q without matching it", term, text)
 		}
 	})
+}
+
+// The time is linear in the length of a text, however much it looks like addresses.
+func TestLongTexts(t *testing.T) {
+	q, err := Parse("english", "a & b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"a_b_", "a.b..", "a-", "a@", "a/_", "<a", "&a", "/", "1.", "a.b.1.", "é-", "a:b", "-1", "a.1_"} {
+		from := time.Now()
+		q.Rank(strings.Repeat(part, 200_000/len(part)))
+		if took := time.Since(from); took > 5*time.Second {
+			t.Errorf("%q: %v", part, took)
+		}
+	}
 }

@@ -34,22 +34,32 @@ var (
 
 // tokens calls each for the tokens of a text that dictionaries read. Hyphenated words come as a whole, then in parts.
 func tokens(text string, each func(token)) {
-	for text != "" {
-		n := next(text, each)
-		text = text[n:]
+	r := reader{text: text}
+	for r.text != "" {
+		n := r.next(each)
+		r.text = r.text[n:]
+		r.plain, r.noEmail = r.plain-n, r.noEmail-n
 	}
 }
 
-// next reads what text begins with and returns its length.
-func next(text string, each func(token)) int {
+// reader reads tokens off a text. Where it has looked in vain for addresses and paths, in so many bytes from here, it
+// doesn't look again: the time is linear in the length of the text.
+type reader struct {
+	text           string
+	plain, noEmail int
+}
+
+// next reads what the text begins with and returns its length.
+func (s *reader) next(each func(token)) int {
+	text := s.text
 	r, size := utf8.DecodeRuneInString(text)
 	switch {
 	case r == '<':
-		return max(len(tag.FindString(text)), size)
+		return max(len(tag.FindString(text[:min(len(text), maxTag)])), size)
 	case r == '&':
-		return max(len(entity.FindString(text)), size)
+		return max(len(entity.FindString(text[:min(len(text), maxTag)])), size)
 	case r == '/':
-		if path := file.FindString(text); path != "" {
+		if path := s.path(); path != "" {
 			each(token{path, kindPlain})
 			return len(path)
 		}
@@ -61,15 +71,46 @@ func next(text string, each func(token)) int {
 		return size
 	case !isWord(r):
 		return size
-	case r >= utf8.RuneSelf:
-		return words(text, each)
+	case r < utf8.RuneSelf && s.plain <= 0:
+		if n := s.address(each); n > 0 {
+			return n
+		}
 	}
+	if isDigit(text[0]) {
+		if n := numeral(text, each); n > 0 {
+			return n
+		}
+	}
+	return words(text, each)
+}
+
+// maxTag is the longest tag or entity in bytes.
+const maxTag = 512
+
+// path reads a path that begins with a slash.
+func (s *reader) path() string {
+	if s.plain > 0 {
+		return ""
+	}
+	path := file.FindString(s.text)
+	if path == "" {
+		s.plain = prefix(s.text, "._-/@")
+	}
+	return path
+}
+
+// address reads what is more than a word: the beginning of a URL, an address, a host or a path. 0: nothing of these.
+func (s *reader) address(each func(token)) int {
+	text := s.text
 	if scheme := protocol.FindString(text); scheme != "" {
 		return len(scheme)
 	}
-	if address := email.FindString(text); address != "" && ends(text[len(address):]) {
-		each(token{address, kindPlain})
-		return len(address)
+	if s.noEmail <= 0 {
+		if address := email.FindString(text); address != "" && ends(text[len(address):]) {
+			each(token{address, kindPlain})
+			return len(address)
+		}
+		s.noEmail = prefix(text, "._-")
 	}
 	if name := host.FindString(text); name != "" && ends(text[len(name):]) {
 		return site(text, name, each)
@@ -78,12 +119,19 @@ func next(text string, each func(token)) int {
 		each(token{path, kindPlain})
 		return len(path)
 	}
-	if isDigit(text[0]) {
-		if n := numeral(text, each); n > 0 {
-			return n
+	s.plain = prefix(text, "._-/@")
+	return 0
+}
+
+// prefix is how many letters and digits of ASCII, and such signs, a text begins with.
+func prefix(text, signs string) int {
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if letter := c|0x20 >= 'a' && c|0x20 <= 'z'; !letter && !isDigit(c) && strings.IndexByte(signs, c) < 0 {
+			return i
 		}
 	}
-	return words(text, each)
+	return len(text)
 }
 
 // site reads a host and, if it follows, a path: together, then each for itself.
