@@ -20,8 +20,9 @@ import (
 )
 
 // The requests of parse-server's past advisories, by their ids, against this worker. Not here, because what they are about
-// isn't there yet: aggregate and distinct, functions, jobs, triggers and hooks, config writes, GraphQL, LiveQuery, push, auth
-// adapters other than anonymous, MFA, routeAllowList, schema writes. Those of mail, pages and lockout are in TestPageAdvisories.
+// isn't there yet: aggregate and distinct, functions, jobs, triggers and hooks, config writes, GraphQL, LiveQuery, push,
+// routeAllowList, schema writes. Those of mail, pages and lockout are in TestPageAdvisories, those of auth adapters, authData and
+// second factors in TestAuthAdvisories.
 
 // stage is a worker with something to steal: alice's and bob's accounts, an object only alice may read, and classes with
 // permissions.
