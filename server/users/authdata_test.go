@@ -162,12 +162,17 @@ func TestAuthProviders(t *testing.T) {
 func TestAuthDataThatIsNone(t *testing.T) {
 	a, _ := withOwn(t, nil)
 	a.Play(t, []apptest.Step{signUp("ann")})
-	for _, name := range []string{"nosuch", "toString", "hasOwnProperty", "a-b", "a b", "", "x'y", `x\"y`, "_x", "1x", "github", "keycloak", "oauth2"} {
+	for i, name := range []string{"nosuch", "toString", "hasOwnProperty", "a-b", "a b", "", "x'y", `x\"y`, "_x", "1x", "github", "keycloak", "oauth2"} {
 		body := `{"authData":{"` + name + `":{"id":"1"}}}`
 		a.Play(t, []apptest.Step{
 			{Do: "POST /users", Body: body, Status: 400, Want: unsupported},
-			{Do: "POST /login", Body: `{"username":"ann","password":"pw","authData":{"` + name + `":{"id":"1"}}}`, Status: 400, Want: unsupported},
 			{Who: "<tokann>", Do: "PUT /users/<ann>", Body: body, Status: 400, Want: unsupported},
+		})
+		if i%5 > 0 {
+			continue // each log-in costs a comparison of hashes
+		}
+		a.Play(t, []apptest.Step{
+			{Do: "POST /login", Body: `{"username":"ann","password":"pw","authData":{"` + name + `":{"id":"1"}}}`, Status: 400, Want: unsupported},
 		})
 	}
 	badID := `{"code":162,"error":"Invalid authData id for provider 'mine'."}`
@@ -203,6 +208,13 @@ func TestLogInWithProviders(t *testing.T) {
 		{Who: "<tokann>", Do: "PUT /users/<ann>", Body: `{"authData":{"mine":{"id":"m1","token":"ok"},"code":{"code":"code-of-ann"}}}`, Want: `{"updatedAt":"<ts>","authDataResponse":{"mine":{"hello":"m1"}}}`},
 		{Who: "<tokann>", Do: "GET /users/me", Want: `<any>"authData":{"code":{"id":"ann"},"mine":{"id":"m1","kept":true}}<any>`},
 		{Who: "master", Do: "GET /users/<ann>", Want: `<any>"authData":{"code":{"id":"ann"},"mine":{"id":"m1","kept":true}}<any>`},
+		// A part of what is stored takes nothing away, and what isn't stored takes a code.
+		{Who: "<tokann>", Do: "PUT /users/<ann>", Body: `{"authData":{"code":{"access_token":"t"}}}`, Want: `{"updatedAt":"<ts>","authDataResponse":{}}`},
+		{Who: "<tokann>", Do: "PUT /users/<ann>", Body: `{"authData":{"code":{"id":"ann"}}}`, Want: `{"updatedAt":"<ts>"}`},
+		{Who: "<tokann>", Do: "GET /users/me", Want: `<any>"authData":{"code":{"id":"ann"},"mine":{"id":"m1","kept":true}}<any>`},
+		{Who: "<tokann>", Do: "PUT /users/<ann>", Body: `{"authData":{"code":{"id":"bob"}}}`, Status: 400, Want: `{"code":141,"error":"bad code"}`},
+		{Who: "<tokann>", Do: "PUT /users/<ann>", Body: `{"authData":{"code":{"id":"ann","access_token":"x"}}}`, Status: 400, Want: `{"code":141,"error":"bad code"}`},
+		{Who: "readonly", Do: "POST /login", Body: `{"username":"ann","password":"pw"}`, Status: 400, Want: `{"code":119,"error":"Permission denied"}`},
 		// GHSA-mr43-w6c2-mvjq: somebody else's identity can't be had by a log-in either, sent as an id or as a code.
 		{Do: "POST /login", Body: `{"username":"bob","password":"pw","authData":{"mine":{"id":"m1","token":"ok"}}}`, Status: 400, Want: used},
 		{Do: "POST /login", Body: `{"username":"bob","password":"pw","authData":{"mine":{"id":"m1","token":"bad"}}}`, Status: 400, Want: badToken},

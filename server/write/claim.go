@@ -31,6 +31,8 @@ type Claim struct {
 	target string
 	// sent is the authData by provider, as it is after identify: an object, or nil for what is to be unlinked.
 	sent map[string]any
+	// echoes are the providers of which nothing else was sent than was stored.
+	echoes map[string]bool
 
 	// standing is how the database stood to it when it was decided.
 	standing standing
@@ -177,7 +179,9 @@ func (p *Path) ClaimLogIn(ctx context.Context, c auth.Caller, userID string, sen
 	case []any:
 		cl.sent = unknownProviders(len(v))
 	}
-	p.examine(ctx, cl)
+	if !c.ReadOnly { // else it comes to nothing
+		p.examine(ctx, cl)
+	}
 	return cl
 }
 
@@ -210,7 +214,7 @@ func (p *Path) examine(ctx context.Context, cl *Claim) {
 			stored = st.target.authData
 		}
 	}
-	if cl.sent, cl.err = p.identify(ctx, cl.sent, stored); cl.err == nil {
+	if cl.sent, cl.echoes, cl.err = p.identify(ctx, cl.sent, stored); cl.err == nil {
 		p.decide(ctx, cl)
 	}
 }

@@ -14,10 +14,10 @@ import (
 // maxID bounds the ids of users at providers, in bytes: they stand in an index.
 const maxID = 2000
 
-// identify has providers find out the ids that users are looked up by. What says nothing else than is stored says nothing
-// new: the provider isn't asked.
-func (p *Path) identify(ctx context.Context, sent, stored map[string]any) (map[string]any, error) {
-	out := maps.Clone(sent)
+// identify has providers find out the ids that users are looked up by. What says nothing else than is stored is an echo: the
+// provider isn't asked.
+func (p *Path) identify(ctx context.Context, sent, stored map[string]any) (out map[string]any, echoes map[string]bool, err error) {
+	out, echoes = maps.Clone(sent), map[string]bool{}
 	for _, provider := range slices.Sorted(maps.Keys(sent)) {
 		// Whoever isn't known is refused later, by decide, and nobody is looked up by it.
 		if sent[provider] == nil || !p.providers.Has(provider) {
@@ -25,23 +25,22 @@ func (p *Path) identify(ctx context.Context, sent, stored map[string]any) (map[s
 		}
 		data, ok := sent[provider].(map[string]any)
 		if !ok {
-			return nil, badID(provider)
+			return nil, nil, badID(provider)
 		}
-		if !(len(data) > 0 && within(data, stored[provider])) {
-			var err error
-			if data, err = p.providers.Identify(ctx, provider, data); err != nil {
-				return nil, err
-			}
+		if len(data) > 0 && within(data, stored[provider]) {
+			echoes[provider] = true
+		} else if data, err = p.providers.Identify(ctx, provider, data); err != nil {
+			return nil, nil, err
 		}
 		if id, there := data["id"]; there && id != nil {
 			text, ok := id.(string)
 			if !ok || len(text) > maxID || strings.ContainsRune(text, 0) {
-				return nil, badID(provider)
+				return nil, nil, badID(provider)
 			}
 		}
 		out[provider] = data
 	}
-	return out, nil
+	return out, echoes, nil
 }
 
 func badID(provider string) error {
@@ -130,13 +129,14 @@ func (p *Path) decideReturn(ctx context.Context, cl *Claim, user owner) error {
 
 // decideChange decides what a user, or whoever may change one, changes.
 func (p *Path) decideChange(ctx context.Context, cl *Claim, owns bool) error {
-	sent := cl.sent
-	cl.answered = true
-	if owns {
-		sent = news(sent, cl.standing.target.authData)
-		cl.answered = asks(sent)
+	fresh := news(cl.sent, cl.standing.target.authData)
+	for provider := range fresh {
+		if cl.echoes[provider] {
+			return errUsed // it is one no longer, and the provider wasn't asked who that is
+		}
 	}
-	return p.ask(ctx, cl, *cl.standing.target, identity.Update, sent)
+	cl.answered = !owns || asks(fresh)
+	return p.ask(ctx, cl, *cl.standing.target, identity.Update, fresh)
 }
 
 // asks reports whether news are such as parse-server has an answer to.

@@ -24,7 +24,7 @@ func (p *Path) WhoIs(ctx context.Context, c auth.Caller, sent map[string]any) (i
 			}
 		}
 	}
-	found, err := p.identify(ctx, sent, nil)
+	found, _, err := p.identify(ctx, sent, nil)
 	if err != nil {
 		return "", nil, unknown
 	}
