@@ -54,8 +54,12 @@ func New(t testing.TB, configure func(*Options)) *App {
 	if configure != nil {
 		configure(&o)
 	}
+	var unique []string // providers; nil: anonymous
+	if o.Write.Providers != nil {
+		o.Read.AuthData, unique = o.Write.Providers, o.Write.Providers.Names()
+	}
 	changes := &Recorder{}
-	store, err := openStore(t, changes)
+	store, err := openStore(t, changes, unique)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,9 +68,6 @@ func New(t testing.TB, configure func(*Options)) *App {
 			t.Error(err)
 		}
 	})
-	if o.Write.Providers != nil {
-		o.Read.AuthData = o.Write.Providers
-	}
 	pool := password.New(2, 1000)
 	reads := read.New(store, o.Read)
 	writes := write.New(store, reads, pool, o.Write)
@@ -80,12 +81,12 @@ func New(t testing.TB, configure func(*Options)) *App {
 }
 
 // openStore opens an empty database of the kind that the tests are run with.
-func openStore(t testing.TB, a storage.Announcer) (storage.Store, error) {
+func openStore(t testing.TB, a storage.Announcer, providers []string) (storage.Store, error) {
 	uri := testservices.DatabaseURI(t, filepath.Join(t.TempDir(), "parse.db"))
 	if strings.HasPrefix(uri, "sqlite:") {
-		return sqlite.Open(t.Context(), sqlite.Options{URI: uri, App: "app", Announcer: a})
+		return sqlite.Open(t.Context(), sqlite.Options{URI: uri, App: "app", Announcer: a, AuthProviders: providers})
 	}
-	return postgres.Open(t.Context(), postgres.Options{URI: uri, App: "app", Announcer: a})
+	return postgres.Open(t.Context(), postgres.Options{URI: uri, App: "app", Announcer: a, AuthProviders: providers})
 }
 
 // Recorder is a storage.Announcer that keeps what was committed.
