@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage/sqlbuild"
@@ -26,8 +27,21 @@ func bindPath(b *sqlbuild.Builder, path []string) string {
 	return "?" + strconv.Itoa(len(b.Args))
 }
 
+// authID returns the expression that the index of an auth provider's ids is on, if the path leads to such an id. Of an
+// expression with parameters SQLite couldn't tell that it is the same.
+func authID(col string, path []string) (string, bool) {
+	if !strings.HasSuffix(col, `"authData"`) || len(path) != 2 || path[1] != "id" || !schema.ValidFieldName(path[0], "") {
+		return "", false
+	}
+	return `json_extract(` + col + `,'$."` + path[0] + `"."id"')`, true
+}
+
 // PathText implements sqlbuild.Dialect.
 func (dialect) PathText(b *sqlbuild.Builder, col string, path []string) {
+	if expr, ok := authID(col, path); ok {
+		b.Raw(expr)
+		return
+	}
 	p := bindPath(b, path)
 	b.Raw("CASE json_type(" + col + "," + p + ") WHEN 'text' THEN " + col + " ->> " + p + " WHEN 'null' THEN NULL ELSE " + col + " -> " + p + " END")
 }
