@@ -21,6 +21,7 @@ type question struct {
 	fields  fields
 	embed   bool // included objects name their class
 	results int  // how many to expect
+	last    bool // nothing is asked of the snapshot after it
 	score   bool // results have a score
 }
 
@@ -52,6 +53,7 @@ func (r *reading) find(q *query.Query) ([]byte, error) {
 			return nil, err
 		}
 	default:
+		k.last = r.alone && !q.Count
 		if out, err = r.results(out, k, limit, q.Skip, extra); err != nil {
 			return nil, err
 		}
@@ -76,7 +78,7 @@ func (r *reading) get(class, id string, q *query.Query, extra func([]byte) []byt
 	if err != nil {
 		return nil, err
 	}
-	k.op = "get"
+	k.op, k.last = "get", r.alone
 	out, err := r.results(make([]byte, 0, 512), k, 1, 0, extra)
 	if err != nil {
 		return nil, err
@@ -162,6 +164,7 @@ func (r *reading) results(out []byte, k *question, limit, skip int, extra func([
 	if len(k.fields.include) > 0 || r.a.Maintenance {
 		return r.included(out, k, f, extra)
 	}
+	f.Last = k.last
 	show := r.shaper(k, extra)
 	first := true
 	err = r.s.Find(r.ctx, f, func(row storage.Row) error {

@@ -42,6 +42,8 @@ type reading struct {
 	sch *schema.Schema
 	a   *auth.Auth
 	d   *Reads
+	// alone: nothing else is asked of the snapshot.
+	alone bool
 }
 
 // Find answers GET /classes/:className: {"results":[…]}, and "count" if q asks for it.
@@ -98,7 +100,7 @@ func (p *Path) in(ctx context.Context, c auth.Caller, res *Result, f func(*readi
 		if err != nil {
 			return err
 		}
-		return f(&reading{Path: p, ctx: ctx, s: s, sch: sch, a: a, d: &res.Reads})
+		return f(&reading{Path: p, ctx: ctx, s: s, sch: sch, a: a, d: &res.Reads, alone: true})
 	})
 }
 

@@ -74,6 +74,9 @@ type Find struct {
 	// "$score" sorts by it, the best first; without Score such an order, like one by a field "score" that isn't there,
 	// finds nothing, as on PostgreSQL.
 	Score bool
+	// Last says that nothing else will be asked of the snapshot, so that it may end with the answer. A question that is
+	// asked all the same costs: the whole Read begins anew.
+	Last bool
 	// CaseInsensitive compares strings in Where's equalities by LOWER(column) = LOWER(value), the expression that
 	// parse-server's case_insensitive_username and case_insensitive_email indexes hold. For uniqueness checks.
 	CaseInsensitive bool

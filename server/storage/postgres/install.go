@@ -9,8 +9,9 @@ import (
 )
 
 // own are the things of the store itself. Their names can't be those of classes, because parse-server looks tables up by
-// name in all schemas. The trigger counts the changes of _SCHEMA, whoever makes them, at the end of their transaction:
-// whoever sees a change sees its number.
+// name in all schemas. The trigger raises the version when _SCHEMA is changed, whoever does that, at the end of the
+// transaction: whoever sees a change sees its version. By how much it is raised is left to chance: after a fail-over that
+// lost the last changes, others must not get the versions of those.
 var own = []struct{ what, create string }{
 	{"table parsescale._schema_version", `CREATE TABLE IF NOT EXISTS parsescale._schema_version (one boolean PRIMARY KEY DEFAULT true CHECK (one), version bigint NOT NULL);
 INSERT INTO parsescale._schema_version (version) VALUES (1) ON CONFLICT DO NOTHING`},
@@ -18,7 +19,7 @@ INSERT INTO parsescale._schema_version (version) VALUES (1) ON CONFLICT DO NOTHI
 CREATE INDEX IF NOT EXISTS _write_expires ON parsescale._write(expires)`},
 	{"sequence parsescale._change", `CREATE SEQUENCE IF NOT EXISTS parsescale._change`},
 	{"function parsescale._schema_changed", `CREATE OR REPLACE FUNCTION parsescale._schema_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
-AS $$ BEGIN UPDATE parsescale._schema_version SET version = version + 1; RETURN NULL; END $$`},
+AS $$ BEGIN UPDATE parsescale._schema_version SET version = version + 1 + (random() * 1000000)::bigint; RETURN NULL; END $$`},
 	{"trigger parsescale_schema_changed", `CREATE CONSTRAINT TRIGGER parsescale_schema_changed AFTER INSERT OR UPDATE OR DELETE ON "_SCHEMA"
 DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION parsescale._schema_changed()`},
 }

@@ -20,10 +20,10 @@ func (s *Store) Read(ctx context.Context, f func(storage.Snapshot) error) error 
 		return err
 	}
 	defer s.running.Done()
-	fresh := false
+	fresh, patient := false, false
 	for try := 1; ; try++ {
 		cat := s.catalog.Load()
-		err, broke := s.read(ctx, cat, try > optimisticReads, fresh, f)
+		err, broke := s.read(ctx, cat, try > optimisticReads, fresh, patient, f)
 		if ctx.Err() != nil && broke != nil {
 			return ctx.Err()
 		}
@@ -32,6 +32,8 @@ func (s *Store) Read(ctx context.Context, f func(storage.Snapshot) error) error 
 			return err
 		case try == maxReads:
 			return unavailable(broke)
+		case errors.Is(broke, errOver):
+			patient = true
 		case lost(broke):
 			if fresh {
 				return unavailable(broke)
@@ -51,7 +53,7 @@ func (s *Store) Read(ctx context.Context, f func(storage.Snapshot) error) error 
 }
 
 // read calls f once with a snapshot. broke is what went wrong with the snapshot itself, whatever f made of that.
-func (s *Store) read(ctx context.Context, cat *catalog, within, fresh bool, f func(storage.Snapshot) error) (err, broke error) {
+func (s *Store) read(ctx context.Context, cat *catalog, within, fresh, patient bool, f func(storage.Snapshot) error) (err, broke error) {
 	c, err := s.primary.take(ctx, fresh)
 	if err != nil {
 		return err, nil
@@ -63,7 +65,7 @@ func (s *Store) read(ctx context.Context, cat *catalog, within, fresh bool, f fu
 		}
 		s.primary.give(c)
 	}()
-	sn := &snapshot{conn: c, catalog: cat}
+	sn := &snapshot{conn: c, catalog: cat, patient: patient}
 	sn.first = func() { c.send(sqlBeginRead, nil) }
 	sn.begun = c.rest
 	if within {

@@ -21,6 +21,10 @@ type snapshot struct {
 	begun   func() error // reads the answers to that
 	writing bool
 	checked bool // the catalog is the right one
+	open    bool // a transaction was begun
+	ending  bool // the next question is the last one
+	over    bool // the last question was asked
+	patient bool // a question that is said to be the last one isn't believed to be
 	asking  bool // rows are being read
 
 	// failed is the first error of the database; nothing is asked after it.
@@ -28,6 +32,9 @@ type snapshot struct {
 }
 
 var errAsking = errors.New("cannot ask the database while its rows are being read")
+
+// errOver means that more was asked after the last question.
+var errOver = errors.New("the snapshot has ended")
 
 // errStale means that the catalog isn't that of the snapshot.
 var errStale = errors.New("the schema has changed")
@@ -43,12 +50,19 @@ func (s *snapshot) ask(send func()) error {
 	if s.asking {
 		return errAsking
 	}
+	if s.over {
+		return s.fail(errOver)
+	}
 	if s.first != nil {
 		s.first()
+		s.open = !s.ending
 	}
 	send()
 	if !s.checked {
 		s.conn.send(sqlVersion, nil)
+	}
+	if s.over = s.ending; s.over && s.open {
+		s.conn.send(sqlCommit, nil)
 	}
 	if err := s.conn.sync(); err != nil {
 		return s.fail(err)
@@ -69,6 +83,16 @@ func (s *snapshot) finish() error {
 		return s.fail(err)
 	}
 	return s.close()
+}
+
+// last has the next question be the last one. If it is the first one too, no transaction is needed: a statement sees one
+// state of the database anyway. The version that is read after it is the one it saw: the catalog's is not younger than
+// that, and versions only grow.
+func (s *snapshot) last() {
+	if s.first != nil {
+		s.first, s.begun = func() {}, func() error { return nil }
+	}
+	s.ending = true
 }
 
 // check reads the version of the schema.
@@ -98,6 +122,9 @@ func (s *snapshot) fail(err error) error {
 func (s *snapshot) settle() error {
 	if s.failed != nil || s.checked {
 		return s.failed
+	}
+	if !s.writing {
+		s.last()
 	}
 	if err := s.ask(func() {}); err != nil {
 		return err
@@ -165,6 +192,9 @@ func (s *snapshot) Find(ctx context.Context, f *storage.Find, each func(storage.
 	row := rowjson.NewRow(p.Plan, v)
 	if sqlbuild.ByID(f.Where) {
 		ctx = context.Background() // too short to be worth a watch
+	}
+	if f.Last && !s.writing && !s.patient {
+		s.last()
 	}
 	var stopped error
 	err := s.query(ctx, b.SQL, p.formats, b.Args, func(r [][]byte) error {

@@ -205,3 +205,41 @@ func relations(t *testing.T, d Database) {
 		}
 	}
 }
+
+// snapshotStays: a snapshot shows one state of the database, whatever is written meanwhile; also when a question that was
+// said to be the last one isn't.
+func snapshotStays(t *testing.T, d Database) {
+	s := d.open(t)
+	c := PutClass(t, s, "A", "n Number")
+	Insert(t, s, c, `{"objectId":"1","n":1}`)
+	for i, lasts := range [][]bool{{false, false}, {true, false}, {false, true}, {true, true, true}} {
+		before, calls := All(t, s, "A"), 0
+		err := s.Read(ctx, func(sn storage.Snapshot) error {
+			calls++
+			sc, err := sn.Schema(ctx)
+			if err != nil {
+				return err
+			}
+			seen := make([]int, len(lasts))
+			for j, last := range lasts {
+				f := &storage.Find{Schema: sc, Class: sc.Class("A"), Limit: -1, Last: last}
+				if err := sn.Find(ctx, f, func(storage.Row) error { seen[j]++; return nil }); err != nil {
+					return err
+				}
+				Insert(t, s, c, fmt.Sprintf(`{"objectId":"%d-%d-%d"}`, i, calls, j))
+			}
+			for _, n := range seen {
+				if n != seen[0] {
+					t.Errorf("%v: seen %v", lasts, seen)
+				}
+			}
+			return nil
+		})
+		if err != nil || calls > 2 {
+			t.Errorf("%v: %v, called %d times", lasts, err, calls)
+		}
+		if after := All(t, s, "A"); len(after) <= len(before) {
+			t.Errorf("%v: before %q, after %q", lasts, before, after)
+		}
+	}
+}

@@ -42,6 +42,7 @@ func Run(t *testing.T, d Database) {
 		{"Writes", writes},
 		{"UniqueFields", uniqueFields},
 		{"Relations", relations},
+		{"SnapshotStays", snapshotStays},
 		{"Operators", operators},
 		{"Readers", readers},
 		{"OrderLimitCount", orderLimitCount},
