@@ -66,10 +66,11 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 	ring := &logs.Ring{}
 	env.Logger = slog.New(ring.Handler(env.Logger.Handler()))
 	s := &Server{state: "starting"}
-	var err error
-	if s.store, err = openStore(ctx, o, env); err != nil {
+	store, err := openStore(ctx, o, env)
+	if err != nil {
 		return nil, fmt.Errorf("cannot open the database: %w", err)
 	}
+	s.store = storage.Joined(store)
 	if s.files, err = files.Open(filesFolder(o)); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}

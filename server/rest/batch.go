@@ -37,12 +37,16 @@ func (a *API) runBatch(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if string(c.body.get("transaction")) == "true" {
-		return nil, parseerror.New(parseerror.CommandUnavailable, "Transactions are not supported yet.")
+	together, err := transactional(c)
+	if err != nil {
+		return nil, err
 	}
 	// An invalid session fails the whole batch.
 	if _, err := a.resolve(c); err != nil {
 		return nil, err
+	}
+	if together {
+		return a.runTransaction(c, subs)
 	}
 	ctx, cancel := context.WithCancelCause(c.ctx)
 	defer cancel(nil)

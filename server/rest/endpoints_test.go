@@ -280,7 +280,10 @@ func TestBatch(t *testing.T) {
 		{Name: "too many for anybody but the master key", Method: "POST", Path: "/batch", Body: `{"requests":[` + over + `]}`, Headers: master(), Status: 200},
 		{Name: "master only", Method: "POST", Path: "/batch", Body: `{"requests":[{"method":"GET","path":"/parse/schemas"}]}`, Headers: app(), Status: 200, Exact: `[{"error":{"error":"Permission denied"}}]`},
 		{Name: "credentials in a sub-request are fields", Method: "POST", Path: "/batch", Body: `{"requests":[{"method":"POST","path":"/parse/classes/New","body":{"_MasterKey":"MASTER","n":1}}]}`, Headers: app(), Status: 200, Subset: `[{"error":{"code":105}}]`},
-		{Name: "transaction", Method: "POST", Path: "/batch", Body: `{"transaction":true,"requests":[{"method":"POST","path":"/parse/classes/Half","body":{}}]}`, Headers: app(), Status: 400, Subset: `{"code":108}`},
+		{Name: "transaction that fails", Method: "POST", Path: "/batch", Body: `{"transaction":true,"requests":[{"method":"POST","path":"/parse/classes/Half","body":{"a":1}},{"method":"DELETE","path":"/parse/classes/Half/nosuch"}]}`, Headers: app(), Status: 404, Exact: `{"code":101,"error":"Object not found."}`},
+		{Name: "nothing of it stays, not even the class", Method: "GET", Path: "/schemas/Half", Headers: master(), Status: 400, Subset: `{"code":103}`},
+		{Name: "transaction", Method: "POST", Path: "/batch", Body: `{"transaction":true,"requests":[{"method":"POST","path":"/parse/classes/Half","body":{"a":1}},{"method":"GET","path":"/parse/classes/Half"},{"method":"POST","path":"/parse/users","body":{"username":"intx","password":"p"}}]}`, Headers: app(), Status: 200, Has: []string{`"a":1`, `"sessionToken":"r:`}},
+		{Name: "transaction that is none", Method: "POST", Path: "/batch", Body: `{"transaction":1,"requests":[]}`, Headers: app(), Status: 400, Subset: `{"code":107}`},
 		{Name: "by the form of the SDK", Method: "POST", Path: "/batch", Body: `{"requests":[{"method":"GET","path":"/parse/classes/New","body":{"limit":0}}],"_ApplicationId":"APP"}`, Headers: map[string]string{"Content-Type": "text/plain"}, Status: 200, Exact: `[{"success":{"results":[]}}]`},
 	})
 }
