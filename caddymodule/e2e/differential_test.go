@@ -46,7 +46,9 @@ type exchange struct {
 type difference struct {
 	Status int             `json:"status"`
 	Body   json.RawMessage `json:"body"`
-	Line   string          `json:"line"`
+	// On is the database on which it differs; "": on both.
+	On   string `json:"on"`
+	Line string `json:"line"`
 }
 
 const (
@@ -54,16 +56,23 @@ const (
 	maintenanceKey = "the maintenance key of the end-to-end tests"
 )
 
-// TestDifferential sends the same requests to Parse Server on PostgreSQL and to a worker that runs alone.
+// TestDifferential sends the same requests to Parse Server on PostgreSQL and to workers that run alone, one on SQLite and
+// one on PostgreSQL, each on a database of its own.
 func TestDifferential(t *testing.T) {
 	testservices.Need(t, "Node with the npm package parse-server, and postgresql with postgis")
 	options := map[string]any{
 		"readOnlyMasterKey": readOnlyKey, "maintenanceKey": maintenanceKey,
 		"fileUpload": map[string]any{"enableForPublic": true},
 	}
+	postgres := testservices.StartPostgreSQL(t)
+	options["databaseURI"] = postgres.Database(t, "reference")
 	reference := newClient(t, startParseServers(t, 1, options)[0].URL())
 	reference.http.Transport.(*http.Transport).DisableKeepAlives = true // Node closes the connection on bad JSON without saying so
-	worker := startWorker(t, options)
+	workers := map[string]*client{}
+	for name, uri := range map[string]string{"sqlite": "sqlite://data/parse.db", "postgres": postgres.Database(t, "worker")} {
+		options["databaseURI"] = uri
+		workers[name] = startWorker(t, options)
+	}
 	files, err := filepath.Glob("testdata/differential/*.json")
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +94,10 @@ func TestDifferential(t *testing.T) {
 			t.Fatalf("%s: %v", file, err)
 		}
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
-			p := pair{newSide(reference), newSide(worker), string(compatibility)}
+			p := servers{newSide(reference), map[string]*side{}, string(compatibility)}
+			for name, c := range workers {
+				p.workers[name] = newSide(c)
+			}
 			for _, e := range exchanges {
 				sent++
 				if e.Differs != nil {
@@ -99,8 +111,11 @@ func TestDifferential(t *testing.T) {
 	if sent < 600 {
 		t.Errorf("only %d requests were sent", sent)
 	}
-	t.Run("random writes", func(t *testing.T) { randomWrites(t, reference, worker) })
-	t.Run("random wheres", func(t *testing.T) { randomWheres(t, reference, worker) })
+	t.Run("rows", func(t *testing.T) { sameRows(t, postgres) })
+	for _, name := range []string{"sqlite", "postgres"} {
+		t.Run("random writes on "+name, func(t *testing.T) { randomWrites(t, reference, workers[name], name) })
+		t.Run("random wheres on "+name, func(t *testing.T) { randomWheres(t, reference, workers[name], name) })
+	}
 }
 
 // startWorker runs one worker alone, with the keys of the Parse Server beside it.
@@ -218,34 +233,44 @@ func (s *side) keep(t *testing.T, e exchange, a answer) {
 	}
 }
 
-// pair is both servers.
-type pair struct {
-	reference, worker *side
-	compatibility     string
+// servers are Parse Server and the workers that must answer as it does.
+type servers struct {
+	reference     *side
+	workers       map[string]*side // by database
+	compatibility string
 }
 
-func (p *pair) compare(t *testing.T, e exchange) {
+func (p *servers) compare(t *testing.T, e exchange) {
 	t.Helper()
-	want, got := p.reference.send(t, e), p.worker.send(t, e)
-	defer func() {
-		p.reference.keep(t, e, want)
-		p.worker.keep(t, e, got)
-	}()
-	wantBody, gotBody := p.reference.normal(e, want), p.worker.normal(e, got)
+	want := p.reference.send(t, e)
+	wantBody := p.reference.normal(e, want)
+	answers := map[string]answer{}
+	for name, w := range p.workers {
+		answers[name] = w.send(t, e)
+		p.compareOne(t, e, name, want, wantBody, answers[name], w.normal(e, answers[name]))
+	}
+	p.reference.keep(t, e, want)
+	for name, w := range p.workers {
+		w.keep(t, e, answers[name])
+	}
+}
+
+func (p *servers) compareOne(t *testing.T, e exchange, name string, want answer, wantBody string, got answer, gotBody string) {
+	t.Helper()
 	same := want.status == got.status && wantBody == gotBody && sameHeader(want, got)
-	if d := e.Differs; d != nil {
+	if d := e.Differs; d != nil && (d.On == "" || d.On == name) {
 		switch {
 		case same:
-			t.Errorf("%s: no longer differs: take \"differs\" away\n  %s", e.Name, both(want, got))
+			t.Errorf("%s: no longer differs on %s: take \"differs\" away\n  %s", e.Name, name, both(want, got))
 		case got.status != d.Status, d.Body != nil && gotBody != normalJSON(e, string(d.Body)):
-			t.Errorf("%s: differs otherwise than intended: status %d, body %s\n  %s", e.Name, d.Status, d.Body, both(want, got))
+			t.Errorf("%s: differs on %s otherwise than intended: status %d, body %s\n  %s", e.Name, name, d.Status, d.Body, both(want, got))
 		case d.Line == "" || !strings.Contains(p.compatibility, d.Line):
 			t.Errorf("%s: COMPATIBILITY.md has no line with %q", e.Name, d.Line)
 		}
 		return
 	}
 	if !same {
-		t.Errorf("%s: %s as %q %s%s\n  %s", e.Name, e.Do, e.As, e.Body, e.Text, both(want, got))
+		t.Errorf("%s on %s: %s as %q %s%s\n  %s", e.Name, name, e.Do, e.As, e.Body, e.Text, both(want, got))
 	}
 }
 
