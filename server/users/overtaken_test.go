@@ -1,0 +1,146 @@
+package users_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/parsescale/parsescale/server/identity"
+	"github.com/parsescale/parsescale/server/users/apptest"
+)
+
+// TestOneTimeCodesAtOnce is GHSA-2299-ghjr-6vjp: of many log-ins with one recovery code at the same time one succeeds.
+func TestOneTimeCodesAtOnce(t *testing.T) {
+	a, second := withOwn(t, nil)
+	tok, err := second.Token(secret, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Play(t, []apptest.Step{
+		signUp("mia"),
+		{Who: "<tokmia>", Do: "PUT /users/<mia>", Body: `{"authData":{"mine":{"id":"m","token":"ok"}}}`, Want: `<any>`},
+	})
+	got := a.Do(a.Fill("<tokmia>"), a.Fill("PUT /users/<mia>"), `{"authData":{"mfa":{"secret":"`+secret+`","token":"`+tok+`"}}}`)
+	_, codes, _ := strings.Cut(got.Body, `"recovery":"`)
+	first, rest, _ := strings.Cut(codes, ", ")
+	last, _, _ := strings.Cut(rest, `"`)
+	for code, request := range map[string]func(code string) (string, string){
+		first: func(code string) (string, string) {
+			return "POST /login", `{"username":"mia","password":"pw","authData":{"mfa":{"token":"` + code + `"}}}`
+		},
+		last: func(code string) (string, string) {
+			return "POST /users", `{"authData":{"mine":{"id":"m","token":"ok"},"mfa":{"token":"` + code + `"}}}`
+		},
+	} {
+		var in atomic.Int64
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				do, body := request(code)
+				switch got := a.Do("", do, body); {
+				case got.Status == 200:
+					in.Add(1)
+				case got.Status != 400 || !strings.Contains(got.Body, `"code":141`):
+					t.Errorf("%d %s", got.Status, got.Body)
+				}
+			})
+		}
+		wg.Wait()
+		if in.Load() != 1 {
+			t.Errorf("%d log-ins succeeded with one code", in.Load())
+		}
+	}
+}
+
+// TestSignUpsAtOnce: two sign-ups with one id at the same time give one user, whose other one is a log-in; two links of
+// one id give one link.
+func TestSignUpsAtOnce(t *testing.T) {
+	a, _ := withOwn(t, nil)
+	var wg sync.WaitGroup
+	var made, in atomic.Int64
+	for range 20 {
+		wg.Go(func() {
+			switch got := a.Do("", "POST /users", `{"authData":{"mine":{"id":"one","token":"ok"}}}`); got.Status {
+			case 201:
+				made.Add(1)
+			case 200:
+				in.Add(1)
+			default:
+				t.Errorf("%d %s", got.Status, got.Body)
+			}
+		})
+	}
+	wg.Wait()
+	if made.Load() != 1 || in.Load() != 19 {
+		t.Errorf("%d users were made, %d log-ins", made.Load(), in.Load())
+	}
+	var steps []apptest.Step
+	for i := range 10 {
+		steps = append(steps, signUp(fmt.Sprint("user", i)))
+	}
+	a.Play(t, steps)
+	var linked atomic.Int64
+	for i := range 10 {
+		who, do := a.Fill(fmt.Sprintf("<tokuser%d>", i)), a.Fill(fmt.Sprintf("PUT /users/<user%d>", i))
+		wg.Go(func() {
+			switch got := a.Do(who, do, `{"authData":{"other":{"id":"two","token":"ok"}}}`); {
+			case got.Status == 200:
+				linked.Add(1)
+			case !strings.Contains(got.Body, `"code":208`):
+				t.Errorf("%d %s", got.Status, got.Body)
+			}
+		})
+	}
+	wg.Wait()
+	if linked.Load() != 1 {
+		t.Errorf("%d users have the id", linked.Load())
+	}
+}
+
+// TestProvidersAreAskedOutside: a provider that takes long holds no other write up.
+func TestProvidersAreAskedOutside(t *testing.T) {
+	asked, proceed := make(chan struct{}), make(chan struct{})
+	p := providers(t, map[string]identity.Adapter{"slow": identity.Functions{ValidateAuthData: func(context.Context, *identity.Request) (identity.Outcome, error) {
+		close(asked)
+		<-proceed
+		return identity.Outcome{}, nil
+	}}})
+	a := apptest.New(t, func(o *apptest.Options) { o.Write.Providers = p })
+	done := make(chan apptest.Answer)
+	go func() { done <- a.Do("", "POST /users", `{"authData":{"slow":{"id":"1"}}}`) }()
+	<-asked
+	a.Play(t, []apptest.Step{signUp("ann")})
+	close(proceed)
+	if got := <-done; got.Status != 201 {
+		t.Errorf("%d %s", got.Status, got.Body)
+	}
+}
+
+// TestRepeatedLogIns: a write that is sent again under its id gets the first answer, though its code is used up.
+func TestRepeatedLogIns(t *testing.T) {
+	a, _ := withOwn(t, nil)
+	a.Play(t, []apptest.Step{signUp("ann")})
+	for i, tt := range []struct{ who, do, body string }{
+		{"", "POST /users", `{"authData":{"code":{"code":"code-of-new"}}}`},
+		{"", "POST /users", `{"authData":{"code":{"code":"code-of-new#2"}}}`},
+		{"", "POST /login", `{"username":"ann","password":"pw","authData":{"code":{"code":"code-of-ann"}}}`},
+		{"<tokann>", "PUT /users/<ann>", `{"authData":{"code":{"code":"code-of-ann#2"}}}`},
+	} {
+		id := fmt.Sprint("w", i)
+		first := a.DoID(a.Fill(tt.who), a.Fill(tt.do), tt.body, id)
+		second := a.DoID(a.Fill(tt.who), a.Fill(tt.do), tt.body, id)
+		if first.Status > 201 || first != second {
+			t.Errorf("%s:\n%+v, and again\n%+v", tt.do, first, second)
+		}
+		if strings.Contains(tt.do, "<") {
+			continue // what is stored already needs no code
+		}
+		if again := a.DoID(a.Fill(tt.who), a.Fill(tt.do), tt.body, ""); again.Status != 400 {
+			t.Errorf("a code was good twice: %+v", again)
+		}
+	}
+}
