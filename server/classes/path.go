@@ -32,7 +32,7 @@ func New(store storage.Store, o Options) *Path { return &Path{store: store, o: o
 func (p *Path) change(ctx context.Context, id, name string, f func(tx storage.Tx, class *schema.Class) (*schema.Class, error)) (*schema.Class, error) {
 	var left *schema.Class
 	_, repeated, err := p.store.Write(ctx, id, func(tx storage.Tx) ([]byte, error) {
-		s, err := tx.Schema(ctx)
+		s, err := tx.LockSchema(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -66,14 +66,14 @@ func (p *Path) Create(ctx context.Context, name string, d Definition, id string)
 		return nil, err
 	}
 	return p.change(ctx, id, name, func(tx storage.Tx, class *schema.Class) (*schema.Class, error) {
-		if class != nil {
-			return nil, parseerror.New(parseerror.InvalidClassName, "Class %s already exists.", name)
-		}
-		return p.create(ctx, tx, name, def)
+		return p.create(ctx, tx, class, name, def)
 	})
 }
 
-func (p *Path) create(ctx context.Context, tx storage.Tx, name string, def *definition) (*schema.Class, error) {
+func (p *Path) create(ctx context.Context, tx storage.Tx, have *schema.Class, name string, def *definition) (*schema.Class, error) {
+	if have != nil {
+		return nil, parseerror.New(parseerror.InvalidClassName, "Class %s already exists.", name)
+	}
 	// Join tables have no objects: they come and go with their relations.
 	if err := schema.CheckNewClass(name); err != nil || name[0] == '_' && !schema.IsSystem(name) || len(name) > maxName {
 		return nil, &query.Error{Code: parseerror.InvalidClassName, Message: schema.BadClassName(name)}
@@ -128,14 +128,14 @@ func (p *Path) Update(ctx context.Context, name string, d Definition, id string)
 		return nil, err
 	}
 	return p.change(ctx, id, name, func(tx storage.Tx, class *schema.Class) (*schema.Class, error) {
-		if class == nil || schema.IsVolatile(name) {
-			return nil, missing(name)
-		}
-		return p.update(ctx, tx, class, def)
+		return p.update(ctx, tx, class, name, def)
 	})
 }
 
-func (p *Path) update(ctx context.Context, tx storage.Tx, class *schema.Class, def *definition) (*schema.Class, error) {
+func (p *Path) update(ctx context.Context, tx storage.Tx, class *schema.Class, name string, def *definition) (*schema.Class, error) {
+	if class == nil || schema.IsVolatile(name) {
+		return nil, missing(name)
+	}
 	next, err := p.changed(class, def)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package classes_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -141,6 +142,25 @@ func TestIndexesOfOthersStay(t *testing.T) {
 	}
 	if n != 1 {
 		t.Errorf("%d users have one name", n)
+	}
+}
+
+// TestNamesOfIndexes: whatever an index is called, it gets in the way of no class and of no other index.
+func TestNamesOfIndexes(t *testing.T) {
+	a := apptest.New(t, nil)
+	p := classes.New(a.Store, classes.Options{})
+	for _, tt := range []struct{ class, index string }{
+		{"Un", "un"}, {"First", "Second"}, {"Second", "First"}, {"Same", "First"}, {"Sql", "sqlite_x"}, {"Quote", "a\"b'c"}, {"Case", "X"},
+	} {
+		index, _ := json.Marshal(tt.index)
+		class, err := p.Create(t.Context(), tt.class, define(`{"a":{"type":"String"}}`, "", fmt.Sprintf(`{%s:{"a":1}}`, index)), "")
+		if err != nil || class.Indexes[tt.index] == nil {
+			t.Errorf("class %s, index %s: %v", tt.class, tt.index, err)
+			continue
+		}
+		if class, err = p.Update(t.Context(), tt.class, define("", "", fmt.Sprintf(`{%s:{"__op":"Delete"}}`, index)), ""); err != nil || class.Indexes[tt.index] != nil {
+			t.Errorf("class %s, index %s isn't dropped: %v", tt.class, tt.index, err)
+		}
 	}
 }
 

@@ -129,6 +129,9 @@ type Tx interface {
 	// They return the ids that made a difference.
 	Link(ctx context.Context, class, field, owner string, related []string) ([]string, error)
 	Unlink(ctx context.Context, class, field, owner string, related []string) ([]string, error)
+	// LockSchema is Schema for classes about to be changed by AlterClass or DropClass: what it returns is not older than
+	// any change that was committed, and nobody else changes a class until the transaction ends.
+	LockSchema(ctx context.Context) (*schema.Schema, error)
 	// PutClass creates the class, or adds to the stored one the fields, indexes and permissions it lacks or has
 	// differently; tables, join tables and columns follow, new columns in the order of class.Columns, then by name.
 	// Nothing is dropped, and a field that is stored with another type keeps it. It returns the class as stored.

@@ -8,6 +8,14 @@ import (
 	"github.com/parsescale/parsescale/server/schema"
 )
 
+// LockSchema implements storage.Tx.
+func (t *tx) LockSchema(ctx context.Context) (*schema.Schema, error) {
+	if err := t.lockSchema(); err != nil {
+		return nil, t.halfDone("lock", "_SCHEMA", err)
+	}
+	return t.Schema(ctx)
+}
+
 // AlterClass implements storage.Tx.
 func (t *tx) AlterClass(ctx context.Context, class *schema.Class) (*schema.Class, error) {
 	if err := t.lockSchema(); err != nil {

@@ -5,11 +5,14 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"maps"
-	"slices"
+	"strings"
 
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage/sqlbuild"
 )
+
+// LockSchema implements storage.Tx. A database has one writer at a time, and it has read the schema.
+func (t *tx) LockSchema(ctx context.Context) (*schema.Schema, error) { return t.Schema(ctx) }
 
 // AlterClass implements storage.Tx.
 func (t *tx) AlterClass(ctx context.Context, class *schema.Class) (*schema.Class, error) {
@@ -85,7 +88,9 @@ func (t *tx) dropColumn(c *catalog, class *schema.Class, column string) error {
 		if err := t.conn.script("DROP INDEX " + string(sqlbuild.AppendIdent(nil, index))); err != nil {
 			return err
 		}
-		delete(class.Indexes, index)
+		if _, own, ok := strings.Cut(index, indexMark); ok {
+			delete(class.Indexes, own)
+		}
 	}
 	sql := c.AppendTable([]byte("ALTER TABLE "), class.Name)
 	sql = c.AppendColumn(append(sql, " DROP COLUMN "...), class.Name, column)
@@ -96,24 +101,10 @@ func (t *tx) dropColumn(c *catalog, class *schema.Class, column string) error {
 	return nil
 }
 
-// dropIndex drops an index that a client made: of the names in a schema some may be those of other tables' indexes, or
-// of those that keep values unique.
+// dropIndex drops an index of the schema API, if there is such a one.
 func (t *tx) dropIndex(c *catalog, class, index string) error {
-	own := false
-	err := t.conn.each(`SELECT 1 FROM pragma_index_list(?1) WHERE name=?2 AND origin='c' AND NOT "unique"`, 1, []any{c.tables[class], index},
-		func([]driver.Value) error {
-			own = true
-			return nil
-		})
-	if err != nil || !own || slices.Contains(systemIndexNames, index) {
-		return err
-	}
-	return t.conn.script("DROP INDEX " + string(sqlbuild.AppendIdent(nil, index)))
+	return t.conn.script("DROP INDEX IF EXISTS " + string(sqlbuild.AppendIdent(nil, c.index(class, index))))
 }
-
-// systemIndexNames are the indexes of system classes that aren't unique.
-var systemIndexNames = []string{"case_insensitive_username", "case_insensitive_email", "_email_verify_token", "_perishable_token",
-	"_Session_sessionToken", "_Session_user", "_Installation_installationId", "_Installation_deviceToken", "ttl"}
 
 func (t *tx) dropTable(c *catalog, table string) error {
 	if !c.has(table) {

@@ -328,7 +328,7 @@ func TestPutClassMerges(t *testing.T) {
 	}); err != nil {
 		t.Error(err)
 	}
-	if n, err := count(s, `SELECT count(*) FROM sqlite_schema WHERE type='index' AND name='ix'`); n != 1 || err != nil {
+	if n, err := count(s, `SELECT count(*) FROM sqlite_schema WHERE type='index' AND name='A~i~ix'`); n != 1 || err != nil {
 		t.Errorf("%d indexes, %v", n, err)
 	}
 	// A class that isn't in _SCHEMA gets its table when it is put.

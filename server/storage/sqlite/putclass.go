@@ -162,7 +162,7 @@ func (t *tx) createIndexes(c *catalog, class *schema.Class) error {
 		if name == "_id_" {
 			continue
 		}
-		sql := sqlbuild.AppendIdent([]byte("CREATE INDEX IF NOT EXISTS "), name)
+		sql := sqlbuild.AppendIdent([]byte("CREATE INDEX IF NOT EXISTS "), c.index(class.Name, name))
 		sql = append(c.AppendTable(append(sql, " ON "...), class.Name), '(')
 		fields := 0
 		for _, field := range slices.Sorted(maps.Keys(class.Indexes[name])) {
@@ -183,3 +183,9 @@ func (t *tx) createIndexes(c *catalog, class *schema.Class) error {
 	}
 	return nil
 }
+
+// index is the name that the database has for a class's index. In SQLite indexes and tables share their names, whatever
+// their case; "~i~" keeps those apart.
+func (c *catalog) index(class, name string) string { return c.tables[class] + indexMark + name }
+
+const indexMark = "~i~"
