@@ -18,20 +18,23 @@ const (
 )
 
 // grow checks the edits against the class and adds to it what it lacks: fields, or the class itself. isUpdate says that
-// the object exists. For fields that are new to the class, the caller needs the permission addField, which may depend on
-// the object: the grant is returned.
+// the object exists. To name a field that is new to the class, be it with null, the caller needs the permission addField,
+// which may depend on the object: then needsGrant.
 func (w *writing) grow(isUpdate bool) (needsGrant bool, err error) {
 	class := w.class
 	if class == nil {
 		class = schema.New(w.name, nil)
 	}
 	fresh := map[string]schema.Field{}
+	unknown := false // a field is named that the class doesn't have, and doesn't get either
 	for i := range w.edits {
 		e := &w.edits[i]
 		if err := w.checkName(e); err != nil {
 			return false, err
 		}
 		if !e.typ {
+			_, internal := w.internalField(e.root)
+			unknown = unknown || class.Fields[e.root].Type == "" && !internal && !isDelete(e.raw)
 			continue
 		}
 		have, ok := class.Fields[e.root]
@@ -53,7 +56,8 @@ func (w *writing) grow(isUpdate bool) (needsGrant bool, err error) {
 		fresh[e.root] = e.want
 	}
 	// The server's own classes are known before they have a table.
-	if len(fresh) == 0 && w.class != nil && len(w.class.Columns) > 0 {
+	stored := w.class != nil && len(w.class.Columns) > 0
+	if len(fresh) == 0 && stored && !unknown {
 		return false, nil
 	}
 	if schema.IsVolatile(w.name) && len(fresh) > 0 {
@@ -64,12 +68,15 @@ func (w *writing) grow(isUpdate bool) (needsGrant bool, err error) {
 	if len(class.Fields)+len(fresh) > maxFields {
 		return false, parseerror.New(parseerror.OperationForbidden, "Class %s would have more than %d fields", w.name, maxFields)
 	}
-	if w.class != nil && len(fresh) > 0 {
+	if w.class != nil && (len(fresh) > 0 || unknown) {
 		grant, err := w.a.Permit(w.class, "addField", isUpdate)
 		if err != nil {
 			return false, err
 		}
 		needsGrant = !grant.All()
+	}
+	if len(fresh) == 0 && stored {
+		return needsGrant, nil
 	}
 	return needsGrant, w.putClass(class, fresh, w.fieldOrder())
 }

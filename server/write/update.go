@@ -34,6 +34,9 @@ func (w *writing) updateResolved() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := w.checkSameID(); err != nil {
+		return nil, err
+	}
 	if err := w.lock("update", needsGrant); err != nil {
 		return nil, err
 	}
@@ -97,14 +100,19 @@ func (w *writing) updateResolved() (*Result, error) {
 
 // checkUpdate checks what the class lets a body say, before anything is looked up.
 func (w *writing) checkUpdate() error {
-	if id, ok := w.body.Values["objectId"]; ok && id != w.id && id != nil {
-		return parseerror.New(parseerror.InvalidKeyName, "objectId is an invalid field name.")
-	}
 	switch w.name {
 	case schema.Session:
 		return w.checkSession()
 	case schema.User:
 		return w.checkUser()
+	}
+	return nil
+}
+
+// checkSameID refuses to change an object's id: its pointers, relations, sessions and ACLs would lose it.
+func (w *writing) checkSameID() error {
+	if id := w.body.Values["objectId"]; id != nil && id != w.id {
+		return parseerror.New(parseerror.InvalidKeyName, "objectId is an invalid field name.")
 	}
 	return nil
 }
