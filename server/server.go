@@ -82,6 +82,9 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 		return nil, errors.Join(err, s.closeAll(ctx))
 	}
 	s.users = paths.users
+	if err := migrate(ctx, o, env, paths.classes); err != nil {
+		return nil, errors.Join(err, s.closeAll(ctx))
+	}
 	if s.pages, err = openPages(o, env, s.users); err != nil {
 		return nil, errors.Join(err, s.closeAll(ctx))
 	}

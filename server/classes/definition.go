@@ -67,7 +67,13 @@ func field(class, name string, v any) (schema.Field, error) {
 	t, isText := m["type"].(string)
 	target, targetIsText := m["targetClass"].(string)
 	f := schema.Field{Type: schema.Type(t), TargetClass: target, Default: m["defaultValue"]}
-	f.Required, _ = m["required"].(bool)
+	switch v := m["required"].(type) { // what JavaScript takes for false
+	case nil:
+	case bool:
+		f.Required = v
+	default:
+		f.Required = v != 0.0 && v != ""
+	}
 	if !isText || m["targetClass"] != nil && !targetIsText && (f.Type == schema.Pointer || f.Type == schema.Relation) {
 		return f, parseerror.New(parseerror.InvalidJSON, "invalid JSON")
 	}

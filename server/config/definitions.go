@@ -49,7 +49,7 @@ var definitions = []definition{
 	{"port", "PORT", number, honoured},
 	{"appName", "PARSE_SERVER_APP_NAME", text, honoured},
 	{"cloud", "PARSE_SERVER_CLOUD", text, refused},
-	{"schema", "PARSE_SERVER_SCHEMA", object, refused},
+	{"schema", "PARSE_SERVER_SCHEMA", object, honoured},
 	{"trustProxy", "PARSE_SERVER_TRUST_PROXY", loose, honoured},
 
 	{"clientKey", "PARSE_SERVER_CLIENT_KEY", text, honoured},

@@ -60,6 +60,8 @@ type Options struct {
 	// EnableSanitizedErrorResponse hides the reason of a permission error from clients. Default: true.
 	EnableSanitizedErrorResponse bool `json:"enableSanitizedErrorResponse"`
 
+	// Schema defines classes. Default: none; they are made by the schema API and by the first objects.
+	Schema *Schema `json:"schema,omitempty"`
 	// AllowClientClassCreation lets clients without the master key create classes. Default: false.
 	AllowClientClassCreation bool `json:"allowClientClassCreation"`
 	// AllowCustomObjectID makes clients choose object ids. Default: false.

@@ -39,7 +39,18 @@ func (c *call) named() (string, error) {
 	return inPath, nil
 }
 
+// checkUnlocked refuses to make or change classes that the configuration defines for good.
+func (a *API) checkUnlocked() error {
+	if o := a.o.Config.Schema; o != nil && o.LockSchemas {
+		return parseerror.New(parseerror.OperationForbidden, "Cannot perform this operation when schemas options is used.")
+	}
+	return nil
+}
+
 func (a *API) createClass(c *call) (*answer, error) {
+	if err := a.checkUnlocked(); err != nil {
+		return nil, err
+	}
 	if err := a.checkSchemaWrite(c, "create"); err != nil {
 		return nil, err
 	}
@@ -54,6 +65,9 @@ func (a *API) createClass(c *call) (*answer, error) {
 }
 
 func (a *API) updateClass(c *call) (*answer, error) {
+	if err := a.checkUnlocked(); err != nil {
+		return nil, err
+	}
 	if err := a.checkSchemaWrite(c, "update"); err != nil {
 		return nil, err
 	}
