@@ -203,3 +203,26 @@ func TestWithoutMail(t *testing.T) {
 		{Method: "POST", Path: "/upgradeToRevocableSession", Headers: app(), Status: 404, Exact: `{"code":101,"error":"invalid session"}`},
 	})
 }
+
+// TestTransactionsAndAccounts: mail waits for the commit of the whole batch, and a failed log-in can't be undone with it.
+func TestTransactionsAndAccounts(t *testing.T) {
+	w, box := mailing(t, func(o *config.Options) { o.AccountLockout = &config.AccountLockout{Threshold: 2, Duration: 5} })
+	batch := func(requests string) string { return `{"transaction":true,"requests":[` + requests + `]}` }
+	signUp := func(name string) string {
+		return `{"method":"POST","path":"/parse/users","body":{"username":"` + name + `","password":"pw","email":"` + name + `@x.io"}}`
+	}
+	w.run([]Scenario{
+		{Name: "undone", Method: "POST", Path: "/batch", Headers: app(), Body: batch(signUp("ann") + "," + signUp("ann")), Status: 400, Subset: `{"code":202}`},
+	})
+	box.empty(t)
+	w.run([]Scenario{{Name: "done", Method: "POST", Path: "/batch", Headers: app(), Body: batch(signUp("ann")), Status: 200}})
+	box.link(t, "ann@x.io", w.base)
+	box.empty(t)
+	guess := `{"method":"POST","path":"/parse/login","body":{"username":"ann","password":"no"}}`
+	for range 4 {
+		w.run([]Scenario{{Name: "guessing", Method: "POST", Path: "/batch", Headers: app(), Body: batch(guess), Status: 400, Exact: `{"code":108,"error":"Passwords can't be checked within a transaction."}`}})
+	}
+	w.run([]Scenario{
+		{Name: "guessing one by one", Method: "POST", Path: "/batch", Headers: app(), Body: `{"requests":[` + guess + `,` + guess + `,` + guess + `]}`, Status: 200, Has: []string{"Invalid username/password.", "Your account is locked"}},
+	})
+}

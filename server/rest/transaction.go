@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"runtime/debug"
 
 	"github.com/parsescale/parsescale/server/parseerror"
@@ -10,8 +11,10 @@ import (
 // runTransaction runs the sub-requests one after the other in one transaction: all of them take effect or none does. The
 // answer is that of a batch, or the error of the first sub-request that failed.
 func (a *API) runTransaction(c *call, subs []subRequest) (*answer, error) {
-	body, _, err := a.o.Store.Write(c.ctx, c.writeID, func(tx storage.Tx) ([]byte, error) {
-		ctx := storage.Within(c.ctx, tx)
+	var committed func()
+	body, repeated, err := a.o.Store.Write(c.ctx, c.writeID, func(tx storage.Tx) ([]byte, error) {
+		var ctx context.Context
+		ctx, committed = storage.Within(c.ctx, tx)
 		out := []byte{'['}
 		for i := range subs {
 			if i > 0 {
@@ -31,6 +34,9 @@ func (a *API) runTransaction(c *call, subs []subRequest) (*answer, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if !repeated {
+		committed()
 	}
 	return &answer{body: body}, nil
 }

@@ -23,6 +23,10 @@ func wrongPassword() error {
 // name on, takes one comparison of hashes and gives the same error, so that nothing can be learned of who has an
 // account.
 func (u *Users) prove(ctx context.Context, c auth.Caller, l LogIn) (storage.Object, error) {
+	// What a failed log-in leaves, its count, must stay, and comparing a hash takes too long to keep others waiting.
+	if storage.Inside(ctx) {
+		return nil, parseerror.New(parseerror.CommandUnavailable, "Passwords can't be checked within a transaction.")
+	}
 	if !given(l.Username) && !given(l.Email) {
 		return nil, parseerror.New(parseerror.UsernameMissing, "username/email is required.")
 	}

@@ -152,7 +152,7 @@ func (p *Path) Do(ctx context.Context, c auth.Caller, id string, f func(tx stora
 	}
 	if !repeated {
 		for _, f := range after {
-			f()
+			storage.AfterCommit(ctx, f)
 		}
 	}
 	res, err := decodeStored(stored)
