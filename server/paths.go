@@ -1,6 +1,8 @@
 package server
 
 import (
+	"time"
+
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/classes"
 	"github.com/parsescale/parsescale/server/config"
@@ -43,6 +45,7 @@ func newPaths(o *config.Options, store storage.Store, env Environment, postman *
 	for i, k := range o.RequestKeywordDenylist {
 		writing.RequestKeywordDenylist[i] = write.Keyword(k)
 	}
+	writing.RequestIDTTL = time.Duration(o.IdempotencyOptions.TTL * float64(time.Second))
 	writing.Installations = write.Installations{
 		Clear:              o.Installation.DuplicateDeviceTokenAction == "update",
 		EnforceAuth:        o.Installation.DuplicateDeviceTokenActionEnforceAuth,

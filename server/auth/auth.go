@@ -24,6 +24,8 @@ type Caller struct {
 	SessionToken   string
 	InstallationID string
 	IP             string
+	// RequestID makes a write happen once: a second one with the same id is refused. "" means none.
+	RequestID string
 }
 
 // Privileged reports whether the caller is above permissions: the master key (read-only or not) or the maintenance key.

@@ -111,7 +111,7 @@ var definitions = []definition{
 	{"protectedFieldsTriggerExempt", "PARSE_SERVER_PROTECTED_FIELDS_TRIGGER_EXEMPT", boolean, harmless},
 	{"query", "PARSE_SERVER_QUERY", object, harmless},
 	{"allowAggregationForReadOnlyMasterKey", "PARSE_SERVER_ALLOW_AGGREGATION_FOR_READ_ONLY_MASTER_KEY", boolean, honoured},
-	{"idempotencyOptions", "PARSE_SERVER_EXPERIMENTAL_IDEMPOTENCY_OPTIONS", object, refused},
+	{"idempotencyOptions", "PARSE_SERVER_EXPERIMENTAL_IDEMPOTENCY_OPTIONS", object, honoured},
 	{"installation", "PARSE_SERVER_INSTALLATION", object, honoured},
 	{"enableProductPurchaseLegacyApi", "PARSE_SERVER_ENABLE_PRODUCT_PURCHASE_LEGACY_API", boolean, harmless},
 	{"cacheAdapter", "PARSE_SERVER_CACHE_ADAPTER", module, refused},

@@ -73,6 +73,8 @@ type Options struct {
 	// MaxLimit lowers larger limits silently; 0 means no bound. Default: 0.
 	MaxLimit int `json:"maxLimit,omitempty"`
 
+	// IdempotencyOptions say which requests are done once however often they are sent with one X-Parse-Request-Id.
+	IdempotencyOptions Idempotency `json:"idempotencyOptions"`
 	// Installation says what becomes of several installations that turn out to be one device.
 	Installation Installation `json:"installation"`
 	// Security turns the security check on, which GET /security reports.
@@ -178,6 +180,7 @@ func Default() *Options {
 		Port:                 1337,
 		MountPath:            "/parse",
 		MaxUploadSize:        20 << 20,
+		IdempotencyOptions:   Idempotency{TTL: 300},
 		RequestComplexity: RequestComplexity{
 			BatchRequestLimit: -1, QueryDepth: -1, SubqueryDepth: -1, SubqueryLimit: -1,
 			IncludeDepth: -1, IncludeCount: -1, GraphQLDepth: -1, GraphQLFields: -1, AllowRegex: true,
@@ -224,4 +227,13 @@ type Security struct {
 	EnableCheck bool `json:"enableCheck"`
 	// EnableCheckLog logs the report at the start. Default: false.
 	EnableCheckLog bool `json:"enableCheckLog"`
+}
+
+// Idempotency are the options of requests that are done once.
+type Idempotency struct {
+	// Paths are regular expressions for paths without the leading slash, which match from the start: classes/.*, users.
+	// Default: none.
+	Paths []string `json:"paths"`
+	// TTL is for how long an id is kept, in seconds. Default: 300.
+	TTL float64 `json:"ttl"`
 }

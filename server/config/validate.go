@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -89,6 +90,8 @@ func (o *Options) Validate() error {
 		return errors.New(`installation.duplicateDeviceTokenAction must be one of: 'delete', 'update'.`)
 	case !slices.Contains([]string{"", "deviceToken", "installationId"}, o.Installation.DuplicateDeviceTokenMergePriority):
 		return errors.New(`installation.duplicateDeviceTokenMergePriority must be one of: 'deviceToken', 'installationId'.`)
+	case o.IdempotencyOptions.TTL <= 0:
+		return errors.New("idempotency TTL value must be greater than 0 seconds")
 	case o.ExpireInactiveSessions && o.SessionLength <= 0:
 		return errors.New("Session length must be a value greater than 0.")
 	case o.DefaultLimit <= 0:
@@ -130,10 +133,24 @@ func (o *Options) Validate() error {
 	if err := o.checkAuth(); err != nil {
 		return err
 	}
+	for _, path := range o.IdempotencyOptions.Paths {
+		if _, err := PathPattern(path); err != nil {
+			return err
+		}
+	}
 	o.MountPath = "/" + strings.Trim(o.MountPath, "/")
 	o.ServerURL = strings.TrimRight(o.ServerURL, "/")
 	o.PublicServerURL = strings.TrimRight(o.PublicServerURL, "/")
 	return checkDatabaseURI(string(o.DatabaseURI))
+}
+
+// PathPattern compiles a regular expression for paths, which matches from the start.
+func PathPattern(p string) (*regexp.Regexp, error) {
+	re, err := regexp.Compile("^(?:" + strings.TrimPrefix(p, "^") + ")")
+	if err != nil {
+		return nil, fmt.Errorf("%q is no regular expression for paths: %w", p, err)
+	}
+	return re, nil
 }
 
 func isHTTP(s string) bool {

@@ -84,6 +84,7 @@ type API struct {
 	filter     *files.Filter
 	router     router
 	complexity complexity
+	requestIDs requestIDs
 	limit      int64 // of a body, in bytes
 	mount      string
 	// prefixes are the paths that sub-requests of a batch may start with, beside the one the batch came by.
@@ -114,6 +115,9 @@ func New(o Options) (*API, error) {
 		if u, err := url.Parse(s); err == nil && s != "" {
 			a.prefixes = append(a.prefixes, strings.TrimRight(u.EscapedPath(), "/"))
 		}
+	}
+	if a.requestIDs, err = newRequestIDs(o.Config.IdempotencyOptions); err != nil {
+		return nil, err
 	}
 	a.routes()
 	return a, nil

@@ -47,6 +47,7 @@ func get(class string) handler {
 func create(class string) handler {
 	return func(a *API, c *call) (*answer, error) {
 		class, _ := c.target(class)
+		c.caller.RequestID = a.requestIDs.of(c)
 		if class == "_User" {
 			return written(a.o.Users.SignUp(c.ctx, c.caller, c.body.json(), c.writeID))
 		}
@@ -57,6 +58,7 @@ func create(class string) handler {
 func update(class string) handler {
 	return func(a *API, c *call) (*answer, error) {
 		class, id := c.target(class)
+		c.caller.RequestID = a.requestIDs.of(c)
 		return written(a.o.Writer.Update(c.ctx, c.caller, class, id, c.body.json(), c.writeID))
 	}
 }

@@ -51,3 +51,26 @@ func TestSmallRouters(t *testing.T) {
 		t.Errorf("the report tells the key: %s", body)
 	}
 }
+
+func TestRequestIDs(t *testing.T) {
+	w := start(t, server.Environment{}, func(o *config.Options) {
+		o.IdempotencyOptions = config.Idempotency{Paths: []string{"classes/.*", "users"}, TTL: 60}
+	})
+	id := func(id string) map[string]string {
+		return map[string]string{"X-Parse-Application-Id": "APP", "X-Parse-Request-Id": id}
+	}
+	duplicate := `{"code":159,"error":"Duplicate request"}`
+	w.run([]Scenario{
+		{Name: "the first", Method: "POST", Path: "/classes/Once", Headers: id("a"), Body: `{"n":1}`, Status: 201},
+		{Name: "again", Method: "POST", Path: "/classes/Once", Headers: id("a"), Body: `{"n":1}`, Status: 400, Exact: duplicate},
+		{Name: "with another id", Method: "POST", Path: "/classes/Once/", Headers: id("b"), Body: `{"n":1}`, Status: 201},
+		{Name: "another method", Method: "PUT", Path: "/classes/Once/x", Headers: id("a"), Body: `{"n":1}`, Status: 400, Exact: duplicate},
+		{Name: "a read has none", Method: "GET", Path: "/classes/Once", Headers: id("a"), Status: 200},
+		{Name: "a path that isn't listed", Method: "POST", Path: "/roles", Headers: id("a"), Body: `{"name":"R","ACL":{}}`, Status: 201},
+		{Name: "a user", Method: "POST", Path: "/users", Headers: id("u"), Body: `{"username":"a","password":"b"}`, Status: 201},
+		{Name: "once", Method: "POST", Path: "/users", Headers: id("u"), Body: `{"username":"a","password":"b"}`, Status: 400, Exact: duplicate},
+		{Name: "what failed", Method: "POST", Path: "/classes/Once", Headers: id("f"), Body: `{"n":"x"}`, Status: 400, Subset: `{"code":111}`},
+		{Name: "may be sent again", Method: "POST", Path: "/classes/Once", Headers: id("f"), Body: `{"n":2}`, Status: 201},
+		{Name: "three were made", Method: "GET", Path: "/classes/Once?count=1&limit=0", Headers: app(), Status: 200, Exact: `{"results":[],"count":3}`},
+	})
+}

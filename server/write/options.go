@@ -31,6 +31,8 @@ type Options struct {
 	Providers *identity.Providers
 	// ConvertEmailToLowercase and ConvertUsernameToLowercase change what is stored. Default: false.
 	ConvertEmailToLowercase, ConvertUsernameToLowercase bool
+	// RequestIDTTL is for how long the id of a request that must be done once is kept. Default: 5 minutes.
+	RequestIDTTL time.Duration
 	// Installations says what becomes of several rows for one device. Default: the older ones are deleted.
 	Installations Installations
 	// PasswordPolicy says what passwords must be. Default: nothing.
@@ -60,6 +62,7 @@ func DefaultOptions() Options {
 			{Key: "_bsontype", Value: "Code"}, {Key: "constructor"}, {Key: "__proto__"},
 		},
 		SessionLength:                31536000,
+		RequestIDTTL:                 5 * time.Minute,
 		ExpireInactiveSessions:       true,
 		RevokeSessionOnPasswordReset: true,
 		EnforcePrivateUsers:          true,

@@ -140,6 +140,11 @@ func (p *Path) Do(ctx context.Context, c auth.Caller, id string, f func(tx stora
 		if err != nil {
 			return nil, err
 		}
+		if c.RequestID != "" {
+			if err := p.once(ctx, tx, c.RequestID); err != nil {
+				return nil, err
+			}
+		}
 		res, err := f(tx, a)
 		if err != nil {
 			return nil, err
