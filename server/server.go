@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/parsescale/parsescale/server/cloud"
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/files"
 	"github.com/parsescale/parsescale/server/identity"
@@ -26,6 +27,8 @@ type Environment struct {
 	Logger *slog.Logger
 	// Announcer learns of every change before it is committed; nil: nobody does.
 	Announcer storage.Announcer
+	// Cloud defines the app's functions in Go, on what it is given; nil: there are none.
+	Cloud func(*cloud.Cloud) error
 	// Analytics takes the events that apps report; nil: nobody does.
 	Analytics rest.Analytics
 	// MailAdapter sends mail in place of the one that the options name, which then set MailAdapterInCode; nil: that one.
@@ -85,11 +88,18 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 	if err := migrate(ctx, o, env, paths.classes); err != nil {
 		return nil, errors.Join(err, s.closeAll(ctx))
 	}
+	functions := cloud.New(s.store, string(o.WebhookKey))
+	if err = functions.CheckTriggers(ctx); err == nil && env.Cloud != nil {
+		err = env.Cloud(functions)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.closeAll(ctx))
+	}
 	if s.pages, err = openPages(o, env, s.users); err != nil {
 		return nil, errors.Join(err, s.closeAll(ctx))
 	}
 	s.api, err = rest.New(rest.Options{
-		Config: o, Reader: paths.read, Analyst: paths.read, Writer: paths.write, Users: paths.users, Classes: paths.classes, Configs: paths.write, Analytics: env.Analytics, Log: ring, Store: s.store, Files: s.files, Pages: s.pages,
+		Config: o, Reader: paths.read, Analyst: paths.read, Writer: paths.write, Users: paths.users, Classes: paths.classes, Cloud: functions, Once: paths.write, Configs: paths.write, Analytics: env.Analytics, Log: ring, Store: s.store, Files: s.files, Pages: s.pages,
 		Gateway: env.Gateway, State: s.taken, Logger: env.Logger,
 	})
 	if err != nil {

@@ -57,7 +57,7 @@ var definitions = []definition{
 	{"restAPIKey", "PARSE_SERVER_REST_API_KEY", text, honoured},
 	{"dotNetKey", "PARSE_SERVER_DOT_NET_KEY", text, honoured},
 	{"fileKey", "PARSE_SERVER_FILE_KEY", text, honoured},
-	{"webhookKey", "PARSE_SERVER_WEBHOOK_KEY", text, harmless},
+	{"webhookKey", "PARSE_SERVER_WEBHOOK_KEY", text, honoured},
 	{"readOnlyMasterKey", "PARSE_SERVER_READ_ONLY_MASTER_KEY", text, honoured},
 	{"readOnlyMasterKeyIps", "PARSE_SERVER_READ_ONLY_MASTER_KEY_IPS", array, honoured},
 	{"maintenanceKey", "PARSE_SERVER_MAINTENANCE_KEY", text, honoured},

@@ -20,6 +20,9 @@ type Options struct {
 	// FileKey is a path segment in the URLs of files of the Parse hosting service, not a credential. Default: none.
 	FileKey string `json:"fileKey,omitempty"`
 
+	// WebhookKey is sent to webhooks as X-Parse-Webhook-Key, so that they know who asks. Default: none.
+	WebhookKey Secret `json:"webhookKey,omitempty"`
+
 	// MasterKeyIPs are the addresses and networks from which the master key is accepted. Default: this machine.
 	MasterKeyIPs IPList `json:"masterKeyIps"`
 	// MaintenanceKeyIPs is the same for the maintenance key. Default: this machine.

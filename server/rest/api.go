@@ -12,6 +12,7 @@ import (
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/classes"
+	"github.com/parsescale/parsescale/server/cloud"
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/files"
 	"github.com/parsescale/parsescale/server/logs"
@@ -43,6 +44,11 @@ type Writer interface {
 	Delete(ctx context.Context, c auth.Caller, class, objectID string, id string) (*write.Result, error)
 }
 
+// Keeper keeps the caller's request id, and refuses one that is kept already.
+type Keeper interface {
+	Once(ctx context.Context, c auth.Caller) error
+}
+
 // ConfigWriter changes the app's parameters.
 type ConfigWriter interface {
 	PutConfig(ctx context.Context, c auth.Caller, params, masterKeyOnly *query.Object, id string) (*write.Result, error)
@@ -54,6 +60,10 @@ type Options struct {
 	Reader Reader
 	Writer Writer
 	Users  *users.Users
+	// Cloud has the app's functions.
+	Cloud *cloud.Cloud
+	// Once keeps the ids of requests that must be done once.
+	Once Keeper
 	// Configs changes the app's parameters.
 	Configs ConfigWriter
 	// Analytics takes events; nil: nobody does.
@@ -136,6 +146,7 @@ type call struct {
 	// writeID makes repeating a write harmless; "" when the request has none.
 	writeID string
 	batch   bool
+	context []byte // a JSON object for cloud code; nil: none
 }
 
 var writeIDs = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
@@ -255,7 +266,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, path string, from ne
 	}
 	c := &call{
 		ctx: r.Context(), http: r, method: method, path: path, query: parseQueryString(r.URL.RawQuery), body: b,
-		caller: caller, writeID: writeID,
+		caller: caller, writeID: writeID, context: p.context,
 	}
 	rt, params, err := a.router.match(method, path)
 	if err != nil {

@@ -95,7 +95,7 @@ func (a *API) runSub(ctx context.Context, c *call, s *subRequest, i int) (entry 
 		}
 	}()
 	sub := &call{
-		ctx: ctx, method: s.method, path: s.path, params: s.params, body: s.body, caller: c.caller, batch: true,
+		ctx: ctx, method: s.method, path: s.path, params: s.params, body: s.body, caller: c.caller, batch: true, context: c.context,
 	}
 	if c.writeID != "" {
 		sub.writeID = c.writeID + "/" + strconv.Itoa(i)

@@ -66,6 +66,7 @@ type presented struct {
 	appID, master, maintenance, session, installation string
 	clients                                           [4]string // client, JavaScript, Windows, REST
 	contentType                                       string    // what the body says instead of the header field
+	context                                           []byte    // a JSON object for cloud code; nil: none
 }
 
 // header returns a field; several lines of it are joined, as Node does, and then match no key.
@@ -86,6 +87,7 @@ func (k *keys) fromHeaders(h http.Header) (p presented, err error) {
 		return p, errContext
 	}
 	p = presented{
+		context:      []byte(header(h, "X-Parse-Cloud-Context")),
 		appID:        header(h, "X-Parse-Application-Id"),
 		master:       header(h, "X-Parse-Master-Key"),
 		maintenance:  header(h, "X-Parse-Maintenance-Key"),
@@ -165,6 +167,7 @@ func (k *keys) fromBody(b *body, p *presented) error {
 		if !isObject(v) {
 			return errContext
 		}
+		p.context = v
 		b.remove("_context")
 	}
 	return nil

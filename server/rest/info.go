@@ -21,7 +21,7 @@ func (a *API) health() *answer {
 // features tells the dashboard what it may offer.
 const features = `{"features":{` +
 	`"globalConfig":{"create":true,"read":true,"update":true,"delete":true},` +
-	`"hooks":{"create":false,"read":false,"update":false,"delete":false},` +
+	`"hooks":{"create":true,"read":true,"update":true,"delete":true},` +
 	`"cloudCode":{"jobs":false},` +
 	`"logs":{"level":true,"size":true,"order":true,"until":true,"from":true},` +
 	`"push":{"immediatePush":false,"scheduledPush":false,"storedPushData":false,"pushAudiences":true,"localization":false},` +

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
@@ -76,6 +77,12 @@ func (p *Path) once(ctx context.Context, tx storage.Tx, id string) error {
 	if errors.As(err, &d) {
 		return duplicateRequest()
 	}
+	return err
+}
+
+// Once keeps the caller's request id by itself, for what is done outside of a transaction.
+func (p *Path) Once(ctx context.Context, c auth.Caller) error {
+	_, err := p.Do(ctx, c, "", func(storage.Tx, *auth.Auth) (*Result, error) { return &Result{Status: 200}, nil })
 	return err
 }
 
