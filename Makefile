@@ -43,10 +43,13 @@ long: ## fuzz every fuzz target for FUZZ_TIME (2m) and run the property tests wi
 		.ci/stage "properties of $$package" go test -count=1 -timeout 6h "$$package" -rapid.checks $(PROPERTY_CASES); \
 	done
 
-bench: ## run the Go benchmarks (BENCH_TIME, 1s each) and the load test of examples/loadtest
+bench: npm ## run the Go benchmarks (BENCH_TIME, 1s each) and the load tests of examples/loadtest
 	@.ci/deps wrk
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCH_TIME) ./...
 	examples/loadtest/run.sh
+	examples/loadtest/compare.sh sqlite
+	examples/loadtest/compare.sh postgres
+	examples/loadtest/creates.sh
 
 lint: ## golangci-lint where it is installed, else go vet and gofmt
 	@if command -v golangci-lint >/dev/null; then golangci-lint run ./...; else CGO_ENABLED=0 go vet $(BUILD_FLAGS) ./... ./.ci/testreport; fi

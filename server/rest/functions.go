@@ -17,6 +17,9 @@ func (a *API) callFunction(c *call) (*answer, error) {
 		Master: c.caller.Master, ReadOnly: c.caller.ReadOnly, InstallationID: c.caller.InstallationID, IP: c.caller.IP,
 		Log: a.o.Logger,
 	}
+	if c.http != nil && strings.HasPrefix(strings.ToLower(c.http.Header.Get("Content-Type")), "multipart/") {
+		return nil, parseerror.New(parseerror.CommandUnavailable, "multipart/form-data is not supported yet.")
+	}
 	who, err := a.resolve(c)
 	if err != nil {
 		return nil, err
