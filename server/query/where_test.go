@@ -284,10 +284,14 @@ func FuzzParseWhere(f *testing.F) {
 		`{"s":{"$regex":"^\\Qa\\E","$options":"i"},"$nor":[{"a.b.0":"x"}]}`,
 		`{"s":{"$all":[{"$regex":"^\\Qa\\E"}]},"p":{"$inQuery":{"className":"A","where":{}}}}`,
 		`{"p":{"__type":"Pointer","className":"A","objectId":"x","$gt":1}}`, `"{}"`, `{"$relatedTo":{}}`,
+		`{"g":{"$nearSphere":{"latitude":1,"longitude":2},"$maxDistance":0.1},"$nor":[{"g":{"$within":{"$box":[{"latitude":1,"longitude":2},{"latitude":3,"longitude":4}]}}}]}`,
+		`{"g":{"$geoWithin":{"$polygon":[[0,0],[4,0],[4,4]],"$centerSphere":[[1,2],0.5]}},"y":{"$geoIntersects":{"$point":{"__type":"GeoPoint","latitude":1,"longitude":2}}}}`,
+		`{"s":{"$text":{"$search":{"$term":"a & b","$language":"simple"}}}}`,
 	} {
 		f.Add([]byte(seed))
 	}
-	d := Fields{"a": 1.0, "b": "x", "s": []any{"a", 1.0}, "p": Pointer{"A", "x"}, "o": map[string]any{"b": nil}}
+	d := Fields{"a": 1.0, "b": "x", "s": []any{"a", 1.0}, "p": Pointer{"A", "x"}, "o": map[string]any{"b": nil},
+		"g": GeoPoint{1, 2}, "y": Polygon{[][2]float64{{0, 0}, {0, 4}, {4, 4}}}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e, err := ParseWhere(data, Limits{Now: fixed})
 		if err != nil {

@@ -20,7 +20,7 @@ import (
 )
 
 // The requests of parse-server's past advisories, by their ids, against this worker. Not here, because what they are about
-// isn't there yet: aggregate and distinct, functions, jobs, triggers and hooks, config writes, GraphQL, LiveQuery, push,
+// isn't there yet: functions, jobs, triggers and hooks, config writes, GraphQL, LiveQuery, push,
 // routeAllowList, schema writes. Those of mail, pages and lockout are in TestPageAdvisories, those of auth adapters, authData and
 // second factors in TestAuthAdvisories.
 
@@ -149,6 +149,13 @@ func (s *stage) attacks() []attack {
 	send("GHSA-gqpp-xgvh-9h7h", "alice", "PUT", "/classes/Secret/"+s.secret, `{"data.y":{"__op":"Increment","amount":"0); UPDATE \"_User\" SET email='x' --"}}`, 107, 400)
 	find("GHSA-c442-97qw-j6c6", "", "Secret", `{"data.a'||(select 1)--":1}`, 105)
 	find("GHSA-c442-97qw-j6c6", "", "Secret", `{"data.\"x":1}`, 105)
+	for _, params := range []string{
+		"distinct=" + url.QueryEscape(`data.x"; DROP TABLE "Secret"; --`), "distinct=" + url.QueryEscape(`x') FROM "_User" --`),
+		"pipeline=" + url.QueryEscape(`[{"$group":{"_id":"$a\" FROM \"_User\"; --"}}]`),
+		"pipeline=" + url.QueryEscape(`[{"$group":{"_id":null,"x":{"$sum":"$a\") FROM \"_User\"; --"}}}]`),
+	} {
+		send("GHSA-p2w6-rmh7-w8q3", "readonly", "GET", "/aggregate/Secret?"+params, "", 105, 400)
+	}
 	send("GHSA-5fw2-8jcv-xh87", "", "POST", "/users", `{"authData":{"anonymous":{"id":{"$ne":null}}}}`, 162, 400)
 	send("GHSA-5fw2-8jcv-xh87", "", "POST", "/users", `{"authData":{"anonymous":{"id":{"$regex":"^"}}}}`, 162, 400)
 	for _, body := range []string{
