@@ -38,7 +38,7 @@ type Workers struct {
 	RestAPIKey string `json:"rest_api_key,omitempty"`
 	// JavaScriptKey is parse-server's option javascriptKey. Default: none. Placeholders are replaced.
 	JavaScriptKey string `json:"javascript_key,omitempty"`
-	// DatabaseURI names the database: sqlite://relative/path.db or sqlite:///absolute/path.db.
+	// DatabaseURI names the database: sqlite://relative/path.db, sqlite:///absolute/path.db or postgres://user@host/database.
 	// Default: sqlite://data/parse.db. Placeholders are replaced.
 	DatabaseURI string `json:"database_uri,omitempty"`
 	// Options are further options of parse-server by their own names, as JSON. Default: none.

@@ -122,7 +122,11 @@ func (g *gateway) applyWorkers(s *settings, log *slog.Logger) error {
 // startWorkers starts the first workers and waits until one is ready: a mistake in the options shows then, and the
 // config is refused.
 func (g *gateway) startWorkers(s *settings, options json.RawMessage, log *slog.Logger) error {
-	dir, err := sqlite.GatewayDir(s.workers.DatabaseURI)
+	file, err := gatewayURI(s.workers.DatabaseURI)
+	if err != nil {
+		return err
+	}
+	dir, err := sqlite.GatewayDir(file)
 	if err != nil {
 		return err
 	}
@@ -133,7 +137,7 @@ func (g *gateway) startWorkers(s *settings, options json.RawMessage, log *slog.L
 	if err != nil {
 		return err
 	}
-	claim, err := sqlite.Claim(s.workers.DatabaseURI)
+	claim, err := sqlite.Claim(file)
 	if err != nil {
 		return err
 	}

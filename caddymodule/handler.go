@@ -93,8 +93,9 @@ func (h *Handler) Validate() error {
 }
 
 func (h *Handler) route(g *gateway) (*route, error) {
-	rt := &route{gateway: g, caching: g.bundled(), ttl: defaultExactTTL, maxEntry: defaultMaxObject}
-	if !g.bundled() {
+	exact := g.level == cache.Exact
+	rt := &route{gateway: g, caching: exact, ttl: defaultExactTTL, maxEntry: defaultMaxObject}
+	if !exact {
 		rt.ttl = defaultRemoteTTL
 	}
 	if c := h.Cache; c != nil {

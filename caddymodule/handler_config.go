@@ -20,7 +20,7 @@ type Handler struct {
 	// MaxBody is the largest request body in bytes, files included; a larger one is refused with 413.
 	// Default: 20971520 (20 MB, as parse-server's maxUploadSize).
 	MaxBody int64 `json:"max_body,omitempty"`
-	// Cache configures the response cache. Default: on for bundled workers, off for upstreams.
+	// Cache configures the response cache. Default: on for bundled workers on SQLite, off for others.
 	Cache *CacheConfig `json:"cache,omitempty"`
 	// RateLimit bounds the requests of an app or a client. Default: no limit.
 	RateLimit *RateLimitConfig `json:"rate_limit,omitempty"`

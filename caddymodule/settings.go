@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -56,6 +58,10 @@ func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
 		return nil, err
 	}
 	s.level, s.workers, s.appID, s.healthURI = cache.Exact, w, w.AppID, h.Mount+"/health"
+	if !strings.HasPrefix(w.DatabaseURI, "sqlite://") {
+		// Others may write to a database on a server, and a worker that dies may leave a commit on its way there.
+		s.level = cache.TTL
+	}
 	if s.options, err = w.serverOptions(h.Mount); err != nil {
 		return nil, err
 	}
@@ -98,17 +104,32 @@ func (s *settings) identity() identity {
 	return id
 }
 
-// databaseDir is the folder where an app keeps what belongs beside its database.
-func databaseDir(uri string) (string, error) {
-	path, ok := strings.CutPrefix(uri, "sqlite://")
-	if !ok {
-		scheme, _, _ := strings.Cut(uri, "://")
-		if scheme == "mongodb" || scheme == "mongodb+srv" {
-			return "", fmt.Errorf("bundled workers don't work on MongoDB; put the gateway in front of your existing parse-server instances instead (upstreams)")
+// gatewayURI is the address of a file beside which an app keeps what belongs to its database: the database itself, or for
+// one on a server a name made of its address, in the folder data.
+func gatewayURI(uri string) (string, error) {
+	scheme, rest, _ := strings.Cut(uri, "://")
+	switch scheme {
+	case "sqlite":
+		return uri, nil
+	case "postgres", "postgresql":
+		if _, after, ok := strings.Cut(rest, "@"); ok {
+			rest = after // another password, the same database
 		}
-		return "", fmt.Errorf("bundled workers need a database_uri of the form sqlite://path.db, not the scheme %q", scheme)
+		sum := sha256.Sum256([]byte(rest))
+		return "sqlite://data/postgres-" + hex.EncodeToString(sum[:8]), nil
+	case "mongodb", "mongodb+srv":
+		return "", fmt.Errorf("bundled workers don't work on MongoDB; put the gateway in front of your existing parse-server instances instead (upstreams)")
 	}
-	path, _, _ = strings.Cut(path, "?")
+	return "", fmt.Errorf("bundled workers need a database_uri such as sqlite://path.db or postgres://user@host/database, not the scheme %q", scheme)
+}
+
+// databaseDir is the folder where an app keeps what belongs to its database.
+func databaseDir(uri string) (string, error) {
+	file, err := gatewayURI(uri)
+	if err != nil {
+		return "", err
+	}
+	path, _, _ := strings.Cut(strings.TrimPrefix(file, "sqlite://"), "?")
 	if path == "" {
 		return "", fmt.Errorf("the database_uri %q names no file", uri)
 	}

@@ -32,7 +32,7 @@ type sdkLine struct {
 	Hits     int    `json:"hits"`
 }
 
-// TestSDK drives the Parse JavaScript SDK against the three ways to serve it. "alone" has no Parsescale in it: it proves
+// TestSDK drives the Parse JavaScript SDK against the ways to serve it. "alone" has no Parsescale in it: it proves
 // that what the script demands is what Parse Server does.
 func TestSDK(t *testing.T) {
 	testservices.Need(t, "Node with the npm packages parse and parse-server, and postgresql with postgis")
@@ -47,6 +47,13 @@ func TestSDK(t *testing.T) {
 	})
 	t.Run("bundled", func(t *testing.T) {
 		g := startGateway(t, bundledApp("", ""))
+		wantHits(t, runSDK(t, g.url()))
+		g.process.Stop(syscall.SIGTERM)
+		g.noProcessWithin(2 * time.Second)
+	})
+	t.Run("bundled on PostgreSQL", func(t *testing.T) {
+		uri := testservices.StartPostgreSQL(t).URI
+		g := startGateway(t, strings.Replace(bundledApp("", "cache {\n\t\t\tttl 5s\n\t\t}"), "sqlite://data/parse.db", uri, 1))
 		wantHits(t, runSDK(t, g.url()))
 		g.process.Stop(syscall.SIGTERM)
 		g.noProcessWithin(2 * time.Second)

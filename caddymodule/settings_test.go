@@ -1,0 +1,48 @@
+package caddymodule
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/parsescale/parsescale/policies/cache"
+)
+
+// TestDatabaseOnAServer: others may write to it, so nothing is cached unless the site says so, and then for seconds.
+func TestDatabaseOnAServer(t *testing.T) {
+	for uri, want := range map[string]cache.Level{
+		"sqlite://data/parse.db":                cache.Exact,
+		"postgres://parse:secret@db:5432/parse": cache.TTL,
+		"postgresql://db/parse?sslmode=disable": cache.TTL,
+	} {
+		s, err := newSettings("app", &AppConfig{Workers: &Workers{DatabaseURI: uri}}, &Handler{Mount: "/parse"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := newGateway(s)
+		rt, err := (&Handler{Mount: "/parse"}).route(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.level != want || rt.caching != (want == cache.Exact) {
+			t.Errorf("%s: level %s, caching %v", uri, s.level, rt.caching)
+		}
+	}
+}
+
+func TestGatewayURI(t *testing.T) {
+	one, err := gatewayURI("postgres://parse:secret@db:5432/parse")
+	if err != nil || !strings.HasPrefix(one, "sqlite://data/postgres-") || strings.Contains(one, "secret") {
+		t.Errorf("%s, %v", one, err)
+	}
+	if same, _ := gatewayURI("postgres://parse:another@db:5432/parse"); same != one {
+		t.Errorf("with another password it is %s, not %s", same, one)
+	}
+	if other, _ := gatewayURI("postgres://parse:secret@db:5432/shop"); other == one {
+		t.Error("two databases share a folder")
+	}
+	for _, uri := range []string{"mongodb://db/parse", "mysql://db/parse", "parse.db", ""} {
+		if got, err := gatewayURI(uri); err == nil {
+			t.Errorf("%q: %s", uri, got)
+		}
+	}
+}
