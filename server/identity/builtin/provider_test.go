@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 // answers as their documentation says.
 type world struct {
 	*httptest.Server
+	mu       sync.Mutex
 	requests []string // what was asked, in order
 }
 
@@ -114,7 +116,9 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	w.Server = httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.mu.Lock()
 		w.requests = append(w.requests, r.Method+" "+r.URL.String())
+		w.mu.Unlock()
 		mux.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(w.Close)
@@ -238,6 +242,8 @@ func TestProviders(t *testing.T) {
 			}
 		})
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, r := range w.requests {
 		if strings.Contains(r, "/graph/") && !strings.Contains(r, "appsecret_proof=") {
 			t.Errorf("asked without a proof: %s", r)
