@@ -68,7 +68,7 @@ func New(t testing.TB, configure func(*Options)) *App {
 			t.Error(err)
 		}
 	})
-	pool := password.New(2, 1000)
+	pool := password.NewCheap(2, 1000)
 	reads := read.New(store, o.Read)
 	writes := write.New(store, reads, pool, o.Write)
 	o.Users.Now, o.Users.Verification = o.Write.Now, o.Write.EmailVerification
@@ -315,7 +315,7 @@ func Read(res *read.Result, err error) Answer { return wasRead(res, err) }
 func (a *App) With(p *identity.Providers) *users.Users {
 	reading, writing := read.DefaultOptions(), write.DefaultOptions()
 	reading.AuthData, writing.Providers = p, p
-	pool := password.New(2, 1000)
+	pool := password.NewCheap(2, 1000)
 	reads := read.New(a.Store, reading)
 	out := users.New(a.Store, reads, write.New(a.Store, reads, pool, writing), pool, users.DefaultOptions())
 	a.t.Cleanup(out.Close)

@@ -46,6 +46,14 @@ func New(workers, queue int) *Pool {
 	return &Pool{slots: make(chan struct{}, workers), queue: int64(queue), cost: cost}
 }
 
+// NewCheap is New at bcrypt's lowest cost, at which a password is soon guessed: for tests that make many users, and
+// nothing else.
+func NewCheap(workers, queue int) *Pool {
+	p := New(workers, queue)
+	p.cost = bcrypt.MinCost
+	return p
+}
+
 // Hash returns the bcrypt hash of a password. It is marked $2y$, as parse-server's are: $2a$, which Go writes, says the
 // same but that some libraries once computed it wrongly.
 func (p *Pool) Hash(ctx context.Context, password string) (string, error) {
