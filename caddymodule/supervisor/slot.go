@@ -210,8 +210,11 @@ func (w *slot) holds(p *process) {
 	w.s.mu.Lock()
 	defer w.s.mu.Unlock()
 	w.process, w.status.PID = p, 0
-	if p != nil {
+	switch {
+	case p != nil:
 		w.status.PID = p.pid
+	case w.status.State == Ready:
+		w.status.State, w.status.Since = Dead, time.Now() // why is told in a moment
 	}
 	w.s.save()
 }
