@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/parsescale/parsescale/server/change"
@@ -36,7 +37,7 @@ func noFunction(name string) error {
 const maxHooks = 1000
 
 // find calls each with the webhooks that satisfy where.
-func find(ctx context.Context, s storage.Snapshot, where query.Expr, each func(id string, h Hook)) error {
+func find(ctx context.Context, s storage.Snapshot, where query.Expr, each func(h Hook)) error {
 	sch, err := s.Schema(ctx)
 	if err != nil {
 		return err
@@ -50,21 +51,14 @@ func find(ctx context.Context, s storage.Snapshot, where query.Expr, each func(i
 			s, _ := o[field].(string)
 			return s
 		}
-		each(r.ObjectID(), Hook{text("functionName"), text("className"), text("triggerName"), text("url")})
+		each(Hook{text("functionName"), text("className"), text("triggerName"), text("url")})
 		return nil
 	})
 }
 
-func equal(field, v string) query.Expr {
-	return &query.Compare{Path: query.Path(field), Op: query.Eq, Value: v}
-}
-
-// same is the condition that finds a webhook by what it is for.
-func (h Hook) same() query.Expr {
-	if h.FunctionName != "" {
-		return equal("functionName", h.FunctionName)
-	}
-	return query.And{equal("className", h.ClassName), equal("triggerName", h.TriggerName)}
+// same reports whether two webhooks are for the same function or trigger.
+func (h Hook) same(other Hook) bool {
+	return h.FunctionName == other.FunctionName && h.ClassName == other.ClassName && h.TriggerName == other.TriggerName
 }
 
 // Function returns the webhook of a function.
@@ -72,7 +66,7 @@ func (c *Cloud) Function(ctx context.Context, name string) (Hook, error) {
 	var out Hook
 	err := c.store.Read(ctx, func(s storage.Snapshot) error {
 		out = Hook{}
-		return find(ctx, s, equal("functionName", name), func(_ string, h Hook) { out = h })
+		return find(ctx, s, &query.Compare{Path: "functionName", Op: query.Eq, Value: name}, func(h Hook) { out = h })
 	})
 	if err == nil && out.URL == "" {
 		err = errNoHook
@@ -89,15 +83,15 @@ func (c *Cloud) Hooks(ctx context.Context, triggers bool) ([]Hook, error) {
 	var out []Hook
 	err := c.store.Read(ctx, func(s storage.Snapshot) error {
 		out = nil
-		return find(ctx, s, &query.Exists{Path: query.Path(field), Want: true}, func(_ string, h Hook) { out = append(out, h) })
+		return find(ctx, s, &query.Exists{Path: query.Path(field), Want: true}, func(h Hook) { out = append(out, h) })
 	})
 	return out, err
 }
 
 // Create registers the webhook of a function that has none. id is the write id.
 func (c *Cloud) Create(ctx context.Context, h Hook, id string) error {
-	return c.put(ctx, h, id, func(known string) error {
-		if known != "" {
+	return c.put(ctx, h, id, func(known bool) error {
+		if known {
 			return parseerror.New(codeHook, "function name: %s already exists", h.FunctionName)
 		}
 		return nil
@@ -106,68 +100,96 @@ func (c *Cloud) Create(ctx context.Context, h Hook, id string) error {
 
 // Update changes the webhook of a function.
 func (c *Cloud) Update(ctx context.Context, h Hook, id string) error {
-	return c.put(ctx, h, id, func(known string) error {
-		if known == "" {
+	return c.put(ctx, h, id, func(known bool) error {
+		if !known {
 			return noFunction(h.FunctionName)
 		}
 		return nil
 	})
 }
 
-// put stores a webhook unless check refuses; known is the id of its row, "" if there is none.
-func (c *Cloud) put(ctx context.Context, h Hook, id string, check func(known string) error) error {
+// put stores a webhook unless check refuses; known says whether there is one for the same function already.
+func (c *Cloud) put(ctx context.Context, h Hook, id string, check func(known bool) error) error {
 	if !validName(h.FunctionName) || !validURL(h.URL) {
 		return invalidHook()
 	}
-	_, _, err := c.store.Write(ctx, id, func(tx storage.Tx) ([]byte, error) {
-		class, known, err := locate(ctx, tx, h)
-		if err == nil {
-			err = check(known)
+	return c.change(ctx, id, func(all []Hook) ([]Hook, error) {
+		i := slices.IndexFunc(all, h.same)
+		if err := check(i >= 0); err != nil {
+			return nil, err
 		}
+		if i < 0 {
+			return append(all, h), nil
+		}
+		all[i] = h
+		return all, nil
+	})
+}
+
+// change replaces the webhooks by what f makes of them. On PostgreSQL parse-server's table has no ids by which single rows
+// could be changed, so the few there are are written anew; the lock keeps others from doing so at the same time.
+func (c *Cloud) change(ctx context.Context, id string, f func([]Hook) ([]Hook, error)) error {
+	_, _, err := c.store.Write(ctx, id, func(tx storage.Tx) ([]byte, error) {
+		sch, err := tx.LockSchema(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if known != "" {
-			tx.Emit(change.Change{Class: schema.Hooks, ObjectID: known, Kind: change.Update})
-			return nil, tx.Update(ctx, class, known, storage.Object{"url": h.URL})
+		class := sch.Class(schema.Hooks)
+		if class == nil || len(class.Columns) == 0 {
+			if class, err = tx.PutClass(ctx, schema.New(schema.Hooks, nil)); err != nil {
+				return nil, err
+			}
 		}
-		row := rand.Text()[:10]
-		now := query.Date{Time: time.Now().UTC().Truncate(time.Millisecond)}
-		tx.Emit(change.Change{Class: schema.Hooks, ObjectID: row, Kind: change.Create})
-		return nil, tx.Insert(ctx, class, storage.Object{"objectId": row, "createdAt": now, "updatedAt": now, "functionName": h.FunctionName, "url": h.URL})
+		var all []Hook
+		if err := find(ctx, tx, nil, func(h Hook) { all = append(all, h) }); err != nil {
+			return nil, err
+		}
+		if len(all) >= maxHooks {
+			return nil, parseerror.New(codeHook, "There are too many webhooks.")
+		}
+		if all, err = f(all); err != nil {
+			return nil, err
+		}
+		if err := tx.Purge(ctx, class); err != nil {
+			return nil, err
+		}
+		for _, h := range all {
+			if err := tx.Insert(ctx, class, h.row(class)); err != nil {
+				return nil, err
+			}
+		}
+		tx.Emit(change.Change{Class: schema.Hooks, Kind: change.Purge})
+		return nil, nil
 	})
 	return err
 }
 
-// locate returns the class of webhooks, which it makes if it has no table yet, and the id of h's row.
-func locate(ctx context.Context, tx storage.Tx, h Hook) (class *schema.Class, known string, err error) {
-	sch, err := tx.Schema(ctx)
-	if err != nil {
-		return nil, "", err
-	}
-	if class = sch.Class(schema.Hooks); class == nil || len(class.Columns) == 0 {
-		if class, err = tx.PutClass(ctx, schema.New(schema.Hooks, nil)); err != nil {
-			return nil, "", err
+// row is the webhook as its class has columns for it.
+func (h Hook) row(class *schema.Class) storage.Object {
+	now := query.Date{Time: time.Now().UTC().Truncate(time.Millisecond)}
+	o := storage.Object{"objectId": rand.Text()[:10], "createdAt": now, "updatedAt": now}
+	for column := range o {
+		if _, ok := class.Column(column); !ok {
+			delete(o, column)
 		}
 	}
-	err = find(ctx, tx, h.same(), func(id string, _ Hook) { known = id })
-	return class, known, err
+	for column, v := range map[string]string{"functionName": h.FunctionName, "className": h.ClassName, "triggerName": h.TriggerName, "url": h.URL} {
+		if v != "" {
+			o[column] = v
+		}
+	}
+	return o
 }
 
 // Remove takes a webhook away. One that isn't there is error 101.
 func (c *Cloud) Remove(ctx context.Context, h Hook, id string) error {
-	_, _, err := c.store.Write(ctx, id, func(tx storage.Tx) ([]byte, error) {
-		class, known, err := locate(ctx, tx, h)
-		if err != nil {
-			return nil, err
-		}
-		if known == "" {
+	return c.change(ctx, id, func(all []Hook) ([]Hook, error) {
+		rest := slices.DeleteFunc(slices.Clone(all), h.same)
+		if len(rest) == len(all) {
 			return nil, parseerror.NotFound()
 		}
-		tx.Emit(change.Change{Class: schema.Hooks, ObjectID: known, Kind: change.Delete})
-		return nil, tx.Delete(ctx, class, known)
+		return rest, nil
 	})
-	return err
 }
 
 // validURL accepts absolute addresses of web servers.
