@@ -1,0 +1,196 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/parsescale/parsescale/server/storage"
+)
+
+// errKnown stops a write whose id was found.
+var errKnown = errors.New("the write was done before")
+
+// attempt is one transaction of a write.
+type attempt struct {
+	*write
+	tx      *tx
+	known   []byte // the result that was found under the id
+	found   bool
+	expired bool // under the id there is a result whose time is over
+}
+
+// try runs the write in one transaction.
+func (w *write) try(ctx context.Context) outcome {
+	c, err := w.primary.take(ctx, w.fresh)
+	if err != nil {
+		return outcome{err: err}
+	}
+	finished := false
+	defer func() {
+		if !finished {
+			c.close() // the function ended its goroutine
+		}
+		w.primary.give(c)
+	}()
+	cat := w.catalog.Load()
+	a := &attempt{write: w, tx: &tx{store: w.Store, snapshot: snapshot{conn: c, catalog: cat, writing: true}}}
+	a.tx.first, a.tx.begun = a.first, a.begun
+	result, err := w.call(a.tx)
+	if settled := a.tx.settle(); err == nil {
+		err = settled
+	}
+	o := outcome{}
+	if err != nil || a.tx.failed != nil {
+		o = a.undo(err)
+	} else {
+		o = a.commit(result)
+	}
+	finished = true
+	if o.err == nil && a.tx.catalog != cat {
+		o.old = cat
+	}
+	if broke := a.tx.failed; o.again && (errors.Is(broke, errStale) || stale(broke)) {
+		if stale(broke) && c.broken == nil {
+			c.forget()
+		}
+		o.old = cat
+	}
+	return o
+}
+
+// call runs the function of the write; a panic becomes an error.
+func (w *write) call(t *tx) (result []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{value: v, Stack: debug.Stack()}
+		}
+	}()
+	return w.f(t)
+}
+
+// panicError is what a write answers whose function panicked.
+type panicError struct {
+	value any
+	// Stack is where, for a log; it isn't part of the message.
+	Stack []byte
+}
+
+func (e *panicError) Error() string {
+	return fmt.Sprintf("cannot finish the write: it panicked: %v", e.value)
+}
+
+// first begins the transaction and looks the id up, or claims it.
+func (a *attempt) first() {
+	c := a.tx.conn
+	c.send(sqlBegin, nil)
+	switch now := a.options.Clock(); {
+	case a.doubt != nil:
+		c.send(sqlClaimKnown, nil, a.id, instant(now.Add(a.options.WriteIDTTL)))
+	case a.id != "":
+		c.send(sqlKnown, []int16{binaryFormat}, a.id, instant(now))
+	}
+}
+
+// begun reads the answers to first.
+func (a *attempt) begun() error {
+	c := a.tx.conn
+	if err := c.rest(); err != nil {
+		return err
+	}
+	switch {
+	case a.doubt != nil:
+		if err := c.rest(); err != nil {
+			return err
+		}
+		if a.found = c.affected() == 0; !a.found {
+			a.resolve(false) // and never will: the id is ours
+			a.expired = true // so that the result replaces the claim
+		}
+	case a.id != "":
+		err := c.rows(func(row [][]byte) {
+			if len(row[1]) == 1 && row[1][0] == 1 {
+				a.known, a.found = append([]byte{}, row[0]...), true
+			} else {
+				a.expired = true
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if a.found {
+		return errKnown
+	}
+	return nil
+}
+
+// undo ends a transaction whose function failed, and decides what that means.
+func (a *attempt) undo(err error) outcome {
+	broke := a.tx.failed
+	if err == nil {
+		err = broke // the function passed over an error of the database, but the transaction can't
+	}
+	if a.found {
+		return a.repeat()
+	}
+	if lost(broke) {
+		again := !a.fresh || a.doubt != nil
+		a.fresh = true
+		a.primary.drop()
+		return outcome{err: unavailable(broke), again: again}
+	}
+	if !a.rollback() && a.found {
+		return outcome{result: a.known, repeated: true}
+	}
+	if conflict(broke) || stale(broke) || errors.Is(broke, errStale) {
+		return outcome{err: err, again: true}
+	}
+	if stateOf(broke) == uniqueViolation && !a.duplicate {
+		// Perhaps another transaction has just committed what this one looked for before and didn't find. Seeing it, the
+		// function may do something else than fail.
+		a.duplicate = true
+		return outcome{err: err, again: true}
+	}
+	return outcome{err: err}
+}
+
+// rollback ends the transaction. With an id it looks that up once more: what the function ran into may be the work of the
+// same write, done by another process meanwhile.
+func (a *attempt) rollback() bool {
+	c := a.tx.conn
+	if c.broken != nil || c.status == 'I' {
+		return true
+	}
+	c.send(sqlRollback, nil)
+	if a.id == "" {
+		_ = c.sync() // nobody waits for the answer
+		return true
+	}
+	c.send(sqlKnown, []int16{binaryFormat}, a.id, instant(a.options.Clock()))
+	if c.sync() != nil || c.rest() != nil {
+		return true
+	}
+	_ = c.rows(func(row [][]byte) {
+		if len(row[1]) == 1 && row[1][0] == 1 {
+			a.known, a.found = append([]byte{}, row[0]...), true
+		}
+	})
+	_ = c.end()
+	return !a.found
+}
+
+// repeat answers with the result that was found. After a claim that failed it is still to be read.
+func (a *attempt) repeat() outcome {
+	if a.doubt == nil {
+		a.rollback()
+		return outcome{result: a.known, repeated: true}
+	}
+	a.found = false
+	if a.rollback() {
+		return outcome{err: storage.ErrUnavailable, again: true}
+	}
+	a.resolve(true)
+	return outcome{result: a.known}
+}
