@@ -65,7 +65,7 @@ var definitions = []definition{
 	{"masterKeyIps", "PARSE_SERVER_MASTER_KEY_IPS", array, honoured},
 	{"allowHeaders", "PARSE_SERVER_ALLOW_HEADERS", array, honoured},
 	{"allowOrigin", "PARSE_SERVER_ALLOW_ORIGIN", array, honoured},
-	{"routeAllowList", "PARSE_SERVER_ROUTE_ALLOW_LIST", array, refused},
+	{"routeAllowList", "PARSE_SERVER_ROUTE_ALLOW_LIST", array, honoured},
 	{"requestKeywordDenylist", "PARSE_SERVER_REQUEST_KEYWORD_DENYLIST", array, honoured},
 	{"enableSanitizedErrorResponse", "PARSE_SERVER_ENABLE_SANITIZED_ERROR_RESPONSE", boolean, honoured},
 	{"rateLimit", "PARSE_SERVER_RATE_LIMIT", array, refused},

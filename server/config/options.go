@@ -60,6 +60,10 @@ type Options struct {
 	RequestComplexity RequestComplexity `json:"requestComplexity"`
 	// RequestKeywordDenylist refuses writes that hold such keys or values. Default: those that hurt JavaScript.
 	RequestKeywordDenylist []Keyword `json:"requestKeywordDenylist"`
+	// RouteAllowList are regular expressions (JavaScript's) for paths below MountPath, without slashes at the ends and
+	// without the query. A request without the master or maintenance key must match one of them as a whole; files, pages
+	// and /health are exempt. Default: none, which allows everything; an empty list allows nothing.
+	RouteAllowList []string `json:"routeAllowList"`
 	// EnableSanitizedErrorResponse hides the reason of a permission error from clients. Default: true.
 	EnableSanitizedErrorResponse bool `json:"enableSanitizedErrorResponse"`
 

@@ -35,6 +35,8 @@ func (d definition) value(given any) (any, error) {
 		return nil, fmt.Errorf("Key %s has invalid value %v", d.name, given)
 	case array:
 		switch v := given.(type) {
+		case nil:
+			return nil, nil
 		case []any:
 			return v, nil
 		case string:
@@ -113,7 +115,7 @@ func (d definition) off(v any) bool {
 	case string:
 		return v == ""
 	case []any:
-		return d.name != "routeAllowList" && len(v) == 0
+		return len(v) == 0
 	case map[string]any:
 		return len(v) == 0
 	}

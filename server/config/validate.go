@@ -51,6 +51,9 @@ func checkShapes(values map[string]any) error {
 			}
 		}
 	}
+	if err := checkRouteAllowList(values["routeAllowList"]); err != nil {
+		return err
+	}
 	if v, ok := values["allowHeaders"]; ok {
 		list, _ := v.([]any)
 		for _, h := range list {
@@ -132,6 +135,11 @@ func (o *Options) Validate() error {
 	}
 	if err := o.checkAuth(); err != nil {
 		return err
+	}
+	for _, pattern := range o.RouteAllowList {
+		if _, err := RoutePattern(pattern); err != nil {
+			return err
+		}
 	}
 	for _, path := range o.IdempotencyOptions.Paths {
 		if _, err := PathPattern(path); err != nil {

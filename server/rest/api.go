@@ -95,6 +95,7 @@ type API struct {
 	router     router
 	complexity complexity
 	requestIDs requestIDs
+	allowed    allowList
 	limit      int64 // of a body, in bytes
 	mount      string
 	// prefixes are the paths that sub-requests of a batch may start with, beside the one the batch came by.
@@ -127,6 +128,9 @@ func New(o Options) (*API, error) {
 		}
 	}
 	if a.requestIDs, err = newRequestIDs(o.Config.IdempotencyOptions); err != nil {
+		return nil, err
+	}
+	if a.allowed, err = newAllowList(o.Config); err != nil {
 		return nil, err
 	}
 	a.routes()
@@ -262,6 +266,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, path string, from ne
 	}
 	caller, err := a.keys.caller(&p, from, equalFold(strings.TrimSuffix(path, "/"), "/login"))
 	if err != nil {
+		return nil, err
+	}
+	if err := a.checkRequest(caller, method, r.URL); err != nil {
 		return nil, err
 	}
 	c := &call{

@@ -161,13 +161,18 @@ func (a *API) parseBatch(c *call) ([]subRequest, error) {
 		if first, ok := splitPath(below); ok && len(first) == 1 && equalFold(first[0], "batch") && equalFold(method, "post") {
 			return invalid("nested batch requests are not allowed")
 		}
+		if err := a.checkSub(c.caller, methodOf(b), below); err != nil {
+			return nil, err
+		}
+		subs[i].method, subs[i].path = method, below
+	}
+	for i, b := range bodies {
 		s := &subs[i]
-		s.method, s.path = method, below
-		if method != "HEAD" {
-			s.route, s.params, err = a.router.match(method, below)
+		if s.method != "HEAD" {
+			s.route, s.params, err = a.router.match(s.method, s.path)
 		}
 		if s.route == nil || s.route.direct || err != nil {
-			return invalid("cannot route %s %s", method, below)
+			return invalid("cannot route %s %s", s.method, s.path)
 		}
 		s.body = &body{}
 		if v := b.get("body"); len(v) > 0 && (v[0] == '{' || v[0] == '[') {
@@ -177,6 +182,14 @@ func (a *API) parseBatch(c *call) ([]subRequest, error) {
 		}
 	}
 	return subs, nil
+}
+
+// methodOf is a sub-request's method as limits and lists of routes see it.
+func methodOf(sub *body) string {
+	if m, ok := sub.text("method"); ok && m != "" {
+		return strings.ToUpper(m)
+	}
+	return "GET"
 }
 
 // belowPrefix takes the API's prefix off a sub-request's path: the one the batch itself came by, or that of a configured
