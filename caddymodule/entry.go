@@ -38,8 +38,8 @@ func (x *exchange) entry(a answer) (*cache.Entry, cache.Dependencies, bool) {
 		e.Expires = reads.Expires
 	}
 	for name, values := range a.Header {
-		if isInternal(name) || name == "Content-Length" || name == "Date" || name == "Etag" {
-			continue
+		if isInternal(name) || name == "Content-Length" || name == "Date" || name == "Etag" || strings.HasPrefix(name, "X-Ratelimit-") {
+			continue // of the answer, of the moment, or of the one who asked
 		}
 		for _, v := range values {
 			e.Header = append(e.Header, cache.Field{Name: name, Value: v})

@@ -100,6 +100,27 @@ func TestAnswersThatAreNotStored(t *testing.T) {
 	}
 }
 
+// What a worker's limits say is about the request that they counted, not about those that the cache answers.
+func TestStoredAnswersHaveNoRateLimit(t *testing.T) {
+	w := newRecordingWorker(t, func(w http.ResponseWriter, r *http.Request, body string) {
+		w.Header()["X-RateLimit-Remaining"] = []string{"7"}
+		results(w, r, body)
+	})
+	s := newSite(t, remoteSite(w, "cache"))
+	for i := range 2 {
+		r := httptest.NewRequest("GET", "/parse/classes/A", http.NoBody)
+		r.Header.Set("X-Parse-Application-Id", "app")
+		rec := httptest.NewRecorder()
+		s.server.ServeHTTP(rec, r)
+		if got := rec.Header().Get("X-Ratelimit-Remaining"); got != "" || rec.Code != 200 {
+			t.Errorf("request %d: X-RateLimit-Remaining %q (Cache-Status %q)", i, got, rec.Header().Get("Cache-Status"))
+		}
+	}
+	if w.count() != 1 {
+		t.Errorf("%d requests reached the worker, want 1", w.count())
+	}
+}
+
 func TestForgedHeadersDoNotReachAWorker(t *testing.T) {
 	w := newRecordingWorker(t, results)
 	s := newSite(t, remoteSite(w, ""))

@@ -47,7 +47,7 @@ type Environment struct {
 
 // Server is one worker. It is an http.Handler, safe for concurrent use.
 type Server struct {
-	api     http.Handler
+	api     *rest.API
 	store   storage.Store
 	files   *files.Store
 	users   *users.Users
@@ -179,6 +179,9 @@ func (s *Server) closeAll(ctx context.Context) error {
 	var err error
 	if s.pages != nil {
 		err = s.pages.Close()
+	}
+	if s.api != nil {
+		err = errors.Join(err, s.api.Close())
 	}
 	return errors.Join(err, s.store.Close(), s.files.Close())
 }

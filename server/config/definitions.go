@@ -68,7 +68,7 @@ var definitions = []definition{
 	{"routeAllowList", "PARSE_SERVER_ROUTE_ALLOW_LIST", array, honoured},
 	{"requestKeywordDenylist", "PARSE_SERVER_REQUEST_KEYWORD_DENYLIST", array, honoured},
 	{"enableSanitizedErrorResponse", "PARSE_SERVER_ENABLE_SANITIZED_ERROR_RESPONSE", boolean, honoured},
-	{"rateLimit", "PARSE_SERVER_RATE_LIMIT", array, refused},
+	{"rateLimit", "PARSE_SERVER_RATE_LIMIT", loose, honoured},
 	{"requestComplexity", "PARSE_SERVER_REQUEST_COMPLEXITY", object, honoured},
 	{"security", "PARSE_SERVER_SECURITY", object, honoured},
 	{"maxUploadSize", "PARSE_SERVER_MAX_UPLOAD_SIZE", text, honoured},

@@ -185,6 +185,9 @@ func build(values map[string]any) (*Options, []string, error) {
 	if err := checkAccounts(values); err != nil {
 		return nil, nil, err
 	}
+	if err := checkRateLimit(values); err != nil {
+		return nil, nil, err
+	}
 	if err := checkSchema(values); err != nil {
 		return nil, nil, err
 	}

@@ -64,6 +64,8 @@ type Options struct {
 	// without the query. A request without the master or maintenance key must match one of them as a whole; files, pages
 	// and /health are exempt. Default: none, which allows everything; an empty list allows nothing.
 	RouteAllowList []string `json:"routeAllowList"`
+	// RateLimit limits requests by path, in each worker. Default: none.
+	RateLimit []RateLimit `json:"rateLimit,omitempty"`
 	// EnableSanitizedErrorResponse hides the reason of a permission error from clients. Default: true.
 	EnableSanitizedErrorResponse bool `json:"enableSanitizedErrorResponse"`
 

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -96,6 +97,7 @@ type API struct {
 	complexity complexity
 	requestIDs requestIDs
 	allowed    allowList
+	limits     []*rateLimit
 	limit      int64 // of a body, in bytes
 	mount      string
 	// prefixes are the paths that sub-requests of a batch may start with, beside the one the batch came by.
@@ -132,6 +134,9 @@ func New(o Options) (*API, error) {
 	}
 	if a.allowed, err = newAllowList(o.Config); err != nil {
 		return nil, err
+	}
+	if err := a.openRateLimits(); err != nil {
+		return nil, errors.Join(err, a.Close())
 	}
 	a.routes()
 	return a, nil
@@ -264,16 +269,19 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, path string, from ne
 	if state := a.o.State(); state != "ok" {
 		return nil, parseerror.New(parseerror.Internal, "Invalid server state: %s", state)
 	}
-	caller, err := a.keys.caller(&p, from, equalFold(strings.TrimSuffix(path, "/"), "/login"))
+	caller, err := a.keys.caller(&p, from, isLogIn(path))
 	if err != nil {
-		return nil, err
-	}
-	if err := a.checkRequest(caller, method, r.URL); err != nil {
 		return nil, err
 	}
 	c := &call{
 		ctx: r.Context(), http: r, method: method, path: path, query: parseQueryString(r.URL.RawQuery), body: b,
 		caller: caller, writeID: writeID, context: p.context,
+	}
+	if err := a.limitRequest(w.Header(), c); err != nil {
+		return nil, err
+	}
+	if err := a.checkRequest(caller, method, r.URL); err != nil {
+		return nil, err
 	}
 	rt, params, err := a.router.match(method, path)
 	if err != nil {
@@ -293,6 +301,8 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, path string, from ne
 	}
 	return res, err
 }
+
+func isLogIn(path string) bool { return equalFold(strings.TrimSuffix(path, "/"), "/login") }
 
 // run calls a route's handler.
 func (a *API) run(rt *route, c *call) (*answer, error) {

@@ -164,6 +164,9 @@ func (a *API) parseBatch(c *call) ([]subRequest, error) {
 		if err := a.checkSub(c.caller, methodOf(b), below); err != nil {
 			return nil, err
 		}
+		if err := a.limitSub(c, methodOf(b), below); err != nil {
+			return nil, err
+		}
 		subs[i].method, subs[i].path = method, below
 	}
 	for i, b := range bodies {

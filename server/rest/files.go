@@ -69,8 +69,8 @@ func fileName(escaped string) (string, error) {
 	return name, nil
 }
 
-// identify finds out who asks, by header fields alone, for endpoints whose body isn't JSON.
-func (a *API) identify(r *http.Request, p *presented, from netip.Addr) (*call, *auth.Auth, error) {
+// identify finds out who asks, by header fields alone, for endpoints whose body isn't JSON. h takes what limits tell.
+func (a *API) identify(h http.Header, r *http.Request, p *presented, from netip.Addr) (*call, *auth.Auth, error) {
 	if state := a.o.State(); state != "ok" {
 		return nil, nil, parseerror.New(parseerror.Internal, "Invalid server state: %s", state)
 	}
@@ -78,7 +78,11 @@ func (a *API) identify(r *http.Request, p *presented, from netip.Addr) (*call, *
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &call{ctx: r.Context(), http: r, method: r.Method, caller: caller}
+	path, _ := a.belowMount(r.URL.EscapedPath())
+	c := &call{ctx: r.Context(), http: r, method: r.Method, path: path, caller: caller}
+	if err := a.limitRequest(h, c); err != nil {
+		return nil, nil, err
+	}
 	who, err := a.resolve(c)
 	return c, who, err
 }
@@ -175,7 +179,7 @@ func (a *API) deleteFile(w http.ResponseWriter, r *http.Request, escaped string,
 	if p.appID != a.keys.appID {
 		return nil, errUnauthorized
 	}
-	c, _, err := a.identify(r, &p, from)
+	c, _, err := a.identify(w.Header(), r, &p, from)
 	switch {
 	case err != nil:
 		return nil, err

@@ -44,7 +44,7 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, escaped string, fro
 			return nil, err
 		}
 	}
-	c, who, err := a.identify(r, &p, from)
+	c, who, err := a.identify(w.Header(), r, &p, from)
 	if err != nil {
 		return nil, err
 	}
