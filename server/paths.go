@@ -8,7 +8,6 @@ import (
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/mail"
 	"github.com/parsescale/parsescale/server/read"
-	"github.com/parsescale/parsescale/server/rest"
 	"github.com/parsescale/parsescale/server/storage"
 	"github.com/parsescale/parsescale/server/users"
 	"github.com/parsescale/parsescale/server/users/password"
@@ -24,7 +23,7 @@ type paths struct {
 	classes *classes.Path
 }
 
-func newPaths(o *config.Options, store storage.Store, env Environment, postman *mail.Postman) (paths, error) {
+func newPaths(o *config.Options, store storage.Store, env Environment, postman *mail.Postman, fileURL func([]byte, string) []byte) (paths, error) {
 	access := auth.Options{
 		AllowClientClassCreation:   o.AllowClientClassCreation,
 		ProtectedFields:            o.ProtectedFields,
@@ -36,7 +35,7 @@ func newPaths(o *config.Options, store storage.Store, env Environment, postman *
 	reading.IncludeDepth, reading.IncludeCount = o.RequestComplexity.IncludeDepth, o.RequestComplexity.IncludeCount
 	reading.SubqueryLimit = o.RequestComplexity.SubqueryLimit
 	reading.AllowPublicExplain = o.AllowPublicExplain
-	reading.FileURL = func(dst []byte, name string) []byte { return rest.AppendFileURL(dst, o, name) }
+	reading.FileURL = fileURL
 
 	writing := write.DefaultOptions()
 	writing.Options = access

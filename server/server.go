@@ -10,7 +10,6 @@ import (
 
 	"github.com/parsescale/parsescale/server/cloud"
 	"github.com/parsescale/parsescale/server/config"
-	"github.com/parsescale/parsescale/server/files"
 	"github.com/parsescale/parsescale/server/identity"
 	"github.com/parsescale/parsescale/server/identity/builtin"
 	"github.com/parsescale/parsescale/server/logs"
@@ -49,7 +48,7 @@ type Environment struct {
 type Server struct {
 	api     *rest.API
 	store   storage.Store
-	files   *files.Store
+	files   fileStore
 	users   *users.Users
 	postman *mail.Postman // nil: no mail is sent
 	pages   *pages.Pages
@@ -74,13 +73,15 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 		return nil, fmt.Errorf("cannot open the database: %w", err)
 	}
 	s.store = storage.Joined(store)
-	if s.files, err = files.Open(filesFolder(o)); err != nil {
+	var direct func(dst []byte, name string) []byte
+	if s.files, direct, err = openFiles(o); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
+	fileURL := rest.FileURL(o, direct)
 	if s.postman, err = openMail(o, env); err != nil {
 		return nil, errors.Join(err, s.files.Close(), s.store.Close())
 	}
-	paths, err := newPaths(o, s.store, env, s.postman)
+	paths, err := newPaths(o, s.store, env, s.postman, fileURL)
 	if err != nil {
 		return nil, errors.Join(err, s.closeAll(ctx))
 	}
@@ -99,7 +100,7 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 		return nil, errors.Join(err, s.closeAll(ctx))
 	}
 	s.api, err = rest.New(rest.Options{
-		Config: o, Reader: paths.read, Analyst: paths.read, Writer: paths.write, Users: paths.users, Classes: paths.classes, Cloud: functions, Once: paths.write, Configs: paths.write, Analytics: env.Analytics, Log: ring, Store: s.store, Files: s.files, Pages: s.pages,
+		Config: o, Reader: paths.read, Analyst: paths.read, Writer: paths.write, Users: paths.users, Classes: paths.classes, Cloud: functions, Once: paths.write, Configs: paths.write, Analytics: env.Analytics, Log: ring, Store: s.store, Files: s.files, FileURL: fileURL, Denied: paths.write.Denied, Pages: s.pages,
 		Gateway: env.Gateway, State: s.taken, Logger: env.Logger,
 	})
 	if err != nil {

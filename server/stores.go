@@ -2,8 +2,6 @@ package server
 
 import (
 	"context"
-	"net/url"
-	"path/filepath"
 	"strings"
 
 	"github.com/parsescale/parsescale/server/config"
@@ -24,16 +22,3 @@ func openStore(ctx context.Context, o *config.Options, env Environment) (storage
 }
 
 const sqliteScheme = "sqlite://"
-
-// filesFolder is the folder of uploaded files: the configured one, else "files" beside an SQLite database.
-func filesFolder(o *config.Options) string {
-	if o.FilesFolder != "" {
-		return o.FilesFolder
-	}
-	path, ok := strings.CutPrefix(string(o.DatabaseURI), sqliteScheme)
-	path, _, _ = strings.Cut(path, "?")
-	if path, err := url.PathUnescape(path); ok && err == nil {
-		return filepath.Join(filepath.Dir(filepath.FromSlash(path)), "files")
-	}
-	return "files"
-}

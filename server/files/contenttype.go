@@ -11,22 +11,22 @@ var contentTypes = []struct{ extension, typ string }{
 	{"vtt", "text/vtt"}, {"yaml", "text/yaml"}, {"yml", "text/yaml"},
 	{"js", "text/javascript"}, {"mjs", "text/javascript"}, {"json", "application/json"}, {"map", "application/json"},
 	{"jsonld", "application/ld+json"}, {"geojson", "application/geo+json"}, {"webmanifest", "application/manifest+json"},
-	{"xhtml", "application/xhtml+xml"}, {"xht", "application/xhtml+xml"}, {"xml", "text/xml"}, {"xsl", "application/xml"},
+	{"xhtml", "application/xhtml+xml"}, {"xht", "application/xhtml+xml"}, {"xml", "application/xml"}, {"xsl", "application/xml"},
 	{"xsd", "application/xml"}, {"rng", "application/xml"}, {"xslt", "application/xslt+xml"}, {"rdf", "application/rdf+xml"},
 	{"owl", "application/rdf+xml"}, {"mathml", "application/mathml+xml"}, {"atom", "application/atom+xml"},
 	{"rss", "application/rss+xml"}, {"gpx", "application/gpx+xml"}, {"kml", "application/vnd.google-earth.kml+xml"},
 	{"jpg", "image/jpeg"}, {"jpeg", "image/jpeg"}, {"jpe", "image/jpeg"}, {"png", "image/png"}, {"gif", "image/gif"},
-	{"webp", "image/webp"}, {"avif", "image/avif"}, {"bmp", "image/bmp"}, {"ico", "image/x-icon"}, {"heic", "image/heic"},
+	{"webp", "image/webp"}, {"avif", "image/avif"}, {"bmp", "image/bmp"}, {"ico", "image/vnd.microsoft.icon"}, {"heic", "image/heic"},
 	{"heif", "image/heif"}, {"tif", "image/tiff"}, {"tiff", "image/tiff"}, {"jxl", "image/jxl"}, {"apng", "image/apng"},
 	{"svg", "image/svg+xml"}, {"svgz", "image/svg+xml"}, {"psd", "image/vnd.adobe.photoshop"},
-	{"mp3", "audio/mpeg"}, {"m4a", "audio/mp4"}, {"aac", "audio/aac"}, {"wav", "audio/wav"}, {"oga", "audio/ogg"},
+	{"mpga", "audio/mpeg"}, {"mp3", "audio/mpeg"}, {"m4a", "audio/mp4"}, {"adts", "audio/aac"}, {"aac", "audio/aac"}, {"wav", "audio/wav"}, {"oga", "audio/ogg"},
 	{"ogg", "audio/ogg"}, {"opus", "audio/ogg"}, {"flac", "audio/x-flac"}, {"weba", "audio/webm"}, {"mid", "audio/midi"},
 	{"midi", "audio/midi"}, {"aif", "audio/x-aiff"}, {"aiff", "audio/x-aiff"}, {"amr", "audio/amr"}, {"caf", "audio/x-caf"},
-	{"mp4", "video/mp4"}, {"m4v", "video/x-m4v"}, {"mov", "video/quicktime"}, {"qt", "video/quicktime"},
+	{"mp4", "video/mp4"}, {"m4v", "video/x-m4v"}, {"qt", "video/quicktime"}, {"mov", "video/quicktime"},
 	{"webm", "video/webm"}, {"ogv", "video/ogg"}, {"mpeg", "video/mpeg"}, {"mpg", "video/mpeg"}, {"avi", "video/x-msvideo"},
 	{"mkv", "video/x-matroska"}, {"wmv", "video/x-ms-wmv"}, {"flv", "video/x-flv"}, {"3gp", "video/3gpp"},
 	{"ts", "video/mp2t"}, {"m3u8", "application/vnd.apple.mpegurl"}, {"mpd", "application/dash+xml"},
-	{"pdf", "application/pdf"}, {"rtf", "text/rtf"}, {"ps", "application/postscript"}, {"eps", "application/postscript"},
+	{"pdf", "application/pdf"}, {"rtf", "application/rtf"}, {"ai", "application/postscript"}, {"ps", "application/postscript"}, {"eps", "application/postscript"},
 	{"doc", "application/msword"}, {"xls", "application/vnd.ms-excel"}, {"ppt", "application/vnd.ms-powerpoint"},
 	{"docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
 	{"xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
@@ -35,11 +35,11 @@ var contentTypes = []struct{ extension, typ string }{
 	{"odp", "application/vnd.oasis.opendocument.presentation"}, {"epub", "application/epub+zip"},
 	{"zip", "application/zip"}, {"gz", "application/gzip"}, {"tar", "application/x-tar"}, {"bz2", "application/x-bzip2"},
 	{"7z", "application/x-7z-compressed"}, {"rar", "application/vnd.rar"}, {"xz", "application/x-xz"},
-	{"jar", "application/java-archive"}, {"apk", "application/vnd.android.package-archive"}, {"dmg", "application/x-apple-diskimage"},
+	{"jar", "application/java-archive"}, {"apk", "application/vnd.android.package-archive"},
 	{"wasm", "application/wasm"}, {"woff", "font/woff"}, {"woff2", "font/woff2"}, {"ttf", "font/ttf"}, {"otf", "font/otf"},
-	{"sqlite", "application/vnd.sqlite3"}, {"glb", "model/gltf-binary"}, {"gltf", "model/gltf+json"}, {"stl", "model/stl"},
-	{"usdz", "model/vnd.usdz+zip"}, {"obj", "model/obj"}, {"p12", "application/x-pkcs12"}, {"pem", "application/x-x509-ca-cert"},
-	{"pkpass", "application/vnd.apple.pkpass"}, {"bin", "application/octet-stream"}, {"exe", "application/octet-stream"},
+	{"glb", "model/gltf-binary"}, {"gltf", "model/gltf+json"}, {"stl", "model/stl"},
+	{"usdz", "model/vnd.usdz+zip"}, {"obj", "model/obj"}, {"p12", "application/x-pkcs12"}, {"der", "application/x-x509-ca-cert"}, {"pem", "application/x-x509-ca-cert"},
+	{"pkpass", "application/vnd.apple.pkpass"}, {"bin", "application/octet-stream"}, {"dmg", "application/octet-stream"}, {"exe", "application/octet-stream"},
 }
 
 var typeByExtension, extensionByType = func() (byExtension, byType map[string]string) {
@@ -50,12 +50,28 @@ var typeByExtension, extensionByType = func() (byExtension, byType map[string]st
 			byType[c.typ] = c.extension
 		}
 	}
+	// Other names of types, under which no extension is found.
+	byType["text/xml"], byType["text/rtf"], byType["image/x-icon"], byType["application/xslt+xml"] = "xml", "rtf", "ico", "xsl"
+	byType["application/x-apple-diskimage"] = "dmg"
 	return byExtension, byType
 }()
 
 // ContentType is the media type of a file by its name's extension; "" when the extension is unknown.
 func ContentType(name string) string {
 	return typeByExtension[strings.ToLower(Extension(name))]
+}
+
+// ServedType is what a download says of its content: the media type by the name, never what the uploader claimed, nor
+// what the content looks like.
+func ServedType(name string) string {
+	switch typ := ContentType(name); {
+	case typ == "":
+		return "application/octet-stream"
+	case strings.HasPrefix(typ, "text/"), typ == "application/json", typ == "application/manifest+json":
+		return typ + "; charset=utf-8"
+	default:
+		return typ
+	}
 }
 
 // extensionOf is the extension made from a content type; "" when the type is unknown.

@@ -1,6 +1,7 @@
-// Package files keeps uploaded files in a folder on the local disk and decides which names and kinds of files are
-// allowed. The layout is that of parse-server's file system adapter: one file per name, directories for names with
-// slashes.
+// Package files holds what all stores of uploaded files share: which names and kinds of files are allowed, what is known
+// of a stored file, and how a store says what went wrong. The stores themselves are the packages below: disk keeps files
+// in a folder, bucket in the buckets of object stores.
 //
-// It must not know of HTTP or of who uploads: permissions are checked by whoever calls it.
+// It must not know of HTTP or of who uploads: permissions are checked by whoever calls a store. The interface of a store
+// is its caller's, in package rest.
 package files

@@ -77,7 +77,12 @@ type Options struct {
 	Classes *classes.Path
 	// Store serves what needs no path of its own: sessions of requests without data, schemas.
 	Store storage.Store
-	Files *files.Store
+	// Files keeps uploaded files.
+	Files FileStore
+	// FileURL appends the URL of a stored file, safe within a JSON string.
+	FileURL func(dst []byte, name string) []byte
+	// Denied refuses metadata and tags of files that hold forbidden keywords.
+	Denied func(values map[string]any) error
 	// Pages are the pages that links in mail lead to; nil: there are none.
 	Pages *pages.Pages
 	// Gateway says that requests come from the gateway over a private socket: its X-Parsescale-* fields are believed.
@@ -102,12 +107,13 @@ type API struct {
 	mount      string
 	// prefixes are the paths that sub-requests of a batch may start with, beside the one the batch came by.
 	prefixes []string
-	// uploads bounds the uploads in JSON form that are held in memory at a time.
+	// uploads bounds the uploads in JSON form that are put aside at a time.
 	uploads chan struct{}
 }
 
-// maxBufferedUploads is how many uploads in JSON form, each up to maxUploadSize, are held in memory at a time.
-const maxBufferedUploads = 8
+// maxUploadsAside is how many uploads in JSON form, each up to maxUploadSize, are put aside at a time: on the disk, because
+// the content comes before the credentials.
+const maxUploadsAside = 64
 
 // New makes the API. The options must have been checked.
 func New(o Options) (*API, error) {
@@ -122,7 +128,7 @@ func New(o Options) (*API, error) {
 	a := &API{
 		o: o, keys: k, cors: newCORS(o.Config.AllowOrigin, o.Config.AllowHeaders), filter: filter,
 		complexity: complexity(o.Config.RequestComplexity), limit: int64(o.Config.MaxUploadSize), mount: strings.TrimRight(o.Config.MountPath, "/"),
-		uploads: make(chan struct{}, maxBufferedUploads),
+		uploads: make(chan struct{}, maxUploadsAside),
 	}
 	for _, s := range []string{o.Config.ServerURL, o.Config.PublicServerURL} {
 		if u, err := url.Parse(s); err == nil && s != "" {

@@ -186,7 +186,7 @@ func TestFilesOverHTTP(t *testing.T) {
 	}
 	path := "/files/APP/" + name
 	w.run([]Scenario{
-		{Name: "download", Method: "GET", Path: path, Status: 200, Exact: "hello world", WantHeaders: map[string]string{"Content-Type": "text/plain", "X-Content-Type-Options": "nosniff", "Content-Length": "11"}},
+		{Name: "download", Method: "GET", Path: path, Status: 200, Exact: "hello world", WantHeaders: map[string]string{"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff", "Content-Length": "11"}},
 		{Name: "range", Method: "GET", Path: path, Headers: map[string]string{"Range": "bytes=6-8"}, Status: 206, Exact: "wor", WantHeaders: map[string]string{"Content-Range": "bytes 6-8/11"}},
 		{Name: "open range", Method: "GET", Path: path, Headers: map[string]string{"Range": "bytes=6-"}, Status: 206, Exact: "world"},
 		{Name: "bad range", Method: "GET", Path: path, Headers: map[string]string{"Range": "bytes=90-"}, Status: 416},

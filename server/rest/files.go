@@ -1,7 +1,9 @@
 package rest
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -23,7 +25,7 @@ func (a *API) serveFiles(w http.ResponseWriter, r *http.Request, path string, fr
 	case http.MethodGet, http.MethodHead:
 		if app, name, ok := strings.Cut(rest, "/"); ok && name != "" {
 			if below, isMeta := cutFold(name, "metadata/"); isMeta && below != "" {
-				res, err = a.fileMetadata(r, app, from)
+				res, err = a.fileMetadata(r, app, below, from)
 			} else {
 				a.download(w, r, app, name, from)
 				return
@@ -129,46 +131,44 @@ func isAnonymous(who *auth.Auth) bool {
 	return data["anonymous"] != nil
 }
 
-var fileNotFound = &answer{status: http.StatusNotFound, contentType: typeText, body: []byte("File not found.")}
-
-func (a *API) download(w http.ResponseWriter, r *http.Request, app, escaped string, from netip.Addr) {
+// fileMetadata answers what an uploader said of a file, {} when that is nothing or there is no such file.
+func (a *API) fileMetadata(r *http.Request, app, escaped string, from netip.Addr) (*answer, error) {
+	nothing := &answer{body: []byte("{}")}
 	if app, err := url.PathUnescape(app); err != nil || app != a.o.Config.AppID {
-		a.failure(parseerror.Forbidden("Invalid application ID.")).write(w, r)
-		return
+		return nothing, nil
 	}
 	if err := a.mayRead(r, from); err != nil {
-		a.failure(err).write(w, r)
-		return
+		return nil, forbidden(err)
 	}
 	name, err := fileName(escaped)
 	if err != nil {
-		a.failure(err).write(w, r)
-		return
+		return nil, err
 	}
-	f, err := a.o.Files.Open(name)
+	p, err := a.o.Files.Properties(r.Context(), name)
+	switch {
+	case errors.Is(err, files.ErrNotFound):
+		return nothing, nil
+	case err != nil:
+		return nil, err
+	case len(p.Metadata) == 0:
+		return nothing, nil
+	}
+	body, err := json.Marshal(map[string]any{"metadata": p.Metadata})
 	if err != nil {
-		fileNotFound.write(w, r)
-		return
+		return nil, fmt.Errorf("cannot encode a file's metadata: %w", err)
 	}
-	defer f.Close()
-	contentType := files.ContentType(name)
-	if contentType == "" {
-		// Never sniffed, never what the uploader claimed.
-		contentType = "application/octet-stream"
-	}
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	http.ServeContent(w, r, "", f.Modified, f.File)
+	return &answer{body: body}, nil
 }
 
-// fileMetadata answers what parse-server answers with a files adapter that keeps no metadata.
-func (a *API) fileMetadata(r *http.Request, app string, from netip.Addr) (*answer, error) {
-	if app, err := url.PathUnescape(app); err == nil && app == a.o.Config.AppID {
-		if err := a.mayRead(r, from); err != nil {
-			return nil, err
-		}
+// forbidden gives a Parse error the status 403, which this endpoint alone has for all of them.
+func forbidden(err error) error {
+	var e *parseerror.Error
+	if !errors.As(err, &e) || e.Internal() {
+		return err
 	}
-	return &answer{body: []byte("{}")}, nil
+	same := *e
+	same.Status = http.StatusForbidden
+	return &same
 }
 
 func (a *API) deleteFile(w http.ResponseWriter, r *http.Request, escaped string, from netip.Addr) (*answer, error) {
@@ -192,11 +192,8 @@ func (a *API) deleteFile(w http.ResponseWriter, r *http.Request, escaped string,
 	if err != nil {
 		return nil, err
 	}
-	if err := a.o.Files.Delete(name); err != nil {
-		if !errors.Is(err, files.ErrNotFound) {
-			a.o.Logger.Error("cannot delete a file", "error", err)
-		}
-		return nil, parseerror.New(parseerror.FileDeleteError, "Could not delete file.")
+	if err := a.removeFile(r.Context(), name); err != nil {
+		return nil, err
 	}
 	return &answer{contentType: typeText}, nil
 }

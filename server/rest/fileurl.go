@@ -8,8 +8,13 @@ import (
 	"github.com/parsescale/parsescale/server/config"
 )
 
-// AppendFileURL appends the URL of a stored file, safe within a JSON string: every byte that isn't plain is percent-encoded.
-func AppendFileURL(dst []byte, o *config.Options, name string) []byte {
+// FileURL returns a function that appends the URL of a stored file, safe within a JSON string: every byte that isn't plain is
+// percent-encoded. direct does that for files that clients get from the store itself; nil: they get them here.
+func FileURL(o *config.Options, direct func(dst []byte, name string) []byte) func(dst []byte, name string) []byte {
+	return func(dst []byte, name string) []byte { return appendFileURL(dst, o, direct, name) }
+}
+
+func appendFileURL(dst []byte, o *config.Options, direct func(dst []byte, name string) []byte, name string) []byte {
 	if o.FileKey != "" {
 		// Files of the former hosting service stay where they are.
 		switch {
@@ -18,6 +23,9 @@ func AppendFileURL(dst []byte, o *config.Options, name string) []byte {
 		case hosted(name):
 			return appendEscaped(append(append(append(dst, "http://files.parse.com/"...), url.PathEscape(o.FileKey)...), '/'), name, false)
 		}
+	}
+	if direct != nil {
+		return direct(dst, name)
 	}
 	for _, c := range []byte(o.URL()) {
 		if c <= ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {

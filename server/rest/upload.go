@@ -1,23 +1,22 @@
 package rest
 
 import (
-	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/files"
 	"github.com/parsescale/parsescale/server/parseerror"
-	"github.com/parsescale/parsescale/server/query"
 )
 
-// upload stores a file: the raw body, streamed to the disk, or the JSON form of the SDKs.
+// upload stores a file: the raw body, streamed to the store, or the JSON form of the SDKs.
 func (a *API) upload(w http.ResponseWriter, r *http.Request, escaped string, from netip.Addr) (*answer, error) {
 	u := &uploading{limit: a.limit, contentType: r.Header.Get("Content-Type"), stream: r.Header.Get("X-Parse-Upload-Mode") == "stream"}
 	var err error
@@ -34,13 +33,18 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, escaped string, fro
 	var content io.Reader
 	if p.appID != a.keys.appID {
 		// The app id can only be in the body.
+		if u.stream {
+			return nil, errUnauthorized
+		}
 		select {
 		case a.uploads <- struct{}{}:
 			defer func() { <-a.uploads }()
 		case <-r.Context().Done():
 			return nil, r.Context().Err()
 		}
-		if content, err = a.readUpload(w, r, u, &p); err != nil {
+		aside := &spool{}
+		defer aside.close()
+		if content, err = a.readUpload(w, r, u, &p, aside); err != nil {
 			return nil, err
 		}
 	}
@@ -59,34 +63,21 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, escaped string, fro
 	if err := checkDirectory(c.caller, u); err != nil {
 		return nil, err
 	}
-	name := files.StoredName(u.name, u.contentType, a.o.Config.PreserveFileName)
-	if u.directory != nil {
-		name = *u.directory + "/" + name
-	}
-	_, err = a.o.Files.Create(name, content, u.limit)
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.Is(err, files.ErrTooLarge) || errors.As(err, &tooLarge):
-		w.Header().Set("Connection", "close")
-		if u.stream {
-			return nil, parseerror.New(parseerror.FileSaveError, "File size exceeds maximum allowed: %d bytes.", u.limit)
+	file, err := a.saveFile(r.Context(), u, content)
+	if err != nil {
+		if errors.Is(err, errTooLarge) || u.stream {
+			w.Header().Set("Connection", "close") // nobody wants to read the rest
 		}
-		return nil, errTooLarge
-	case err != nil:
-		a.o.Logger.Error("cannot store a file", "error", err)
-		return nil, parseerror.New(parseerror.FileSaveError, "Could not store file: %s.", u.name)
+		return nil, err
 	}
-	at := AppendFileURL(nil, a.o.Config, name)
-	out := append([]byte(`{"url":"`), at...)
-	out = append(out, `","name":`...)
-	out = append(query.AppendString(out, name), '}')
-	return &answer{status: http.StatusCreated, header: map[string]string{"Location": string(at)}, body: out}, nil
+	return &answer{status: http.StatusCreated, header: map[string]string{"Location": string(file.url)}, body: file.json()}, nil
 }
 
 // uploading is what is known of a file before it is stored.
 type uploading struct {
 	name, contentType string
 	directory         *string // nil: none asked for
+	metadata, tags    map[string]any
 	stream            bool
 	limit             int64
 }
@@ -111,11 +102,31 @@ func (a *API) raiseLimit(r *http.Request, u *uploading, from netip.Addr) error {
 	return nil
 }
 
-// readUpload reads the JSON form: credentials, base64 and fileData.
-func (a *API) readUpload(w http.ResponseWriter, r *http.Request, u *uploading, p *presented) (io.Reader, error) {
-	data, err := readAll(w, r, u.limit)
+// readUpload reads the JSON form: credentials, base64 and fileData. The content may come before the credentials, as it does
+// from the SDKs, so it is put aside.
+func (a *API) readUpload(w http.ResponseWriter, r *http.Request, u *uploading, p *presented, aside *spool) (io.Reader, error) {
+	if r.ContentLength > u.limit {
+		w.Header().Set("Connection", "close")
+		return nil, errTooLarge
+	}
+	from, err := decompressed(http.MaxBytesReader(w, r.Body, u.limit), r.Header.Get("Content-Encoding"))
 	if err != nil {
 		return nil, err
+	}
+	bounded := &bounded{from, u.limit}
+	data, err := splitUpload(bounded, aside)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge) || errors.Is(err, errTooLarge):
+		w.Header().Set("Connection", "close")
+		return nil, errTooLarge
+	case err != nil && r.Context().Err() != nil:
+		return nil, r.Context().Err()
+	case errors.As(err, new(*os.PathError)):
+		a.o.Logger.Error("cannot store a file", "error", err)
+		return nil, parseerror.New(parseerror.FileSaveError, "Could not store file: %s.", u.name)
+	case err != nil:
+		return nil, errUnauthorized
 	}
 	b, err := parseBody(data)
 	if err != nil || len(b.members) == 0 {
@@ -127,8 +138,8 @@ func (a *API) readUpload(w http.ResponseWriter, r *http.Request, u *uploading, p
 	if p.contentType != "" {
 		u.contentType = p.contentType
 	}
-	text, ok := b.text("base64")
-	if v := b.get("base64"); truthy(v) && !ok {
+	text := b.get("base64")
+	if truthy(text) && text[0] != '"' {
 		return nil, errUnauthorized
 	}
 	if v := b.get("fileData"); len(v) > 0 && v[0] == '{' {
@@ -136,29 +147,28 @@ func (a *API) readUpload(w http.ResponseWriter, r *http.Request, u *uploading, p
 			return nil, err
 		}
 	}
-	if text == "" {
+	if !truthy(text) || aside.size == 0 {
 		return nil, parseerror.New(parseerror.FileSaveError, "Invalid file upload.")
 	}
-	u.stream = false
-	// Node ignores what isn't base64 and takes both alphabets.
-	clean := strings.Map(func(c rune) rune {
-		switch {
-		case c == '-':
-			return '+'
-		case c == '_':
-			return '/'
-		case c == '+' || c == '/' || c < utf8.RuneSelf && alphanumeric(byte(c)):
-			return c
-		}
-		return -1
-	}, text)
-	if len(clean)%4 == 1 {
-		clean = clean[:len(clean)-1]
-	}
-	return base64.NewDecoder(base64.RawStdEncoding, strings.NewReader(clean)), nil
+	return aside.reader()
 }
 
-// takeFileData reads {"metadata":…,"tags":…,"directory":…}; there is nowhere to keep metadata and tags.
+// bounded fails when more than its size is read.
+type bounded struct {
+	io.Reader
+	left int64
+}
+
+// Read implements io.Reader.
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, errTooLarge
+	}
+	return n, err
+}
+
+// takeFileData reads {"metadata":…,"tags":…,"directory":…}.
 func takeFileData(data []byte, u *uploading) error {
 	b, err := parseBody(data)
 	if err != nil {
@@ -171,7 +181,35 @@ func takeFileData(data []byte, u *uploading) error {
 		}
 		u.directory = &s
 	}
+	for name, to := range map[string]*map[string]any{"metadata": &u.metadata, "tags": &u.tags} {
+		if *to, err = properties(b.get(name)); err != nil {
+			return parseerror.New(parseerror.InvalidKeyName, "File %s must be an object.", name)
+		}
+	}
 	return nil
+}
+
+// properties reads metadata or tags: an object, or an array, which counts as one with the names 0, 1, ….
+func properties(v []byte) (map[string]any, error) {
+	if len(v) == 0 {
+		return nil, nil
+	}
+	if v[0] != '{' && v[0] != '[' {
+		return nil, errNoUpload
+	}
+	b, err := parseBody(v)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]any, len(b.members))
+	for _, m := range b.members {
+		var v any
+		if err := json.Unmarshal(m.value, &v); err != nil {
+			return nil, err
+		}
+		out[m.name] = v
+	}
+	return out, nil
 }
 
 // rawUpload prepares the raw body: it is read while it is stored.
@@ -180,10 +218,19 @@ func rawUpload(w http.ResponseWriter, r *http.Request, u *uploading) (io.Reader,
 		if dir := r.Header.Get("X-Parse-File-Directory"); dir != "" {
 			u.directory = &dir
 		}
-		for _, name := range []string{"X-Parse-File-Metadata", "X-Parse-File-Tags"} {
-			if v := r.Header.Get(name); v != "" && !isObject([]byte(v)) {
-				return nil, parseerror.New(parseerror.InvalidJSON, "Invalid JSON in %s header.", name)
+		for _, field := range []struct {
+			name string
+			to   *map[string]any
+		}{{"X-Parse-File-Metadata", &u.metadata}, {"X-Parse-File-Tags", &u.tags}} {
+			v := strings.TrimSpace(r.Header.Get(field.name))
+			if v == "" {
+				continue
 			}
+			properties, err := properties([]byte(v))
+			if err != nil || v[0] != '{' {
+				return nil, parseerror.New(parseerror.InvalidJSON, "Invalid JSON in %s header.", field.name)
+			}
+			*field.to = properties
 		}
 		if r.ContentLength > u.limit {
 			return http.MaxBytesReader(w, r.Body, 0), nil

@@ -63,6 +63,11 @@ func (l denylist) check(o *query.Object) error {
 	return nil
 }
 
+// Denied returns error 105 if values that are kept elsewhere, such as the metadata of files, hold what is denied.
+func (p *Path) Denied(values map[string]any) error {
+	return p.denied.check(&query.Object{Values: values})
+}
+
 func (d *denied) matches(name string, v any) bool {
 	if d.key != nil && !d.key.MatchString(name) {
 		return false

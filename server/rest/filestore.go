@@ -1,0 +1,81 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/parsescale/parsescale/server/files"
+	"github.com/parsescale/parsescale/server/parseerror"
+	"github.com/parsescale/parsescale/server/query"
+)
+
+// FileStore keeps uploaded files. A file that isn't there is files.ErrNotFound; any other error is trouble, which is logged.
+type FileStore interface {
+	// Create stores what content holds, whole or not at all. More than limit bytes are files.ErrTooLarge.
+	Create(ctx context.Context, name string, content io.Reader, limit int64, p files.Properties) error
+	// Open opens a file, of which the part is going to be read. The context must last as long as the reading.
+	Open(ctx context.Context, name string, part files.Span) (*files.File, error)
+	// Properties tells what is kept beside a file's content.
+	Properties(ctx context.Context, name string) (*files.Properties, error)
+	// Delete removes a file.
+	Delete(ctx context.Context, name string) error
+}
+
+// saved is a file that was stored.
+type saved struct {
+	name string
+	url  []byte // safe within a JSON string
+}
+
+// saveFile stores a file that the caller may upload: every upload comes through here.
+func (a *API) saveFile(ctx context.Context, u *uploading, content io.Reader) (*saved, error) {
+	if err := a.o.Denied(u.metadata); err != nil {
+		return nil, err
+	}
+	if err := a.o.Denied(u.tags); err != nil {
+		return nil, err
+	}
+	name := files.StoredName(u.name, u.contentType, a.o.Config.PreserveFileName)
+	p := files.Properties{ContentType: files.ContentType(name), Metadata: u.metadata, Tags: u.tags, Unique: !a.o.Config.PreserveFileName}
+	if p.ContentType == "" {
+		p.ContentType = u.contentType
+	}
+	if u.directory != nil {
+		name = *u.directory + "/" + name
+	}
+	err := a.o.Files.Create(ctx, name, content, u.limit, p)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil:
+		return &saved{name, a.o.FileURL(nil, name)}, nil
+	case errors.Is(err, files.ErrTooLarge) || errors.As(err, &tooLarge):
+		if u.stream {
+			return nil, parseerror.New(parseerror.FileSaveError, "File size exceeds maximum allowed: %d bytes.", u.limit)
+		}
+		return nil, errTooLarge
+	case ctx.Err() == nil: // else the client is gone
+		a.o.Logger.Error("cannot store a file", "error", err)
+	}
+	return nil, parseerror.New(parseerror.FileSaveError, "Could not store file: %s.", u.name)
+}
+
+// removeFile deletes a file: every deletion comes through here.
+func (a *API) removeFile(ctx context.Context, name string) error {
+	err := a.o.Files.Delete(ctx, name)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, files.ErrNotFound) && ctx.Err() == nil {
+		a.o.Logger.Error("cannot delete a file", "error", err)
+	}
+	return parseerror.New(parseerror.FileDeleteError, "Could not delete file.")
+}
+
+// json is the answer to the upload.
+func (s *saved) json() []byte {
+	out := append([]byte(`{"url":"`), s.url...)
+	out = append(out, `","name":`...)
+	return append(query.AppendString(out, s.name), '}')
+}
