@@ -16,6 +16,9 @@ type part struct {
 	after []func()
 }
 
+// Last implements Tx: what is the last of one write isn't that of all.
+func (*part) Last() {}
+
 // Within returns a context in which the reads and writes of a Joined store are part of tx. They are made one after the
 // other, and an error of one must fail the transaction: what it did isn't undone by itself. Once the transaction is
 // committed, committed must be called: it does what was left for then.
@@ -54,7 +57,7 @@ func (s joined) Read(ctx context.Context, f func(Snapshot) error) error {
 // Write implements Store. Within a transaction the id counts for nothing: that of the transaction does.
 func (s joined) Write(ctx context.Context, id string, f func(Tx) ([]byte, error)) ([]byte, bool, error) {
 	if p, ok := ctx.Value(txKey{}).(*part); ok {
-		result, err := f(p.Tx)
+		result, err := f(p)
 		return result, false, err
 	}
 	return s.Store.Write(ctx, id, f)

@@ -145,6 +145,10 @@ type Tx interface {
 	Purge(ctx context.Context, class *schema.Class) error
 	// Emit adds a change to what is announced before the commit. App and Version are filled in by the store.
 	Emit(c change.Change)
+	// Last says that the next Insert, Update or Delete, of an object that was locked, ends the transaction: nothing is asked
+	// nor changed after it, so that it may go to the database together with the commit. What is wrong with it, a *Duplicate
+	// for one, may then be the error of Write instead of its own. The id of an object inserted so was never used before.
+	Last()
 }
 
 // Announcer is told of every change before it is committed. It is the two-phase side of the change feed.

@@ -96,6 +96,12 @@ func (w *writing) putClass(class *schema.Class, fresh map[string]schema.Field, o
 	if w.sch, err = w.tx.Schema(w.ctx); err != nil {
 		return err
 	}
+	// Another process may have added a field of the same name a moment before.
+	for _, name := range slices.Sorted(maps.Keys(fresh)) {
+		if err := stored.Fields[name].Check(class.Name, name, fresh[name]); err != nil {
+			return err
+		}
+	}
 	if class.Name == w.name {
 		w.class = stored
 	}

@@ -81,6 +81,7 @@ func (p *Path) Create(ctx context.Context, c auth.Caller, class string, body []b
 			if err != nil {
 				return nil, err
 			}
+			w.alone = true
 			return w.create()
 		})
 	})
@@ -103,7 +104,7 @@ func (p *Path) update(ctx context.Context, c auth.Caller, class, objectID string
 				if err != nil {
 					return nil, err
 				}
-				w.id, w.holds = objectID, holds
+				w.id, w.holds, w.alone = objectID, holds, true
 				res, err := w.update()
 				return res, w.hideMissing(err)
 			})
@@ -124,7 +125,7 @@ func (p *Path) Delete(ctx context.Context, c auth.Caller, class, objectID string
 		if err != nil {
 			return nil, err
 		}
-		w.id = objectID
+		w.id, w.alone = objectID, true
 		res, err := w.delete()
 		return res, w.hideMissing(err)
 	})

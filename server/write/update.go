@@ -166,6 +166,9 @@ func (w *writing) delete() (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if w.last() {
+		w.tx.Last()
+	}
 	if err := w.remove(w.class, w.id, w.old); err != nil {
 		return nil, err
 	}

@@ -33,6 +33,8 @@ type writing struct {
 	touched []string
 	links   []link
 	answer  answer
+	// alone: nothing else is written in the transaction.
+	alone bool
 	// holds is asked about the locked object before it is changed; nil: it needn't be.
 	holds func(storage.Object) error
 	// mail sends the user the link that proves the address, once the write is committed; nil: none is to be sent.
@@ -111,8 +113,14 @@ func (w *writing) put(column string, v any) {
 	}
 }
 
+// last reports whether the change of the object itself ends the transaction.
+func (w *writing) last() bool { return w.alone && w.name != schema.User && len(w.links) == 0 }
+
 // insert stores the row as a new object and announces it.
 func (w *writing) insert() error {
+	if w.last() && w.body.Values["objectId"] == nil {
+		w.tx.Last()
+	}
 	if err := w.tx.Insert(w.ctx, w.class, w.row); err != nil {
 		return w.duplicate(err)
 	}
@@ -128,6 +136,9 @@ func (w *writing) save() error {
 	set := make(storage.Object, len(w.touched))
 	for _, c := range w.touched {
 		set[c] = w.row[c]
+	}
+	if w.last() {
+		w.tx.Last()
 	}
 	if err := w.tx.Update(w.ctx, w.class, w.id, set); err != nil {
 		return w.duplicate(err)

@@ -154,7 +154,7 @@ func (t *tx) Purge(_ context.Context, class *schema.Class) error {
 	if len(class.Columns) == 0 {
 		return nil
 	}
-	if _, err := t.change(dialect{}.AppendTable([]byte("DELETE FROM "), class.Name)); err != nil {
+	if _, err := t.change(objectKey{}, dialect{}.AppendTable([]byte("DELETE FROM "), class.Name)); err != nil {
 		return writeError("purge the objects", class.Name, err)
 	}
 	return nil

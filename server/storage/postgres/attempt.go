@@ -35,16 +35,21 @@ func (w *write) try(ctx context.Context) outcome {
 		w.primary.give(c)
 	}()
 	cat := w.catalog.Load()
-	a := &attempt{write: w, tx: &tx{store: w.Store, snapshot: snapshot{conn: c, catalog: cat, writing: true}}}
+	a := &attempt{write: w, tx: &tx{store: w.Store, snapshot: snapshot{conn: c, catalog: cat, writing: true, patient: w.patient || w.doubt != nil}}}
 	a.tx.first, a.tx.begun = a.first, a.begun
 	result, err := w.call(a.tx)
-	if settled := a.tx.settle(); err == nil {
-		err = settled
+	if a.tx.pending == nil {
+		if settled := a.tx.settle(); err == nil {
+			err = settled
+		}
 	}
-	o := outcome{}
-	if err != nil || a.tx.failed != nil {
+	var o outcome
+	switch {
+	case err != nil || a.tx.failed != nil:
 		o = a.undo(err)
-	} else {
+	case a.tx.pending != nil:
+		o = a.commitLast(result)
+	default:
 		o = a.commit(result)
 	}
 	finished = true
@@ -109,14 +114,7 @@ func (a *attempt) begun() error {
 			a.expired = true // so that the result replaces the claim
 		}
 	case a.id != "":
-		err := c.rows(func(row [][]byte) {
-			if len(row[1]) == 1 && row[1][0] == 1 {
-				a.known, a.found = append([]byte{}, row[0]...), true
-			} else {
-				a.expired = true
-			}
-		})
-		if err != nil {
+		if err := c.rows(a.readKnown); err != nil {
 			return err
 		}
 	}
@@ -144,7 +142,10 @@ func (a *attempt) undo(err error) outcome {
 	if !a.rollback() && a.found {
 		return outcome{result: a.known, repeated: true}
 	}
-	if conflict(broke) || stale(broke) || errors.Is(broke, errStale) {
+	if errors.Is(broke, errOver) {
+		a.patient = true // what was said to be the last change wasn't
+	}
+	if conflict(broke) || stale(broke) || errors.Is(broke, errStale) || errors.Is(broke, errOver) {
 		return outcome{err: err, again: true}
 	}
 	if stateOf(broke) == uniqueViolation && !a.duplicate {
@@ -168,17 +169,28 @@ func (a *attempt) rollback() bool {
 		_ = c.sync() // nobody waits for the answer
 		return true
 	}
-	c.send(sqlKnown, []int16{binaryFormat}, a.id, instant(a.options.Clock()))
-	if c.sync() != nil || c.rest() != nil {
-		return true
-	}
-	_ = c.rows(func(row [][]byte) {
-		if len(row[1]) == 1 && row[1][0] == 1 {
-			a.known, a.found = append([]byte{}, row[0]...), true
-		}
-	})
-	_ = c.end()
+	a.lookUp()
 	return !a.found
+}
+
+// lookUp finds out whether the id is known, after what is queued: a ROLLBACK, if a transaction is open.
+func (a *attempt) lookUp() {
+	c := a.tx.conn
+	c.send(sqlKnown, []int16{binaryFormat}, a.id, instant(a.options.Clock()))
+	if c.sync() != nil || a.tx.open && c.rest() != nil {
+		return
+	}
+	_ = c.rows(a.readKnown)
+	_ = c.end()
+}
+
+// readKnown reads a row of selectKnown.
+func (a *attempt) readKnown(row [][]byte) {
+	if len(row[1]) == 1 && row[1][0] == 1 {
+		a.known, a.found = append([]byte{}, row[0]...), true
+	} else {
+		a.expired = true
+	}
 }
 
 // repeat answers with the result that was found. After a claim that failed it is still to be read.

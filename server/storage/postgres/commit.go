@@ -91,6 +91,16 @@ func (a *attempt) announce() (finish func(bool), err error) {
 	return a.options.Announcer.Prepare(ctx, told)
 }
 
+// number takes a number for a change.
+func (c *conn) number(n *uint64) error {
+	c.send(sqlOrder, nil)
+	if err := c.sync(); err != nil {
+		return err
+	}
+	err := c.rows(func(row [][]byte) { *n = uint64(bigint(row[0])) })
+	return errors.Join(err, c.end())
+}
+
 // takeOrder takes a number for changes that no statement of ours took one for.
 func (t *tx) takeOrder() error {
 	return t.query(context.Background(), sqlOrder, nil, nil, func(row [][]byte) error {

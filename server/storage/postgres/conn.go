@@ -40,6 +40,9 @@ type conn struct {
 	// command is the tag of the last statement that ended.
 	command []byte
 
+	// spare is a number taken for a change to come; 0: none.
+	spare uint64
+
 	used    time.Time
 	builder sqlbuild.Builder
 	binding binding

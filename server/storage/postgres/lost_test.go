@@ -18,8 +18,10 @@ import (
 	"github.com/parsescale/parsescale/server/testservices"
 )
 
-// wire is a connection to the server that can be cut at a COMMIT: after it has arrived, before its answer has.
+// wire is a connection to the server that can be cut at a COMMIT, or another statement that ends a transaction: after it
+// has arrived, before its answer has.
 type wire struct {
+	at       string // how that statement begins
 	listener net.Listener
 	server   string
 	cut      atomic.Bool // at the next COMMIT
@@ -36,7 +38,7 @@ func through(t *testing.T, uri string) (*wire, string) {
 	}
 	t.Cleanup(func() { l.Close() })
 	address := uri[strings.LastIndexByte(uri, '@')+1 : strings.LastIndexByte(uri, '/')]
-	w := &wire{listener: l, server: address}
+	w := &wire{at: "COMMIT\x00", listener: l, server: address}
 	go func() {
 		for {
 			client, err := l.Accept()
@@ -80,18 +82,18 @@ func (w *wire) serve(client net.Conn) {
 		}
 	}()
 	buf := make([]byte, 64<<10)
-	commit := "\x00never"
+	last := "\x00never"
 	for {
 		n, err := client.Read(buf)
 		if err != nil {
 			return
 		}
-		// The name under which COMMIT was prepared stands in the message that runs it.
-		if i := bytes.Index(buf[:n], []byte("\x00COMMIT\x00")); i >= 0 {
+		// The name under which it was prepared stands in the message that runs it.
+		if i := bytes.Index(buf[:n], []byte("\x00"+w.at)); i >= 0 {
 			start := bytes.LastIndexByte(buf[:i], 'P') + 5
-			commit = "\x00" + string(buf[start:i]) + "\x00"
+			last = "\x00" + string(buf[start:i]) + "\x00"
 		}
-		if bytes.Contains(buf[:n], []byte(commit)) && w.cut.CompareAndSwap(true, false) {
+		if bytes.Contains(buf[:n], []byte(last)) && w.cut.CompareAndSwap(true, false) {
 			close(dead)
 			if w.before {
 				return
@@ -116,17 +118,26 @@ func TestCommitWithoutAnswer(t *testing.T) {
 		err    error
 		kept   string
 		ends   string // what the announcer is told of the write
+		hasty  bool
 	}{
-		{"committed, with an id", false, "w1", nil, "first x", "[true]"},
-		{"not committed, with an id", true, "w1", nil, "first x", "[false true]"},
-		{"committed, without an id", false, "", storage.ErrUnknownOutcome, "first x", "[true]"},
-		{"not committed, without an id", true, "", storage.ErrUnknownOutcome, "first", "[true]"},
+		{"committed, with an id", false, "w1", nil, "first x", "[true]", false},
+		{"not committed, with an id", true, "w1", nil, "first x", "[false true]", false},
+		{"committed, without an id", false, "", storage.ErrUnknownOutcome, "first x", "[true]", false},
+		{"not committed, without an id", true, "", storage.ErrUnknownOutcome, "first", "[true]", false},
+		{"last statement committed, with an id", false, "w1", nil, "first x", "[true]", true},
+		{"last statement not committed, with an id", true, "w1", nil, "first x", "[false true]", true},
+		{"last statement committed, without an id", false, "", storage.ErrUnknownOutcome, "first x", "[true]", true},
+		{"last statement not committed, without an id", true, "", storage.ErrUnknownOutcome, "first", "[true]", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := &announced{}
 			w, uri := through(t, database(t))
 			w.before = tt.before
-			s := open(t, uri, func(o *Options) { o.Announcer = a })
+			var s storage.Store = open(t, uri, func(o *Options) { o.Announcer = a })
+			if tt.hasty {
+				w.at = `INSERT INTO "A"`
+				s = storetest.Hasty(s)
+			}
 			c := storetest.PutClass(t, s, "A")
 			storetest.Insert(t, s, c, `{"objectId":"first"}`)
 			w.cut.Store(true)
@@ -161,13 +172,15 @@ func TestCommitWithoutAnswer(t *testing.T) {
 // TestLostConnections: connections that the server has ended are replaced, without anybody's noticing.
 func TestLostConnections(t *testing.T) {
 	p, uri := testservices.SharedDatabase(t)
-	s := open(t, uri)
+	inner := open(t, uri)
+	s := storetest.Hasty(inner)
 	c := storetest.PutClass(t, s, "A", "n Number")
 	for i := range 5 {
-		name := s.primary.location.config.Database
+		name := inner.primary.location.config.Database
 		if _, err := p.Query("postgres", `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '`+name+`'`); err != nil {
 			t.Fatal(err)
 		}
+		time.Sleep(20 * time.Millisecond) // it has to be known here
 		if i%2 == 0 {
 			storetest.Insert(t, s, c, fmt.Sprintf(`{"objectId":"o%d"}`, i))
 		}

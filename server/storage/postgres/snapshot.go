@@ -132,14 +132,26 @@ func (s *snapshot) settle() error {
 	return s.close()
 }
 
+// beside is a question that goes along with another one, and is answered after it.
+type beside struct {
+	sql []byte
+	row func(row [][]byte)
+}
+
 // query runs a SELECT and calls each for its rows, which are valid during the call only.
-func (s *snapshot) query(ctx context.Context, sql []byte, formats []int16, args []any, each func(row [][]byte) error) error {
+func (s *snapshot) query(ctx context.Context, sql []byte, formats []int16, args []any, each func(row [][]byte) error, others ...beside) error {
 	// What runs within a transaction that writes runs to its end, whatever its context says.
 	if !s.writing && ctx.Done() != nil {
 		stop := s.conn.watch(ctx)
 		defer stop()
 	}
-	if err := s.ask(func() { s.conn.send(sql, formats, args...) }); err != nil {
+	err := s.ask(func() {
+		s.conn.send(sql, formats, args...)
+		for _, o := range others {
+			s.conn.send(o.sql, nil)
+		}
+	})
+	if err != nil {
 		return err
 	}
 	var stopped error
@@ -154,6 +166,11 @@ func (s *snapshot) query(ctx context.Context, sql []byte, formats []int16, args 
 		// After an error the rest is read all the same: it tells whether the schema was the right one.
 		if stopped == nil {
 			stopped = each(row)
+		}
+	}
+	for _, o := range others {
+		if err := s.conn.rows(o.row); err != nil {
+			return s.fail(err)
 		}
 	}
 	return errors.Join(stopped, s.close())
@@ -231,7 +248,7 @@ func (s *snapshot) Get(_ context.Context, class *schema.Class, objectID string) 
 }
 
 // object runs a SELECT of one object by its id.
-func (s *snapshot) object(class *schema.Class, p *plan, sql []byte, objectID string) (o storage.Object, err error) {
+func (s *snapshot) object(class *schema.Class, p *plan, sql []byte, objectID string, others ...beside) (o storage.Object, err error) {
 	id, ok := encodeText(objectID, true)
 	if len(p.Names) == 0 || !ok {
 		return nil, nil
@@ -242,7 +259,7 @@ func (s *snapshot) object(class *schema.Class, p *plan, sql []byte, objectID str
 		v.row = r
 		o, failed = rowjson.NewRow(p.Plan, v).Object()
 		return failed
-	})
+	}, others...)
 	if failed != nil {
 		return nil, failed
 	}

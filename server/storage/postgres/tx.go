@@ -18,11 +18,18 @@ type tx struct {
 	snapshot
 	store   *Store
 	changes []change.Change
-	// order is the number, from a sequence, that was taken with the last change: while its row was locked, so that of two
-	// changes of one object the later one has the larger number.
+	// order is the number, from a sequence, that was taken last while a row was locked that changes: so of two changes of
+	// one object the later one has the larger number.
 	order uint64
-	wrote bool
+	// numbered is the object that was locked when order was taken.
+	numbered objectKey
+	wrote    bool
+	// last: what is changed next ends the transaction; pending is that.
+	last    bool
+	pending *pending
 }
+
+type objectKey struct{ class, id string }
 
 var _ storage.Tx = (*tx)(nil)
 
@@ -33,7 +40,15 @@ var sqlOrder = []byte(selectOrder)
 // Lock implements storage.Tx.
 func (t *tx) Lock(_ context.Context, class *schema.Class, objectID string) (storage.Object, error) {
 	p := t.catalog.plan(class)
-	return t.object(class, p, p.lock, objectID)
+	var others []beside
+	if t.store.options.Announcer != nil {
+		others = []beside{{sqlOrder, func(row [][]byte) { t.order = uint64(bigint(row[0])) }}}
+	}
+	o, err := t.object(class, p, p.lock, objectID, others...)
+	if err == nil && o != nil {
+		t.numbered = objectKey{class.Name, objectID}
+	}
+	return o, err
 }
 
 const lockTexts = `SELECT pg_advisory_xact_lock(hashtextextended(k, 0)) FROM unnest($1::text[]) AS k`
@@ -75,9 +90,9 @@ func comparedTexts(e query.Expr, list []string) []string {
 	return list
 }
 
-// change runs a statement that changes rows and returns how many.
-func (t *tx) change(sql []byte, args ...any) (int64, error) {
-	ordered := t.store.options.Announcer != nil
+// change runs a statement that changes rows of an object and returns how many.
+func (t *tx) change(key objectKey, sql []byte, args ...any) (int64, error) {
+	ordered := t.store.options.Announcer != nil && (key != t.numbered || key == objectKey{})
 	err := t.ask(func() {
 		t.conn.send(sql, nil, args...)
 		if ordered {
@@ -103,11 +118,14 @@ func (t *tx) change(sql []byte, args ...any) (int64, error) {
 // Insert implements storage.Tx.
 func (t *tx) Insert(_ context.Context, class *schema.Class, o storage.Object) error {
 	b := &t.conn.builder
+	if t.mayWait() && (t.open || t.conn.quiet()) {
+		return t.insertLast(class, o)
+	}
 	if err := b.Insert(dialect{}, class, o); err != nil {
 		return err
 	}
-	if _, err := t.change(b.SQL, b.Args...); err != nil {
-		return writeError("insert an object", class.Name, err)
+	if _, err := t.change(objectKey{}, b.SQL, b.Args...); err != nil {
+		return writeError(insertAnObject, class.Name, err)
 	}
 	return nil
 }
@@ -118,7 +136,12 @@ func (t *tx) Update(_ context.Context, class *schema.Class, objectID string, set
 	if err := b.Update(dialect{}, class, storable(objectID), set); err != nil {
 		return err
 	}
-	n, err := t.change(b.SQL, b.Args...)
+	key := objectKey{class.Name, objectID}
+	if t.mayWait() && key == t.numbered {
+		t.wait(pending{what: "update an object", class: class.Name, sql: b.SQL, args: b.Args})
+		return nil
+	}
+	n, err := t.change(key, b.SQL, b.Args...)
 	if err != nil {
 		return writeError("update an object", class.Name, err)
 	}
@@ -135,7 +158,12 @@ func (t *tx) Delete(_ context.Context, class *schema.Class, objectID string) err
 	}
 	b := &t.conn.builder
 	b.Delete(dialect{}, class)
-	n, err := t.change(b.SQL, storable(objectID))
+	key := objectKey{class.Name, objectID}
+	if t.mayWait() && key == t.numbered {
+		t.wait(pending{what: "delete an object", class: class.Name, sql: b.SQL, args: []any{storable(objectID)}})
+		return nil
+	}
+	n, err := t.change(key, b.SQL, storable(objectID))
 	if err != nil {
 		return writeError("delete an object", class.Name, err)
 	}

@@ -20,6 +20,7 @@ type write struct {
 
 	fresh     bool // take a new connection
 	duplicate bool // a unique index was violated before
+	patient   bool // the last change isn't to wait for the commit
 	// doubt, if not nil, is called once it is known whether an earlier try, whose commit wasn't answered, has committed.
 	// The id is claimed then before anything else is done.
 	doubt func(committed bool)

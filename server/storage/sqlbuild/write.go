@@ -11,6 +11,15 @@ import (
 // Insert builds the INSERT of a new object. The columns come in the order of the class, so that objects with the same
 // fields share a statement.
 func (b *Builder) Insert(d Dialect, class *schema.Class, o storage.Object) error {
+	return b.insert(d, class, o, "VALUES (", ")")
+}
+
+// InsertFrom builds an INSERT whose row is selected from a table of one row, so that it may depend on that.
+func (b *Builder) InsertFrom(d Dialect, class *schema.Class, o storage.Object, from string) error {
+	return b.insert(d, class, o, "SELECT ", " FROM "+from)
+}
+
+func (b *Builder) insert(d Dialect, class *schema.Class, o storage.Object, before, after string) error {
 	b.Reset(d)
 	b.Raw("INSERT INTO ")
 	b.SQL = d.AppendTable(b.SQL, class.Name)
@@ -29,7 +38,8 @@ func (b *Builder) Insert(d Dialect, class *schema.Class, o storage.Object) error
 	if n == 0 {
 		return fmt.Errorf("cannot insert an object without fields into %s", class.Name)
 	}
-	b.Raw(") VALUES (")
+	b.Raw(") ")
+	b.Raw(before)
 	for _, name := range class.Columns {
 		v := o[name]
 		if v == nil {
@@ -42,7 +52,7 @@ func (b *Builder) Insert(d Dialect, class *schema.Class, o storage.Object) error
 			return err
 		}
 	}
-	b.Raw(")")
+	b.Raw(after)
 	return checkColumns(class, o, n)
 }
 

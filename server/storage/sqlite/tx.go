@@ -98,5 +98,8 @@ func (t *tx) join(verb, rest, class, field, owner string, related []string) ([]s
 	return changed, nil
 }
 
+// Last implements storage.Tx: there is no round trip to save.
+func (t *tx) Last() {}
+
 // Emit implements storage.Tx.
 func (t *tx) Emit(c change.Change) { t.changes = append(t.changes, c) }

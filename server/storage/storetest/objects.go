@@ -82,8 +82,68 @@ func shown(t *testing.T, s storage.Store, c *schema.Class, columns []string, sha
 	return string(out)
 }
 
-func writes(t *testing.T, d Database) {
-	s := d.open(t)
+func writes(t *testing.T, d Database) { writesTo(t, d.open(t)) }
+
+// hastyWrites are the same writes, each of which says that it is the last one; and several that all say so.
+func hastyWrites(t *testing.T, d Database) {
+	s := Hasty(d.open(t))
+	writesTo(t, s)
+	c := Class(t, s, "A")
+	Put(t, s, func(tx storage.Tx) error {
+		return errors.Join(tx.Insert(ctx, c, storage.Object{"objectId": "3", "n": 3.0}), tx.Insert(ctx, c, storage.Object{"objectId": "4"}),
+			tx.Update(ctx, c, "3", storage.Object{"n": 4.0}), tx.Delete(ctx, c, "4"))
+	})
+	if got := All(t, s, "A"); got != "3" {
+		t.Errorf("kept %q", got)
+	}
+	if o := Get(t, s, "A", "3"); o["n"] != 4.0 {
+		t.Errorf("after several: %v", o)
+	}
+	no := errors.New("no")
+	err := Try(s, func(tx storage.Tx) error { return errors.Join(tx.Insert(ctx, c, storage.Object{"objectId": "5"}), no) })
+	if got := All(t, s, "A"); !errors.Is(err, no) || got != "3" {
+		t.Errorf("a failed write: %v, kept %q", err, got)
+	}
+	// Another process adds a column, and takes it away: what is prepared and known fits no more.
+	other := d.open(t)
+	for i, fields := range []string{"n Number", "more String", "less String"} {
+		wide := PutClass(t, other, "A", fields)
+		Put(t, s, func(tx storage.Tx) error {
+			sc, err := tx.Schema(ctx)
+			if err != nil {
+				return err
+			}
+			if len(sc.Class("A").Fields) != len(wide.Fields) {
+				// It may be asked again with the right one.
+				return tx.Insert(ctx, sc.Class("A"), storage.Object{"objectId": fmt.Sprint("old", i)})
+			}
+			return tx.Insert(ctx, sc.Class("A"), storage.Object{"objectId": fmt.Sprint("w", i)})
+		})
+	}
+	if got := All(t, s, "A"); got != "3 w0 w1 w2" {
+		t.Errorf("kept %q", got)
+	}
+	Put(t, other, func(tx storage.Tx) error {
+		sc, err := tx.LockSchema(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = tx.AlterClass(ctx, schema.New("A", sc.Class("A").Fields))
+		return errors.Join(err, tx.DropClass(ctx, "A"))
+	})
+	err = Try(s, func(tx storage.Tx) error {
+		sc, err := tx.Schema(ctx)
+		if err != nil || sc.Class("A") == nil {
+			return err
+		}
+		return tx.Insert(ctx, sc.Class("A"), storage.Object{"objectId": "late"})
+	})
+	if err != nil {
+		t.Errorf("after the class was dropped: %v", err)
+	}
+}
+
+func writesTo(t *testing.T, s storage.Store) {
 	c := PutClass(t, s, "A", "n Number", "s String")
 	Insert(t, s, c, `{"objectId":"1","n":1,"s":"x"}`)
 	Put(t, s, func(tx storage.Tx) error { return tx.Update(ctx, c, "1", storage.Object{"n": 2.0, "s": nil}) })

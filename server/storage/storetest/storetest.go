@@ -40,6 +40,7 @@ func Run(t *testing.T, d Database) {
 	}{
 		{"RoundTrip", roundTrip},
 		{"Writes", writes},
+		{"HastyWrites", hastyWrites},
 		{"UniqueFields", uniqueFields},
 		{"Relations", relations},
 		{"SnapshotStays", snapshotStays},

@@ -1,0 +1,164 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/parsescale/parsescale/server/schema"
+	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/storage/sqlbuild"
+)
+
+// The statement that ends a transaction goes out together with its COMMIT. A transaction that is nothing but one INSERT
+// needs neither BEGIN nor COMMIT: what stands between two Syncs of the protocol is one transaction anyway, in which the
+// result of the write can be stored too.
+
+// pending is a statement that waits for the commit.
+type pending struct {
+	what, class string
+	sql         []byte
+	args        []any
+	insert      bool
+}
+
+const insertAnObject = "insert an object"
+
+// Last implements storage.Tx.
+func (t *tx) Last() { t.last = true }
+
+// mayWait reports whether the next statement may go out with the commit.
+func (t *tx) mayWait() bool { return t.last && !t.patient && t.failed == nil && !t.asking }
+
+// wait keeps a statement for the commit.
+func (t *tx) wait(p pending) { t.pending, t.wrote, t.over = &p, true, true }
+
+// current is a table of one row that can only be read if the schema has the version that is bound as the argument that
+// follows the others. The division isn't made before the row is there.
+const current = "parsescale._schema_version WHERE 1/(version="
+
+// errDivided is how the database says that the version is another one.
+const errDivided = "22012"
+
+// insertLast keeps an INSERT for the commit. If it is all that there is, it sees to it by itself that the schema is the
+// right one.
+func (t *tx) insertLast(class *schema.Class, o storage.Object) error {
+	b := &t.conn.builder
+	if t.open {
+		if err := b.Insert(dialect{}, class, o); err != nil {
+			return err
+		}
+	} else {
+		if err := b.InsertFrom(dialect{}, class, o, current); err != nil {
+			return err
+		}
+		b.Arg(sqlbuild.Integer, int64(t.catalog.schema.Version)) //nolint:gosec // it was read from a bigint
+		b.Raw(")::int=1")
+	}
+	t.wait(pending{what: insertAnObject, class: class.Name, sql: b.SQL, args: b.Args, insert: true})
+	return nil
+}
+
+// commitLast announces the changes, sends what waits together with the commit, and keeps a number for the next time.
+func (a *attempt) commitLast(result []byte) outcome {
+	t, c, p := a.tx, a.tx.conn, a.tx.pending
+	told := a.options.Announcer != nil && len(t.changes) > 0
+	if told && t.order == 0 {
+		// Only an insert has none, of an object that is new: any number that was taken before is smaller than those of
+		// later changes.
+		if t.order, c.spare = c.spare, 0; t.order == 0 {
+			if err := c.number(&t.order); err != nil {
+				return a.undo(t.fail(err))
+			}
+		}
+	}
+	finish, err := a.announce()
+	if err != nil {
+		return a.undo(fmt.Errorf("cannot announce the changes: %w", err))
+	}
+	c.send(p.sql, nil, p.args...)
+	if a.id != "" {
+		a.keep(result)
+	}
+	if t.open {
+		c.send(sqlCommit, nil)
+	}
+	if told {
+		c.send(sqlOrder, nil)
+	}
+	n, err := a.sendLast(told)
+	switch {
+	case err == nil && n == 0:
+		finish(false)
+		if p.insert {
+			return outcome{err: errors.New("cannot insert an object: parsescale._schema_version has no row")}
+		}
+		return outcome{err: storage.ErrNotFound}
+	case err == nil:
+		finish(true)
+		return outcome{result: result}
+	case c.broken != nil:
+		return a.unknown(finish, err)
+	}
+	finish(false)
+	return a.refused(err)
+}
+
+// sendLast sends what is queued and returns how many rows the first statement changed. With a number asked for, that is
+// kept.
+func (a *attempt) sendLast(numbered bool) (n int64, err error) {
+	c := a.tx.conn
+	if err := c.sync(); err != nil {
+		return 0, err
+	}
+	if err := c.rest(); err != nil {
+		return 0, errors.Join(err, c.end())
+	}
+	n = c.affected()
+	between := 0
+	if a.id != "" {
+		between++
+	}
+	if a.tx.open {
+		between++
+	}
+	for range between {
+		if err := c.rest(); err != nil {
+			return n, errors.Join(err, c.end())
+		}
+	}
+	if numbered {
+		if err := c.rows(func(row [][]byte) { c.spare = uint64(bigint(row[0])) }); err != nil {
+			return n, errors.Join(err, c.end())
+		}
+	}
+	return n, c.end()
+}
+
+// refused decides what to do after the last statement, or the commit, failed.
+func (a *attempt) refused(err error) outcome {
+	t, c := a.tx, a.tx.conn
+	t.failed = err
+	if !t.open {
+		switch stateOf(err) {
+		case errDivided:
+			t.failed = errStale
+			return outcome{err: errStale, again: true}
+		case uniqueViolation:
+			if a.id == "" {
+				break
+			}
+			// The id may be known, or known no more.
+			if a.lookUp(); a.found {
+				return outcome{result: a.known, repeated: true}
+			}
+			if a.expired {
+				a.patient = true
+				return outcome{err: err, again: true}
+			}
+			if c.broken != nil {
+				t.failed = c.broken
+			}
+		}
+	}
+	return a.undo(writeError(t.pending.what, t.pending.class, err))
+}
