@@ -13,9 +13,6 @@ import (
 	"github.com/parsescale/parsescale/server/storage/sqlbuild"
 )
 
-// maxStatements is how many prepared statements a connection keeps.
-const maxStatements = 256
-
 // conn is one connection with its prepared statements, used by one goroutine at a time. pgconn opens it; from there on it
 // speaks the protocol itself, message by message: that is how several statements go out in one round trip, and how a
 // COMMIT need not be waited for.
@@ -33,6 +30,7 @@ type conn struct {
 	parsing    []*statement // sent to be parsed and not answered yet, in order; nil stands for a Sync
 
 	unread int   // ReadyForQuery messages that are still to come
+	held   int   // how many of those belong to what is to be read after the next sync
 	err    error // what the statements sent last failed with
 	status byte  // of the transaction, as the last ReadyForQuery told: I, T or E
 	// broken is set once the connection can't be used any more.
@@ -40,6 +38,7 @@ type conn struct {
 	// command is the tag of the last statement that ended.
 	command []byte
 
+	timeline uint64 // of a replica
 	// spare is a number taken for a change to come; 0: none.
 	spare uint64
 
@@ -47,13 +46,6 @@ type conn struct {
 	builder sqlbuild.Builder
 	binding binding
 	bind    pgproto3.Bind
-}
-
-// statement is a prepared statement.
-type statement struct {
-	name, sql string
-	used      uint64
-	prepared  bool
 }
 
 // errLost is a connection that ended before the answer was complete.
@@ -74,54 +66,12 @@ func (c *conn) close() {
 	_ = c.net.Close()
 }
 
-// send queues a statement. formats are those of the result's columns.
-func (c *conn) send(sql []byte, formats []int16, args ...any) {
-	c.clock++
-	s, ok := c.statements[string(sql)]
-	if !ok {
-		if len(c.statements) >= maxStatements {
-			c.evict()
-		}
-		c.names++
-		s = &statement{name: "s" + strconv.FormatUint(c.names, 10), sql: string(sql)}
-		c.statements[s.sql] = s
-		c.parsing = append(c.parsing, s)
-		c.front.SendParse(&pgproto3.Parse{Name: s.name, Query: s.sql})
-	}
-	s.used = c.clock
-	c.binding.set(args)
-	c.bind = pgproto3.Bind{PreparedStatement: s.name, ParameterFormatCodes: c.binding.formats, Parameters: c.binding.values, ResultFormatCodes: formats}
-	c.front.SendBind(&c.bind)
-	c.front.SendExecute(&pgproto3.Execute{})
-}
-
-// evict closes the statement that wasn't used for the longest time.
-func (c *conn) evict() {
-	var oldest *statement
-	for _, s := range c.statements {
-		if s.prepared && (oldest == nil || s.used < oldest.used) {
-			oldest = s
-		}
-	}
-	if oldest != nil {
-		delete(c.statements, oldest.sql)
-		c.front.SendClose(&pgproto3.Close{ObjectType: 'S', Name: oldest.name})
-	}
-}
-
-// forget gives up all prepared statements: what they were prepared for has changed.
-func (c *conn) forget() {
-	for _, s := range c.statements {
-		c.front.SendClose(&pgproto3.Close{ObjectType: 'S', Name: s.name})
-	}
-	clear(c.statements)
-}
-
 // sync sends what was queued, after having read what earlier statements left.
 func (c *conn) sync() error {
 	c.front.SendSync(&pgproto3.Sync{})
 	c.parsing = append(c.parsing, nil)
-	earlier := c.unread
+	earlier := c.unread - c.held
+	c.held = 0
 	c.unread++
 	if err := c.front.Flush(); err != nil {
 		return c.lose(err)
@@ -133,6 +83,15 @@ func (c *conn) sync() error {
 	}
 	c.err = nil
 	return nil
+}
+
+// hold ends a transaction of the statements that were queued, whose answers are read after the next sync: after those of
+// its last statement, skip.
+func (c *conn) hold() {
+	c.front.SendSync(&pgproto3.Sync{})
+	c.parsing = append(c.parsing, nil)
+	c.unread++
+	c.held++
 }
 
 // skip reads up to the next ReadyForQuery.

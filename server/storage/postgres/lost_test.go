@@ -27,6 +27,7 @@ type wire struct {
 	cut      atomic.Bool // at the next COMMIT
 	before   bool        // cut before the COMMIT arrives
 	down     atomic.Bool // nobody gets through
+	mute     atomic.Bool // no answer gets through
 }
 
 // through returns an address that leads through a wire to the same database.
@@ -75,6 +76,9 @@ func (w *wire) serve(client net.Conn) {
 				_, _ = io.Copy(io.Discard, server)
 				return
 			default:
+			}
+			for w.mute.Load() {
+				time.Sleep(10 * time.Millisecond)
 			}
 			if _, err := client.Write(buf[:n]); err != nil {
 				return

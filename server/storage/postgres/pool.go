@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -15,8 +16,9 @@ import (
 // needed are closed after a while.
 type pool struct {
 	location location
-	timeout  time.Duration // for a free connection, and for opening one
-	slots    chan struct{} // one token for each connection that is in use
+	timeout  time.Duration     // for a free connection, and for opening one
+	slots    chan struct{}     // one token for each connection that is in use
+	greet    func(*conn) error // if not nil, it is called with each new connection
 
 	mu     sync.Mutex
 	idle   []*conn
@@ -86,7 +88,16 @@ func (p *pool) connect(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 	}
-	return newConn(pg), nil
+	c := newConn(pg)
+	if p.greet != nil {
+		stop := c.watch(limited)
+		err := p.greet(c)
+		if stopped := stop(); err != nil || stopped {
+			c.close()
+			return nil, fmt.Errorf("%w: %w", storage.ErrUnavailable, errors.Join(err, limited.Err()))
+		}
+	}
+	return c, nil
 }
 
 // give puts a connection back. One that is broken, or within a transaction, is closed.

@@ -20,10 +20,22 @@ func (s *Store) Read(ctx context.Context, f func(storage.Snapshot) error) error 
 		return err
 	}
 	defer s.running.Done()
+	if r, at := s.replica(ctx); r != nil {
+		err, broke := s.read(ctx, source{pool: r.pool, replica: r, at: at}, s.catalog.Load(), false, false, f)
+		switch {
+		case broke == nil:
+			r.behind.Store(0)
+			r.answered.Add(1)
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		s.failed(r, broke)
+	}
 	fresh, patient := false, false
 	for try := 1; ; try++ {
 		cat := s.catalog.Load()
-		err, broke := s.read(ctx, cat, try > optimisticReads, fresh, patient, f)
+		err, broke := s.read(ctx, source{pool: s.primary, fresh: fresh}, cat, try > optimisticReads, patient, f)
 		if ctx.Err() != nil && broke != nil {
 			return ctx.Err()
 		}
@@ -52,9 +64,20 @@ func (s *Store) Read(ctx context.Context, f func(storage.Snapshot) error) error 
 	}
 }
 
+// source is where a snapshot is taken from.
+type source struct {
+	*pool
+	fresh   bool     // by a new connection
+	replica *replica // nil: from the primary
+	at      position // that the replica must have reached
+}
+
 // read calls f once with a snapshot. broke is what went wrong with the snapshot itself, whatever f made of that.
-func (s *Store) read(ctx context.Context, cat *catalog, within, fresh, patient bool, f func(storage.Snapshot) error) (err, broke error) {
-	c, err := s.primary.take(ctx, fresh)
+func (s *Store) read(ctx context.Context, from source, cat *catalog, within, patient bool, f func(storage.Snapshot) error) (err, broke error) {
+	c, err := from.take(ctx, from.fresh)
+	if err != nil && from.replica != nil {
+		return err, err
+	}
 	if err != nil {
 		return err, nil
 	}
@@ -63,11 +86,14 @@ func (s *Store) read(ctx context.Context, cat *catalog, within, fresh, patient b
 		if !finished {
 			c.close() // f panicked, or ended its goroutine
 		}
-		s.primary.give(c)
+		from.give(c)
 	}()
 	sn := &snapshot{conn: c, catalog: cat, patient: patient}
 	sn.first = func() { c.send(sqlBeginRead, nil) }
 	sn.begun = c.rest
+	if from.replica != nil {
+		sn.guard(from.at)
+	}
 	if within {
 		sn.first, sn.checked = nil, true
 		if sn.catalog, err = s.beginWith(c); err != nil {

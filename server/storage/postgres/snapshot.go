@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
@@ -19,6 +18,9 @@ type snapshot struct {
 	catalog *catalog
 	first   func()       // queues what goes before the first statement; nil once that was done
 	begun   func() error // reads the answers to that
+	// before queues a question that is answered, to passed, before all others; nil: there is none.
+	before  func()
+	passed  func() error
 	writing bool
 	checked bool // the catalog is the right one
 	open    bool // a transaction was begun
@@ -54,6 +56,9 @@ func (s *snapshot) ask(send func()) error {
 		return s.fail(errOver)
 	}
 	if s.first != nil {
+		if s.before != nil {
+			s.before()
+		}
 		s.first()
 		s.open = !s.ending
 	}
@@ -70,6 +75,11 @@ func (s *snapshot) ask(send func()) error {
 	s.asking = true
 	if s.first != nil {
 		s.first = nil
+		if s.before != nil {
+			if err := s.passed(); err != nil {
+				return s.fail(err)
+			}
+		}
 		if err := s.begun(); err != nil {
 			return s.fail(err)
 		}
@@ -267,42 +277,4 @@ func (s *snapshot) object(class *schema.Class, p *plan, sql []byte, objectID str
 		return nil, queryError("get an object of "+class.Name, err)
 	}
 	return o, nil
-}
-
-// Owners implements storage.Snapshot.
-func (s *snapshot) Owners(_ context.Context, class, field string, related []string) ([]string, error) {
-	return s.joined(class, field, "owningId", "relatedId", related)
-}
-
-// Members implements storage.Snapshot.
-func (s *snapshot) Members(_ context.Context, class, field, owner string) ([]string, error) {
-	return s.joined(class, field, "relatedId", "owningId", []string{owner})
-}
-
-// joined selects a column of a join table where another one is one of ids.
-func (s *snapshot) joined(class, field, want, by string, ids []string) (out []string, err error) {
-	table := schema.JoinTable(class, field)
-	if !s.catalog.has(table) || len(ids) == 0 {
-		return nil, nil
-	}
-	clean := texts(ids)
-	for i, id := range ids {
-		clean.items[i] = storable(id)
-	}
-	b := &s.conn.builder
-	b.Reset(dialect{})
-	// In the order of bytes, on every database.
-	b.Raw(`SELECT DISTINCT "` + want + `"::text COLLATE "C" AS id FROM `)
-	b.SQL = dialect{}.AppendTable(b.SQL, table)
-	b.Raw(" WHERE ")
-	dialect{}.In(b, `"`+by+`"`, schema.Field{Type: schema.String}, clean.items, false)
-	b.Raw(" ORDER BY id")
-	err = s.query(context.Background(), b.SQL, nil, b.Args, func(r [][]byte) error {
-		out = append(out, string(r[0]))
-		return nil
-	})
-	if err != nil {
-		return nil, queryError(fmt.Sprintf("read the relation %s of %s", field, class), err)
-	}
-	return out, nil
 }

@@ -16,7 +16,8 @@ import (
 
 // Options are what Open takes.
 type Options struct {
-	// URI is postgres://user:password@host:port/database with parse-server's parameters or libpq's. Required.
+	// URI is postgres://user:password@host:port/database with parse-server's parameters or libpq's, and with replicas, a
+	// list of host:port of standbys, separated by commas, that may answer reads. Required.
 	URI string
 	// App is the application's id, for the changes that are announced.
 	App string
@@ -61,6 +62,9 @@ func (o *Options) defaults() {
 type Store struct {
 	options   Options
 	primary   *pool
+	replicas  []*replica
+	turn      atomic.Uint32 // of the replicas
+	positions positions
 	sender    string // of notifications, as parse-server's senderId
 	catalog   atomic.Pointer[catalog]
 	reloading sync.Mutex
@@ -82,18 +86,21 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if loc.config.RuntimeParams["application_name"] == "" {
-		loc.config.RuntimeParams["application_name"] = ApplicationName()
-	}
-	// Compiling a query with many conditions takes longer than running it.
-	if loc.config.RuntimeParams["jit"] == "" {
-		loc.config.RuntimeParams["jit"] = "off"
+	for _, l := range append([]location{loc}, loc.replicas...) {
+		if l.config.RuntimeParams["application_name"] == "" {
+			l.config.RuntimeParams["application_name"] = ApplicationName()
+		}
+		// Compiling a query with many conditions takes longer than running it.
+		if l.config.RuntimeParams["jit"] == "" {
+			l.config.RuntimeParams["jit"] = "off"
+		}
 	}
 	s := &Store{options: o, primary: newPool(loc, o.Timeout), sender: rand.Text()}
 	if err := s.use(ctx, s.install); err != nil {
 		s.primary.close()
 		return nil, fmt.Errorf("cannot set up the database: %w", err)
 	}
+	s.addReplicas(loc.replicas)
 	return s, nil
 }
 
@@ -143,5 +150,8 @@ func (s *Store) Close() error {
 	}
 	s.running.Wait()
 	s.primary.close()
+	for _, r := range s.replicas {
+		r.close()
+	}
 	return nil
 }

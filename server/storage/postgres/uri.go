@@ -22,6 +22,8 @@ type location struct {
 	// connections is the most connections at a time; idle is for how long one that nobody uses is kept.
 	connections int
 	idle        time.Duration
+	// replicas are standbys to read from, with the same database, user and parameters.
+	replicas []location
 }
 
 // errAddress starts every complaint about an address. None of them quotes it: it has the password.
@@ -40,6 +42,8 @@ func parseURI(uri string) (location, error) {
 	if err != nil {
 		return location{}, fmt.Errorf("%w: its parameters are not well encoded", errAddress)
 	}
+	replicas := params.Get("replicas")
+	params.Del("replicas")
 	own := map[string]string{}
 	for _, name := range parseServerParams {
 		if v := params[name]; len(v) > 0 {
@@ -58,7 +62,45 @@ func parseURI(uri string) (location, error) {
 	if err := loc.take(own); err != nil {
 		return location{}, fmt.Errorf("%w: %w", errAddress, err)
 	}
+	if replicas == "" {
+		return loc, nil
+	}
+	if loc.replicas, err = parseReplicas(uri, replicas); err != nil {
+		return location{}, err
+	}
 	return loc, nil
+}
+
+// maxReplicas bounds the replicas of one database.
+const maxReplicas = 16
+
+// parseReplicas makes the locations of replicas: the address with other hosts.
+func parseReplicas(uri, hosts string) ([]location, error) {
+	rest, rawQuery, _ := strings.Cut(uri, "?")
+	params, _ := url.ParseQuery(rawQuery) // it was parsed before
+	params.Del("replicas")
+	params.Del("target_session_attrs")
+	params.Del("host")
+	params.Del("port")
+	scheme, rest, _ := strings.Cut(rest, "://")
+	authority, path, _ := strings.Cut(rest, "/")
+	user := authority[:strings.LastIndexByte(authority, '@')+1]
+	list := strings.Split(hosts, ",")
+	if len(list) > maxReplicas {
+		return nil, fmt.Errorf("%w: more than %d replicas", errAddress, maxReplicas)
+	}
+	var out []location
+	for _, host := range list {
+		if host == "" || strings.ContainsAny(host, "/@?# ") {
+			return nil, fmt.Errorf("%w: replicas is a list of host:port, separated by commas", errAddress)
+		}
+		loc, err := parseURI(scheme + "://" + user + host + "/" + path + "?" + params.Encode())
+		if err != nil {
+			return nil, fmt.Errorf("%w (of the replica %s)", err, host)
+		}
+		out = append(out, loc)
+	}
+	return out, nil
 }
 
 // reason is what was wrong with the address, without the address.

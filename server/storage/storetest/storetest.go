@@ -192,10 +192,12 @@ func Get(t testing.TB, s storage.Store, class, id string) storage.Object {
 	t.Helper()
 	var o storage.Object
 	err := s.Read(ctx, func(sn storage.Snapshot) error {
+		o = nil
 		sc, err := sn.Schema(ctx)
-		if err == nil {
-			o, err = sn.Get(ctx, sc.Class(class), id)
+		if err != nil || sc.Class(class) == nil {
+			return err
 		}
+		o, err = sn.Get(ctx, sc.Class(class), id)
 		return err
 	})
 	if err != nil {
