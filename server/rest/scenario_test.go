@@ -81,9 +81,16 @@ func start(t *testing.T, env server.Environment, change func(*config.Options)) *
 			t.Error(err)
 		}
 	})
+	w := clientOf(t, "http://"+l.Addr().String()+o.MountPath)
+	w.o = o
+	return w
+}
+
+// clientOf is a client of the server whose API is at base.
+func clientOf(t *testing.T, base string) *world {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &world{t: t, base: "http://" + l.Addr().String() + o.MountPath, o: o, c: &http.Client{
+	return &world{t: t, base: base, c: &http.Client{
 		Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

@@ -103,7 +103,7 @@ func queryError(what string, err error) error {
 
 var (
 	badTerm     = regexp.MustCompile(`(?s)^syntax error in tsquery: (".*")$`)
-	badLanguage = regexp.MustCompile(`(?s)^text search configuration (".*") does not exist$`)
+	badLanguage = regexp.MustCompile(`(?s)^(?:text search configuration|schema) (".*") does not exist$`)
 )
 
 // textError is what the database has against a $text, or nil.
@@ -116,7 +116,7 @@ func textError(err error) error {
 		return &storage.Unsupported{Code: codeInvalidJSON, Message: "bad $text: syntax error in the search term " + m[1]}
 	}
 	if m := badLanguage.FindStringSubmatch(e.Message); m != nil {
-		return &storage.Unsupported{Code: codeInvalidJSON, Message: "bad $text: unknown text search configuration " + m[1]}
+		return unknownLanguage(m[1])
 	}
 	return nil
 }
