@@ -144,3 +144,31 @@ func TestRepeatedLogIns(t *testing.T) {
 		}
 	}
 }
+
+// TestSessionsAgainstPassword: of the sessions that are opened while the password changes none is left.
+func TestSessionsAgainstPassword(t *testing.T) {
+	a := apptest.New(t, nil)
+	for i := range 10 {
+		name := fmt.Sprint("nia", i)
+		a.Play(t, []apptest.Step{signUp(name)})
+		token := a.Fill("<tok" + name + ">")
+		var wg sync.WaitGroup
+		for _, do := range []string{"POST /sessions", "POST /upgradeToRevocableSession", "POST /sessions"} {
+			wg.Go(func() {
+				if got := a.Do(token, do, `{}`); got.Status != 201 && got.Status != 200 && !strings.Contains(got.Body, `"code":209`) {
+					t.Errorf("%s: %d %s", do, got.Status, got.Body)
+				}
+			})
+		}
+		wg.Go(func() {
+			if got := a.Do("master", a.Fill("PUT /users/<"+name+">"), `{"password":"new"}`); got.Status != 200 {
+				t.Errorf("%d %s", got.Status, got.Body)
+			}
+		})
+		wg.Wait()
+		a.Play(t, []apptest.Step{{
+			Who: "master", Do: `GET /sessions?count=1&limit=0&where={"user":{"__type":"Pointer","className":"_User","objectId":"<` + name + `>"}}`,
+			Want: `{"results":[],"count":0}`,
+		}})
+	}
+}

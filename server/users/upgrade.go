@@ -23,6 +23,9 @@ func (u *Users) Upgrade(ctx context.Context, c auth.Caller, id string) (*write.R
 		if a.UserID == "" {
 			return nil, parseerror.New(parseerror.ObjectNotFound, "invalid session")
 		}
+		if err := u.writes.HoldSession(ctx, tx, a); err != nil {
+			return nil, err
+		}
 		token, err := u.writes.OpenSession(ctx, tx, write.Session{UserID: a.UserID, InstallationID: c.InstallationID, Action: "upgrade"})
 		if err != nil {
 			return nil, err

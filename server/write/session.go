@@ -2,9 +2,11 @@ package write
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
+	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
@@ -35,6 +37,22 @@ func (p *Path) OpenSession(ctx context.Context, tx storage.Tx, s Session) (token
 	}
 	token, _ = w.row["sessionToken"].(string)
 	return token, w.insert()
+}
+
+// HoldSession locks the caller's user until the transaction ends, and fails with error 209 if the caller's session has
+// ended meanwhile: whoever ends all sessions of a user must see those that are opened with one of them.
+func (p *Path) HoldSession(ctx context.Context, tx storage.Tx, a *auth.Auth) error {
+	sch, err := tx.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	if class := sch.Class(schema.User); class != nil {
+		if _, err := tx.Lock(ctx, class, a.UserID); err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+	}
+	_, err = auth.SessionByToken(ctx, tx, sch, a.SessionToken, p.o.Now())
+	return err
 }
 
 // CloseSession ends a session, of which row is the row, inside a transaction.
@@ -219,6 +237,9 @@ func (w *writing) createOwnSession() (*Result, error) {
 		if _, there := w.row[e.root]; there && !slices.Contains(extra, e.root) {
 			extra = append(extra, e.root)
 		}
+	}
+	if err := w.HoldSession(w.ctx, w.tx, w.a); err != nil {
+		return nil, err
 	}
 	if err := w.newSession(Session{UserID: w.a.UserID, Action: "create"}); err != nil {
 		return nil, err
