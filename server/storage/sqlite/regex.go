@@ -62,7 +62,7 @@ func (m *matcher) match(text string) (bool, error) {
 // compile compiles a pattern as PostgreSQL parse-server means it: of the options only i and x count, "." matches a
 // newline, ^ and $ stand for the ends of the text, and \Q…\E quotes.
 func compile(pattern, options string) (*matcher, error) {
-	pattern = sqlbuild.Pattern(pattern, options)
+	pattern = unicodeClasses(sqlbuild.Pattern(pattern, options))
 	flags := "(?s)"
 	if strings.Contains(options, "i") {
 		flags = "(?si)"
@@ -73,6 +73,58 @@ func compile(pattern, options string) (*matcher, error) {
 		_, err = m.general()
 	}
 	return m, err
+}
+
+// wordChars and spaces are the members of the classes \w and \s, which RE2 takes for those of ASCII, and the other engine
+// for slightly different ones. PostgreSQL asks the database's locale, which with UTF-8 says this.
+const (
+	wordChars = `\p{L}\p{Nd}\p{Nl}_`
+	spaces    = `\t-\r ` + "\u1680\u2000-\u2006\u2008-\u200a\u2028\u2029\u205f\u3000"
+)
+
+// unicodeClasses writes \w, \W, \s and \S out. A negated one within a set has no such form, and stays.
+func unicodeClasses(pattern string) string {
+	if !strings.Contains(pattern, `\w`) && !strings.Contains(pattern, `\W`) && !strings.Contains(pattern, `\s`) && !strings.Contains(pattern, `\S`) {
+		return pattern
+	}
+	var out strings.Builder
+	set := -1 // where the set began that is open
+	for i := 0; i < len(pattern); i++ {
+		c := pattern[i]
+		if c != '\\' || i+1 == len(pattern) {
+			switch {
+			case c == '[' && set < 0:
+				set = i
+			case c == ']' && set >= 0 && i > set+1 && pattern[set:i] != "[^":
+				set = -1
+			}
+			out.WriteByte(c)
+			continue
+		}
+		i++
+		switch class := classOf(pattern[i]); {
+		case class == "" || set >= 0 && pattern[i] < 'a':
+			out.WriteString(pattern[i-1 : i+1])
+		case set >= 0:
+			out.WriteString(class)
+		case pattern[i] < 'a':
+			out.WriteString("[^" + class + "]")
+		default:
+			out.WriteString("[" + class + "]")
+		}
+	}
+	return out.String()
+}
+
+// classOf returns the members of the class that a letter after a backslash stands for.
+func classOf(letter byte) string {
+	switch letter {
+	case 'w', 'W':
+		return wordChars
+	case 's', 'S':
+		return spaces
+	}
+	return ""
 }
 
 func compileGeneral(pattern, options string) (*regexp2.Regexp, error) {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -298,5 +299,34 @@ func largeQueries(t *testing.T, d Database) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// characterClasses: \w and \s know more than ASCII.
+func characterClasses(t *testing.T, d Database) {
+	s := d.open(t)
+	c := PutClass(t, s, "W", "s String")
+	texts := []string{"a", "_", "ä", "ж", "٣", "Ⅷ", "½", "€", "e\u0301", " ", "\u2003", "\u3000", "\u00a0", "\u200b", "\t"}
+	for i, text := range texts {
+		Put(t, s, func(tx storage.Tx) error {
+			return tx.Insert(ctx, c, storage.Object{"objectId": fmt.Sprint(10 + i), "s": text})
+		})
+	}
+	for pattern, want := range map[string]string{
+		`^\w$`:       "10 11 12 13 14 15",
+		`^\W$`:       "16 17 19 20 21 22 23 24",
+		`^[\w€]$`:    "10 11 12 13 14 15 17",
+		`^[^\w]$`:    "16 17 19 20 21 22 23 24",
+		`^\s$`:       "19 20 21 24",
+		`^[\s\w]+$`:  "10 11 12 13 14 15 19 20 21 24",
+		`^\S$`:       "10 11 12 13 14 15 16 17 22 23",
+		`^[]\w]$`:    "10 11 12 13 14 15",
+		`^\d$`:       "",
+		`^(?=.)\w+$`: "10 11 12 13 14 15",
+	} {
+		f := storage.Find{Class: c, Where: &query.Regex{Path: "s", Pattern: pattern}, Limit: -1, Order: []query.Sort{{Path: "objectId"}}}
+		if got, err := IDs(s, f); got != want || err != nil {
+			t.Errorf("%s: %q, %v; want %q", pattern, got, err, want)
+		}
 	}
 }

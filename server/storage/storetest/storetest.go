@@ -48,6 +48,7 @@ func Run(t *testing.T, d Database) {
 		{"Readers", readers},
 		{"OrderLimitCount", orderLimitCount},
 		{"RefusedQueries", refusedQueries},
+		{"CharacterClasses", characterClasses},
 		{"NoTable", noTable},
 		{"LargeQueries", largeQueries},
 		{"PlacesAndTexts", placesAndTexts},
