@@ -86,6 +86,7 @@ func TestReplica(t *testing.T) {
 	if o := storetest.Get(t, reader, "A", "2"); o["s"] != "x" {
 		t.Errorf("read %v", o)
 	}
+	underWrites(t, reader, writer)
 	// A second primary isn't a replica.
 	standby.Promote(t)
 	must(t, await(func() error {
@@ -102,18 +103,14 @@ func TestReplica(t *testing.T) {
 	}
 }
 
-// TestReplicaUnderWrites: several processes write while others read by the replica; nobody reads what is older than a
-// write that had ended.
-func TestReplicaUnderWrites(t *testing.T) {
-	p := testservices.StartPostgreSQL(t)
-	standby := p.StartStandby(t)
-	reader := open(t, p.URI+"?replicas="+standby.Address())
-	writer := open(t, p.URI)
-	c := storetest.PutClass(t, writer, "A", "n Number")
-	const rows = 3
+// underWrites: several write by one process while others read by another, which has a replica; nobody reads what is older
+// than a write that had ended.
+func underWrites(t *testing.T, reader, writer *Store) {
+	t.Helper()
+	c := storetest.PutClass(t, writer, "U", "n Number")
 	var wg sync.WaitGroup
-	stop := time.Now().Add(2 * time.Second)
-	for i := range rows {
+	stop := time.Now().Add(time.Second)
+	for i := range 3 {
 		id := fmt.Sprint("o", i)
 		storetest.Insert(t, writer, c, fmt.Sprintf(`{"objectId":%q,"n":0}`, id))
 		wg.Go(func() {
@@ -122,7 +119,7 @@ func TestReplicaUnderWrites(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				if o := storetest.Get(t, reader, "A", id); o["n"] != n {
+				if o := storetest.Get(t, reader, "U", id); o["n"] != n {
 					t.Errorf("read %v after %v was written", o["n"], n)
 				}
 				time.Sleep(time.Millisecond)
