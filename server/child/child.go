@@ -51,6 +51,7 @@ func Run(ctx context.Context, control io.ReadWriteCloser, stderr io.Writer) int 
 	if o.AppID != start.App {
 		return fail(fmt.Errorf("the options are those of app %q, not of %q", o.AppID, start.App))
 	}
+	logger = slog.New(o.Logging.Handler(stderr))
 	for _, w := range warnings {
 		logger.Warn(w)
 	}

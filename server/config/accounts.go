@@ -100,21 +100,10 @@ type Pages struct {
 	CustomRoutes []struct{} `json:"customRoutes,omitempty"`
 }
 
-// CustomPages holds customPages. parse-server 9 reads parseFrameURL alone; the other addresses have no effect, here as
-// there.
+// CustomPages holds customPages, of which parse-server 9 reads one.
 type CustomPages struct {
 	// ParseFrameURL is a page elsewhere that shows the pages; links in mail lead to it. Default: none.
 	ParseFrameURL string `json:"parseFrameURL,omitempty"`
-
-	ChoosePassword           string `json:"choosePassword,omitempty"`
-	ExpiredVerificationLink  string `json:"expiredVerificationLink,omitempty"`
-	InvalidLink              string `json:"invalidLink,omitempty"`
-	InvalidPasswordResetLink string `json:"invalidPasswordResetLink,omitempty"`
-	InvalidVerificationLink  string `json:"invalidVerificationLink,omitempty"`
-	LinkSendFail             string `json:"linkSendFail,omitempty"`
-	LinkSendSuccess          string `json:"linkSendSuccess,omitempty"`
-	PasswordResetSuccess     string `json:"passwordResetSuccess,omitempty"`
-	VerifyEmailSuccess       string `json:"verifyEmailSuccess,omitempty"`
 }
 
 // defaultAccounts returns parse-server's defaults.

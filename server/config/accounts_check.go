@@ -130,7 +130,9 @@ func checkPasswordPolicy(m map[string]any) error {
 	if !off(reuse) && off(m["resetTokenValidityDuration"]) {
 		return errors.New("You cannot use resetTokenReuseIfValid without resetTokenValidityDuration")
 	}
-	if v, ok := m["resetPasswordSuccessOnInvalidEmail"]; ok && !isBool(v) {
+	if v, ok := m["resetPasswordSuccessOnInvalidEmail"]; !ok {
+		m["resetPasswordSuccessOnInvalidEmail"] = true
+	} else if !isBool(v) {
 		return errors.New("resetPasswordSuccessOnInvalidEmail must be a boolean value")
 	}
 	for _, name := range []string{"doNotAllowUsername", "maxPasswordHistory", "resetTokenReuseIfValid"} {
@@ -197,16 +199,6 @@ func checkCustomPages(m map[string]any) error {
 		}
 	}
 	return nil
-}
-
-// warnings tells which of the addresses have no effect.
-func (c CustomPages) warnings() []string {
-	others := c
-	others.ParseFrameURL = ""
-	if others == (CustomPages{}) {
-		return nil
-	}
-	return []string{"of customPages, only parseFrameURL has an effect; the others are set by pages.customUrls"}
 }
 
 // validateEmail makes the checks of parse-server for servers that send mail by themselves. For password resets that are

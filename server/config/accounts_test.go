@@ -18,7 +18,7 @@ func TestAccountOptionsAreChecked(t *testing.T) {
 		{"lockout after a part", `{"accountLockout":{"duration":1,"threshold":1.5}}`, "Account lockout threshold should be an integer greater than 0 and less than 1000"},
 		{"lockout after too many", `{"accountLockout":{"duration":1,"threshold":1000}}`, "Account lockout threshold should be an integer greater than 0 and less than 1000"},
 		{"lockout flag", `{"accountLockout":{"duration":1,"threshold":1,"unlockOnPasswordReset":"x"}}`, "Parse Server option accountLockout.unlockOnPasswordReset must be a boolean."},
-		{"lockout typo", `{"accountLockout":{"duration":1,"threshold":1,"unlock":true}}`, `unknown field "unlock"`},
+		{"lockout typo", `{"accountLockout":{"duration":1,"threshold":1,"unlock":true}}`, `error: unknown option accountLockout.unlock; did you mean unlockOnPasswordReset?`},
 		{"age", `{"passwordPolicy":{"maxPasswordAge":"1"}}`, "passwordPolicy.maxPasswordAge must be a positive number"},
 		{"negative age", `{"passwordPolicy":{"maxPasswordAge":-1}}`, "passwordPolicy.maxPasswordAge must be a positive number"},
 		{"reset validity", `{"passwordPolicy":{"resetTokenValidityDuration":0}}`, "passwordPolicy.resetTokenValidityDuration must be a positive number"},

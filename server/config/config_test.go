@@ -118,6 +118,9 @@ func TestRefusals(t *testing.T) {
 	for _, test := range []struct{ name, file, want string }{
 		{"no keys", `{"appId":"a"}`, "appId and masterKey are required"},
 		{"unknown option", `{"nope":1}`, "error: unknown option nope"},
+		{"typo", `{"masterkey":"x"}`, "error: unknown option masterkey; did you mean masterKey?"},
+		{"typo within", `{"fileUpload":{"enableForPublik":true}}`, "error: unknown option fileUpload.enableForPublik; did you mean enableForPublic?"},
+		{"typo in a list", `{"rateLimit":[{"requestPath":"/a","requestTimeWindow":1,"requestCount":1,"requestMethod":"GET"}]}`, `Invalid rate limit option "requestMethod"; did you mean requestMethods?`},
 		{"two apps", `{"apps":[{},{}]}`, "Multiple apps are not supported"},
 		{"same keys", `{"masterKey":"x","readOnlyMasterKey":"x"}`, "masterKey and readOnlyMasterKey should be different"},
 		{"same maintenance key", `{"masterKey":"x","maintenanceKey":"x"}`, "masterKey and maintenanceKey should be different"},
@@ -137,7 +140,7 @@ func TestRefusals(t *testing.T) {
 		{"mongo", `{"databaseURI":"mongodb://u:secret@h/db"}`, "this server doesn't support MongoDB"},
 		{"unknown database", `{"databaseURI":"mysql://x"}`, `unknown scheme "mysql"`},
 		{"rate limit without a path", `{"rateLimit":[{}]}`, "rateLimit.requestPath must be defined"},
-		{"rate limit with a bad path", `{"rateLimit":{"requestPath":"/functions/*"}}`, `rateLimit.requestPath "/functions/*" is not valid: a name is missing`},
+		{"rate limit with a bad path", `{"rateLimit":{"requestPath":"/functions/(a|b)"}}`, `rateLimit.requestPath "/functions/(a|b)" is not valid: ( at index 11`},
 		{"rate limit without a window", `{"rateLimit":[{"requestPath":"/a"}]}`, "rateLimit.requestTimeWindow must be defined"},
 		{"rate limit with a window of text", `{"rateLimit":[{"requestPath":"/a","requestTimeWindow":"1","requestCount":1}]}`, "rateLimit.requestTimeWindow must be a number"},
 		{"rate limit with no time", `{"rateLimit":[{"requestPath":"/a","requestTimeWindow":0,"requestCount":1}]}`, "rateLimit.requestTimeWindow must be between 1 and 2147483647 milliseconds"},
@@ -179,12 +182,40 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
-	_, warnings, err := load(t, append(slices.Clone(required), "config.json"), nil, `{"verbose":true,"logsFolder":"./x"}`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "logsFolder, verbose") {
-		t.Errorf("warnings = %q", warnings)
+	for _, test := range []struct {
+		name, file string
+		env        []string
+		want       []string
+	}{
+		{"without effect", `{"logsFolder":"./x"}`, nil, []string{"option logsFolder has no effect: the log goes to standard error"}},
+		{"the default", `{"logsFolder":"./logs","cacheTTL":5000,"directAccess":true,"verifyServerUrl":false,"collectionPrefix":""}`, nil, nil},
+		{"within another", `{"logLevels":{"triggerAfter":"debug","triggerBeforeError":"error"}}`, nil, []string{"option logLevels.triggerAfter has no effect"}},
+		{"for MongoDB", `{"databaseOptions":{"maxPoolSize":5,"retryWrites":true}}`, nil, []string{
+			"option databaseOptions.maxPoolSize has no effect: it is for MongoDB; max bounds", "option databaseOptions.retryWrites has no effect: it is for MongoDB",
+		}},
+		{"unknown to us", `{"databaseOptions":{"maxPoolSiz":5}}`, nil, []string{"doesn't know it; did you mean maxPoolSize?"}},
+		{"neither true nor false", `{"enforcePrivateUsers":"yes"}`, nil, []string{"option enforcePrivateUsers is neither true nor false"}},
+		{"a variable that nobody reads", `{}`, []string{"PARSE_SERVER_PAGES_FORCE_REDIRECT=true"}, []string{
+			"the environment variable PARSE_SERVER_PAGES_FORCE_REDIRECT has no effect, as with parse-server: give pages.forceRedirect in PARSE_SERVER_PAGES, as JSON",
+		}},
+		{"an older variable", `{}`, []string{"PARSE_SERVER_ENABLE_EXPERIMENTAL_DIRECT_ACCESS=1"}, []string{"option directAccess has no effect"}},
+		{"an older path of limits", `{"rateLimit":[{"requestPath":"/functions/*","requestTimeWindow":1,"requestCount":1}]}`, nil, []string{`"/functions/*" has the form of parse-server 8 and older; it counts as "/functions/{*path}"`}},
+		{"any path of limits", `{"rateLimit":[{"requestPath":"*","requestTimeWindow":1,"requestCount":1}]}`, nil, []string{`it counts as "{*path}"`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, warnings, err := load(t, append(slices.Clone(required), "config.json"), test.env, test.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(warnings) != len(test.want) {
+				t.Fatalf("warnings = %q, want %q", warnings, test.want)
+			}
+			for i, w := range warnings {
+				if !strings.Contains(w, test.want[i]) {
+					t.Errorf("warning %q, want %q", w, test.want[i])
+				}
+			}
+		})
 	}
 }
 
@@ -284,17 +315,4 @@ func FuzzFromJSON(f *testing.F) {
 			t.Error("accepted without keys")
 		}
 	})
-}
-
-func TestDatabaseOptions(t *testing.T) {
-	for text, want := range map[string]bool{`{"allowPublicExplain":true}`: true, `{"allowPublicExplain":false}`: false, `{}`: false} {
-		o, _, err := load(t, []string{"--appId", "a", "--masterKey", "m"}, []string{"PARSE_SERVER_DATABASE_OPTIONS=" + text}, "")
-		if err != nil || o.AllowPublicExplain != want {
-			t.Errorf("%s: %v", text, err)
-		}
-	}
-	_, _, err := load(t, []string{"--appId", "a", "--masterKey", "m"}, []string{`PARSE_SERVER_DATABASE_OPTIONS={"allowPublicExplain":"yes"}`}, "")
-	if err == nil || err.Error() != "Parse Server option 'databaseOptions.allowPublicExplain' must be a boolean." {
-		t.Errorf("no boolean: %v", err)
-	}
 }

@@ -18,14 +18,15 @@ type support uint8
 
 const (
 	honoured support = iota
-	// harmless: the worker runs without it and nobody loses anything but comfort; a warning says so.
+	// harmless: the worker runs without it and nobody loses anything but comfort; a warning says so, and what happens
+	// instead.
 	harmless
 	// refused: the worker can't do it yet, and running without it would break a promise of the configuration. A value
 	// that only switches the feature off is accepted.
 	refused
 )
 
-// definition is one top-level option of parse-server 9.10.
+// definition is one option of parse-server 9.10, or one that an older one had.
 type definition struct {
 	name    string
 	env     string
@@ -42,7 +43,7 @@ var definitions = []definition{
 	{"publicServerURL", "PARSE_PUBLIC_SERVER_URL", text, honoured},
 	{"databaseURI", "PARSE_SERVER_DATABASE_URI", text, honoured},
 	{"databaseAdapter", "PARSE_SERVER_DATABASE_ADAPTER", module, refused},
-	{"databaseOptions", "PARSE_SERVER_DATABASE_OPTIONS", object, harmless},
+	{"databaseOptions", "PARSE_SERVER_DATABASE_OPTIONS", object, honoured},
 	{"collectionPrefix", "PARSE_SERVER_COLLECTION_PREFIX", text, harmless},
 	{"mountPath", "PARSE_SERVER_MOUNT_PATH", text, honoured},
 	{"host", "PARSE_SERVER_HOST", text, honoured},
@@ -76,8 +77,8 @@ var definitions = []definition{
 
 	{"auth", "PARSE_SERVER_AUTH_PROVIDERS", object, honoured},
 	{"enableAnonymousUsers", "PARSE_SERVER_ENABLE_ANON_USERS", boolean, honoured},
-	{"enableInsecureAuthAdapters", "PARSE_SERVER_ENABLE_INSECURE_AUTH_ADAPTERS", boolean, honoured},
-	{"allowExpiredAuthDataToken", "PARSE_SERVER_ALLOW_EXPIRED_AUTH_DATA_TOKEN", boolean, honoured},
+	{"enableInsecureAuthAdapters", "PARSE_SERVER_ENABLE_INSECURE_AUTH_ADAPTERS", boolean, harmless},
+	{"allowExpiredAuthDataToken", "PARSE_SERVER_ALLOW_EXPIRED_AUTH_DATA_TOKEN", boolean, harmless},
 	{"enforcePrivateUsers", "PARSE_SERVER_ENFORCE_PRIVATE_USERS", boolean, honoured},
 	{"sessionLength", "PARSE_SERVER_SESSION_LENGTH", number, honoured},
 	{"expireInactiveSessions", "PARSE_SERVER_EXPIRE_INACTIVE_SESSIONS", boolean, honoured},
@@ -135,10 +136,10 @@ var definitions = []definition{
 	{"mountPlayground", "PARSE_SERVER_MOUNT_PLAYGROUND", boolean, refused},
 	{"playgroundPath", "PARSE_SERVER_PLAYGROUND_PATH", text, harmless},
 
-	{"verbose", "VERBOSE", boolean, harmless},
-	{"silent", "SILENT", boolean, harmless},
-	{"logLevel", "PARSE_SERVER_LOG_LEVEL", text, harmless},
-	{"jsonLogs", "JSON_LOGS", boolean, harmless},
+	{"verbose", "VERBOSE", boolean, honoured},
+	{"silent", "SILENT", boolean, honoured},
+	{"logLevel", "PARSE_SERVER_LOG_LEVEL", text, honoured},
+	{"jsonLogs", "JSON_LOGS", boolean, honoured},
 	{"logsFolder", "PARSE_SERVER_LOGS_FOLDER", text, harmless},
 	{"maxLogFiles", "PARSE_SERVER_MAX_LOG_FILES", loose, harmless},
 	{"logLevels", "PARSE_SERVER_LOG_LEVELS", object, harmless},
@@ -151,13 +152,11 @@ var definitions = []definition{
 	{"directAccess", "PARSE_SERVER_DIRECT_ACCESS", boolean, harmless},
 	{"serverCloseComplete", "PARSE_SERVER_SERVER_CLOSE_COMPLETE", text, refused},
 
-	{"filesFolder", "PARSESCALE_FILES_FOLDER", text, honoured},
-}
+	// Of older majors.
+	{"encodeParseObjectInCloudFunction", "PARSE_SERVER_ENCODE_PARSE_OBJECT_IN_CLOUD_FUNCTION", boolean, harmless},
+	{"serverStartComplete", "PARSE_SERVER_SERVER_START_COMPLETE", text, harmless},
 
-// offValues are values, beside false, 0, "", [], {} and null, with which a refused option asks for nothing.
-var offValues = map[string]any{
-	"protectedFieldsSaveResponseExempt": true,
-	"cluster":                           1.0,
+	{"filesFolder", "PARSESCALE_FILES_FOLDER", text, honoured},
 }
 
 func define(name string) (definition, bool) {

@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"reflect"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -27,9 +27,10 @@ type Sources struct {
 	ReadFile func(name string) ([]byte, error)
 }
 
-// Load reads options and checks them. The warnings name options that have no effect here.
-func Load(s Sources) (o *Options, warnings []string, err error) {
-	flags, file, err := parseArgs(s.Args)
+// Load reads options and checks them. The remarks name options that have no effect here.
+func Load(s Sources) (o *Options, remarks []string, err error) {
+	w := &warnings{}
+	flags, file, err := parseArgs(s.Args, w)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -39,7 +40,7 @@ func Load(s Sources) (o *Options, warnings []string, err error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("cannot read the configuration: %w", err)
 		}
-		if merged, err = parseFile(data); err != nil {
+		if merged, err = parseFile(data, w); err != nil {
 			return nil, nil, fmt.Errorf("cannot use the configuration %s: %w", file, err)
 		}
 	}
@@ -51,26 +52,28 @@ func Load(s Sources) (o *Options, warnings []string, err error) {
 	}
 	for _, d := range definitions {
 		if text, ok := env[d.env]; ok {
-			if merged[d.name], err = d.value(text); err != nil {
+			if merged[d.name], err = d.value(text, w); err != nil {
 				return nil, nil, fmt.Errorf("cannot use the environment variable %s: %w", d.env, err)
 			}
 		}
 	}
+	w.environment(env)
 	maps.Copy(merged, flags)
-	return build(merged)
+	return build(merged, w)
 }
 
 // FromJSON reads options from one JSON object, as a gateway hands them to its workers, and checks them.
-func FromJSON(data []byte) (o *Options, warnings []string, err error) {
-	values, err := parseFile(data)
+func FromJSON(data []byte) (o *Options, remarks []string, err error) {
+	w := &warnings{}
+	values, err := parseFile(data, w)
 	if err != nil {
 		return nil, nil, err
 	}
-	return build(values)
+	return build(values, w)
 }
 
 // parseArgs splits the command line into flags and the name of the configuration file.
-func parseArgs(args []string) (flags map[string]any, file string, err error) {
+func parseArgs(args []string, w *warnings) (flags map[string]any, file string, err error) {
 	flags = map[string]any{}
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
@@ -81,7 +84,7 @@ func parseArgs(args []string) (flags map[string]any, file string, err error) {
 		case arg == "-h" || arg == "--help":
 			return nil, "", ErrHelp
 		case !isFlag && strings.HasPrefix(arg, "-"):
-			return nil, "", fmt.Errorf("error: unknown option '%s'", arg)
+			return nil, "", unknown(arg)
 		case !isFlag && file != "":
 			return nil, "", fmt.Errorf("more than one configuration file: %s and %s", file, arg)
 		case !isFlag:
@@ -91,7 +94,7 @@ func parseArgs(args []string) (flags map[string]any, file string, err error) {
 		name, text, hasText := strings.Cut(name, "=")
 		d, ok := define(name)
 		if !ok {
-			return nil, "", fmt.Errorf("error: unknown option '--%s'", name)
+			return nil, "", unknown("--" + name)
 		}
 		if !hasText {
 			// A flag of kind boolean may stand alone; any other takes the next argument.
@@ -104,7 +107,7 @@ func parseArgs(args []string) (flags map[string]any, file string, err error) {
 				return nil, "", fmt.Errorf("error: option '--%s' needs a value", name)
 			}
 		}
-		if flags[name], err = d.value(text); err != nil {
+		if flags[name], err = d.value(text, w); err != nil {
 			return nil, "", err
 		}
 	}
@@ -114,7 +117,7 @@ func parseArgs(args []string) (flags map[string]any, file string, err error) {
 func isBoolean(s string) bool { return s == "true" || s == "false" || s == "1" || s == "0" }
 
 // parseFile reads a configuration file: one object of options, or {"apps":[{…}]} with one app.
-func parseFile(data []byte) (map[string]any, error) {
+func parseFile(data []byte, w *warnings) (map[string]any, error) {
 	var raw map[string]any
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return nil, fmt.Errorf("it is not a JSON object: %w", err)
@@ -137,9 +140,9 @@ func parseFile(data []byte) (map[string]any, error) {
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
 		d, ok := define(name)
 		if !ok {
-			return nil, fmt.Errorf("error: unknown option %s", name)
+			return nil, unknown(name)
 		}
-		v, err := d.value(raw[name])
+		v, err := d.value(raw[name], w)
 		if err != nil {
 			return nil, err
 		}
@@ -149,85 +152,95 @@ func parseFile(data []byte) (map[string]any, error) {
 }
 
 // build lays values over the defaults and checks the result.
-func build(values map[string]any) (*Options, []string, error) {
+func build(values map[string]any, w *warnings) (*Options, []string, error) {
 	o := Default()
-	if err := o.takePublicExplain(values); err != nil {
+	if err := w.sort(values); err != nil {
 		return nil, nil, err
 	}
-	var ignored []string
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		v := values[name]
-		d, _ := define(name)
-		switch {
-		case v == nil:
-			if name == "fileUpload" || name == "fileDownload" {
-				return nil, nil, fmt.Errorf("%s must be an object value.", name)
-			}
-			delete(values, name)
-		case d.support == harmless:
-			ignored = append(ignored, name)
-			delete(values, name)
-		case d.support == refused:
-			if !d.off(v) {
-				return nil, nil, fmt.Errorf("option %s is not supported yet by this server; leave it out, or keep such requests on parse-server for Node behind the gateway", name)
-			}
-			delete(values, name)
-		}
+	params, err := o.takeDatabaseOptions(values, w)
+	if err != nil {
+		return nil, nil, err
 	}
 	if err := o.takeFilesAdapter(values); err != nil {
 		return nil, nil, err
 	}
 	sensitive := values["userSensitiveFields"]
 	delete(values, "userSensitiveFields")
-	if err := checkShapes(values); err != nil {
+	for _, check := range []func(map[string]any) error{checkShapes, checkAccounts, w.checkRateLimit, checkSchema, w.sortHonoured} {
+		if err := check(values); err != nil {
+			return nil, nil, err
+		}
+	}
+	if err := o.decode(values); err != nil {
 		return nil, nil, err
-	}
-	if err := checkAccounts(values); err != nil {
-		return nil, nil, err
-	}
-	if err := checkRateLimit(values); err != nil {
-		return nil, nil, err
-	}
-	if err := checkSchema(values); err != nil {
-		return nil, nil, err
-	}
-	data, err := json.Marshal(values)
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot read the options: %w", err)
-	}
-	_, ownProtected := values["protectedFields"]
-	if ownProtected {
-		o.ProtectedFields = nil
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(o); err != nil {
-		return nil, nil, explain(err)
 	}
 	if err := o.mergeProtectedFields(sensitive); err != nil {
+		return nil, nil, err
+	}
+	if err := o.addParameters(params, w); err != nil {
 		return nil, nil, err
 	}
 	if err := o.Validate(); err != nil {
 		return nil, nil, err
 	}
-	warnings := o.CustomPages.warnings()
-	if len(ignored) > 0 {
-		sort.Strings(ignored)
-		warnings = append(warnings, "these options have no effect in this server: "+strings.Join(ignored, ", "))
-	}
 	if strings.ContainsAny(o.AppID, ":/?#[]@!$&'()*+,;=% ") {
-		warnings = append(warnings, "the appId holds characters that are special in URLs; file URLs with it may not work everywhere")
+		w.add("the appId holds characters that are special in URLs; file URLs with it may not work everywhere")
 	}
-	return o, warnings, nil
+	return o, w.list, nil
 }
 
-// explain says what is wrong without repeating the value, which may be a secret.
-func explain(err error) error {
+// decode puts the values into the options, which hold the defaults.
+func (o *Options) decode(values map[string]any) error {
+	if _, own := values["protectedFields"]; own {
+		o.ProtectedFields = nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		data, err := json.Marshal(map[string]any{name: values[name]})
+		if err != nil {
+			return fmt.Errorf("cannot read option %s: %w", name, err)
+		}
+		dec := json.NewDecoder(bytes.NewReader(data))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(o); err != nil {
+			return explain(name, err)
+		}
+	}
+	return nil
+}
+
+// explain says what is wrong with an option, without repeating its value, which may be a secret.
+func explain(name string, err error) error {
 	var t *json.UnmarshalTypeError
 	if errors.As(err, &t) {
-		return fmt.Errorf("option %s must be of type %s, not %s", t.Field, t.Type, t.Value)
+		field := t.Field
+		if field == "" {
+			field = name
+		}
+		return fmt.Errorf("option %s must be %s, not %s", field, javascriptType(t.Type), t.Value)
 	}
-	return err
+	if strings.Contains(err.Error(), name) {
+		return err
+	}
+	return fmt.Errorf("option %s: %w", name, err)
+}
+
+// javascriptType is what operators call a type.
+func javascriptType(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "a boolean"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Float64:
+		return "a number"
+	case reflect.String:
+		return "a string"
+	case reflect.Slice:
+		return "an array"
+	case reflect.Pointer:
+		return javascriptType(t.Elem())
+	}
+	return "an object"
 }
 
 // takeFilesAdapter turns parse-server's file system adapter into FilesFolder.

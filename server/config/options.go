@@ -34,6 +34,8 @@ type Options struct {
 
 	// DatabaseURI is sqlite://relative/path.db, sqlite:///absolute/path.db or postgres://…. Default: sqlite://data/parse.db.
 	DatabaseURI Secret `json:"databaseURI"`
+	// DatabaseOptions are read from databaseOptions.
+	DatabaseOptions `json:"-"`
 	// FilesFolder is where uploaded files are kept. Not an option of parse-server, which has the module
 	// @parse/fs-files-adapter for it. Default: the folder "files" beside the SQLite database, else ./files.
 	FilesFolder string `json:"filesFolder,omitempty"`
@@ -99,12 +101,6 @@ type Options struct {
 	EnforcePrivateUsers bool `json:"enforcePrivateUsers"`
 	// Auth are the options of auth providers by name; package identity/builtin says what each takes. Default: none.
 	Auth AuthProviders `json:"auth,omitempty"`
-	// AllowExpiredAuthDataToken has no effect, as in parse-server 9: what is sent is always verified, but for what is
-	// stored already. Default: false.
-	AllowExpiredAuthDataToken bool `json:"allowExpiredAuthDataToken"`
-	// EnableInsecureAuthAdapters has no effect, because there are no insecure adapters: one that asks to be insecure is
-	// refused. Default: false.
-	EnableInsecureAuthAdapters bool `json:"enableInsecureAuthAdapters"`
 	// EnableAnonymousUsers allows sign-up with authData.anonymous. Default: true.
 	EnableAnonymousUsers bool `json:"enableAnonymousUsers"`
 	// ConvertEmailToLowercase and ConvertUsernameToLowercase change what is stored and searched. Default: false.
@@ -118,6 +114,7 @@ type Options struct {
 
 	Accounts
 	Queries
+	Logging
 
 	// FileUpload says who may upload what.
 	FileUpload FileUpload `json:"fileUpload"`
@@ -190,6 +187,7 @@ func Default() *Options {
 		MountPath:            "/parse",
 		MaxUploadSize:        20 << 20,
 		IdempotencyOptions:   Idempotency{TTL: 300},
+		Installation:         Installation{DuplicateDeviceTokenAction: "delete", DuplicateDeviceTokenMergePriority: "deviceToken"},
 		RequestComplexity: RequestComplexity{
 			BatchRequestLimit: -1, QueryDepth: -1, SubqueryDepth: -1, SubqueryLimit: -1,
 			IncludeDepth: -1, IncludeCount: -1, GraphQLDepth: -1, GraphQLFields: -1, AllowRegex: true,

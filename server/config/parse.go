@@ -10,18 +10,29 @@ import (
 )
 
 // value turns what a source gave for an option into the JSON value it stands for, by parse-server's rules. given is a
-// string from a flag or the environment, or any JSON value from a file.
-func (d definition) value(given any) (any, error) {
+// string from a flag or the environment, or any JSON value from a file. What parse-server takes for false without being
+// it is worth a warning.
+func (d definition) value(given any, w *warnings) (any, error) {
 	switch d.kind {
 	case boolean:
 		switch v := given.(type) {
 		case bool:
 			return v, nil
 		case float64:
-			return v == 1, nil
+			if v == 0 || v == 1 {
+				return v == 1, nil
+			}
 		case string:
-			return v == "true" || v == "1", nil
+			if v == "true" || v == "1" {
+				return true, nil
+			}
+			if v == "false" || v == "0" || v == "" {
+				return false, nil
+			}
+		case nil:
+			return nil, nil
 		}
+		w.add("option %s is neither true nor false, which counts as false", d.name)
 		return false, nil
 	case number:
 		switch v := given.(type) {
@@ -98,26 +109,4 @@ func leadingInt(s string) (float64, bool) {
 	}
 	n, err := strconv.ParseFloat(s[:end], 64)
 	return n, err == nil
-}
-
-// off reports whether a value of a refused option asks for nothing.
-func (d definition) off(v any) bool {
-	if o, ok := offValues[d.name]; ok {
-		return v == o || v == nil
-	}
-	switch v := v.(type) {
-	case nil:
-		return true
-	case bool:
-		return !v
-	case float64:
-		return v == 0
-	case string:
-		return v == ""
-	case []any:
-		return len(v) == 0
-	case map[string]any:
-		return len(v) == 0
-	}
-	return false
 }

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/parsescale/parsescale/server/jsregexp"
@@ -88,7 +88,7 @@ func (m *Methods) Has(method string) bool {
 const maxWindow = math.MaxInt32
 
 // checkRateLimit makes parse-server's checks of rateLimit, and brings one limit alone into the form of a list.
-func checkRateLimit(values map[string]any) error {
+func (w *warnings) checkRateLimit(values map[string]any) error {
 	list, ok := values["rateLimit"].([]any)
 	switch v := values["rateLimit"].(type) {
 	case nil, bool, float64, string:
@@ -109,6 +109,7 @@ func checkRateLimit(values map[string]any) error {
 		if !ok {
 			return errors.New("rateLimit must be an array of objects")
 		}
+		w.olderPath(m)
 		if err := checkLimit(m); err != nil {
 			return err
 		}
@@ -152,18 +153,30 @@ func checkLimit(m map[string]any) error {
 			return fmt.Errorf("rateLimit.%s must be a string", name)
 		}
 	}
-	if zone := m["zone"]; zone != nil && !slices.Contains([]any{"global", "session", "user", "ip"}, zone) {
-		return errors.New("rateLimit.zone must be one of global, session, user, or ip")
-	}
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		if !slices.Contains(rateLimitKeys, name) {
-			return fmt.Errorf("Invalid rate limit option \"%s\"", name)
+	for name, def := range map[string]string{"errorResponseMessage": "Too many requests.", "zone": "ip"} {
+		if m[name] == nil {
+			m[name] = def
 		}
+	}
+	if zone := m["zone"]; !slices.Contains([]any{"global", "session", "user", "ip"}, zone) {
+		return errors.New("rateLimit.zone must be one of global, session, user, or ip")
 	}
 	return nil
 }
 
-var rateLimitKeys = []string{
-	"errorResponseMessage", "includeInternalRequests", "includeMasterKey", "redisUrl", "requestCount", "requestMethods", "requestPath",
-	"requestTimeWindow", "zone",
+// olderPath rewrites a path in the form of parse-server 6 to 8, in which * is whatever is left, if it isn't one of today's.
+func (w *warnings) olderPath(m map[string]any) {
+	path, ok := m["requestPath"].(string)
+	if _, err := pathpattern.Compile(path); !ok || err == nil {
+		return
+	}
+	today := strings.ReplaceAll(path, "(.*)", "{*path}")
+	if today == "*" {
+		today = "{*path}"
+	}
+	today = strings.ReplaceAll(today, "/*", "/{*path}")
+	if _, err := pathpattern.Compile(today); err == nil {
+		m["requestPath"] = today
+		w.add("rateLimit.requestPath %q has the form of parse-server 8 and older; it counts as %q", path, today)
+	}
 }

@@ -75,7 +75,7 @@ func checkSchema(values map[string]any) error {
 			}
 			delete(m, name)
 		default:
-			return fmt.Errorf("option schema holds the unknown property %q", name)
+			return unknownNested("schema", name)
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ func TestSchemaIsChecked(t *testing.T) {
 		{"keepUnknownIndexes", `{"keepUnknownIndexes":0}`, "Parse Server option schema.keepUnknownIndexes must be a boolean."},
 		{"beforeMigration", `{"beforeMigration":"./before.js"}`, "Parse Server option schema.beforeMigration must be a function."},
 		{"afterMigration", `{"afterMigration":true}`, "Parse Server option schema.afterMigration must be a function."},
-		{"a typo", `{"lockSchema":true}`, `unknown property "lockSchema"`},
+		{"a typo", `{"lockSchema":true}`, `error: unknown option schema.lockSchema; did you mean lockSchemas?`},
 		{"a definition that is none", `{"definitions":["A"]}`, "schema.definitions[0] must be an object"},
 		{"no name", `{"definitions":[{"className":"A"},{"fields":{}}]}`, "schema.definitions[1] has no className"},
 		{"a typo in a definition", `{"definitions":[{"className":"A","field":{}}]}`, `schema.definitions[0] holds the unknown property "field"`},

@@ -44,8 +44,8 @@ func checkShapes(values map[string]any) error {
 			case k == "allowRegex" && !isBool:
 				return errors.New("requestComplexity.allowRegex must be a boolean.")
 			case k == "allowRegex":
-			case !slices.Contains(complexityKeys, k):
-				return fmt.Errorf("requestComplexity contains unknown property '%s'.", k)
+			case !slices.ContainsFunc(nestedOf("requestComplexity"), func(d definition) bool { return d.name == k }):
+				return unknownNested("requestComplexity", k)
 			case !isNumber || n != float64(int(n)) || (n < 1 && n != -1):
 				return fmt.Errorf("requestComplexity.%s must be a positive integer or -1 to disable.", k)
 			}
@@ -67,11 +67,6 @@ func checkShapes(values map[string]any) error {
 		}
 	}
 	return nil
-}
-
-var complexityKeys = []string{
-	"batchRequestLimit", "queryDepth", "subqueryDepth", "subqueryLimit", "includeDepth", "includeCount",
-	"graphQLDepth", "graphQLFields",
 }
 
 // Validate makes parse-server's start-up checks, with its messages, and brings URLs and paths into one form.
@@ -132,6 +127,9 @@ func (o *Options) Validate() error {
 				return errors.New("allowHeaders and allowOrigin must not hold line breaks")
 			}
 		}
+	}
+	if err := o.Logging.check(); err != nil {
+		return err
 	}
 	if err := o.checkAuth(); err != nil {
 		return err

@@ -53,11 +53,11 @@ func Run(ctx context.Context, args, env []string, stderr io.Writer) int {
 }
 
 func run(ctx context.Context, args, env []string, stderr io.Writer) error {
-	logger := slog.New(slog.NewTextHandler(stderr, nil))
 	o, warnings, err := config.Load(config.Sources{Args: args, Env: env, ReadFile: os.ReadFile})
 	if err != nil {
 		return err
 	}
+	logger := slog.New(o.Logging.Handler(stderr))
 	for _, w := range warnings {
 		logger.Warn(w)
 	}

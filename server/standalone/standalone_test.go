@@ -81,7 +81,7 @@ func get(t *testing.T, url string, headers ...string) (int, string) {
 func TestRunServesUntilToldToStop(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.json")
-	config := `{"appId":"fromFile","masterKey":"verysecret","databaseURI":"sqlite://` + dir + `/p.db","host":"127.0.0.1","port":0,"verbose":true}`
+	config := `{"appId":"fromFile","masterKey":"verysecret","databaseURI":"sqlite://` + dir + `/p.db","host":"127.0.0.1","port":0,"logsFolder":"x","jsonLogs":true}`
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestRunServesUntilToldToStop(t *testing.T) {
 		t.Fatal("it doesn't stop")
 	}
 	log := stderr.String()
-	if !strings.Contains(log, "fromFlag") || !strings.Contains(log, "verbose") {
+	if !strings.Contains(log, `"appId":"fromFlag"`) || !strings.Contains(log, "option logsFolder has no effect") {
 		t.Errorf("the log lacks the app id or the warning:\n%s", log)
 	}
 	if strings.Contains(log, "verysecret") {

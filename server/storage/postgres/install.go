@@ -3,6 +3,7 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/parsescale/parsescale/server/schema"
@@ -109,6 +110,9 @@ func (s *Store) installAll(c *conn) error {
 		}
 	}
 	for _, x := range indexes {
+		if slices.Contains(s.options.SkipIndexes, x.name) {
+			continue
+		}
 		if err := in.create("index "+x.name, x.create); err != nil {
 			return err
 		}

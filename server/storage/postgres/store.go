@@ -29,6 +29,8 @@ type Options struct {
 	Timeout time.Duration
 	// AuthProviders are the providers whose ids are unique among users. Default "anonymous".
 	AuthProviders []string
+	// SkipIndexes names indexes of parse-server that aren't made if they aren't there. Default none.
+	SkipIndexes []string
 	// WriteIDTTL is how long the result of a write with an id is kept. Default 5 minutes.
 	WriteIDTTL time.Duration
 	// Clock is the time. Default time.Now.
