@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -144,7 +145,7 @@ func TestPageAdvisories(t *testing.T) {
 		{Name: "vgjh-hmwf-c588: resend by operator", Method: "POST", Path: "/apps/APP/resend_verification_email", Headers: form, Body: "username[$ne]=1", Status: 303},
 		{Name: "w54v-hf9p-8856: unknown address", Method: "POST", Path: "/verificationEmailRequest", Headers: app(), Body: `{"email":"eve@x.io"}`, Status: 200, Exact: `{}`},
 		{Name: "hm3f-q6rw-m6wh: out of the folder", Method: "GET", Path: "/apps/..%2f..%2fgo.mod", Status: 404, Exact: "Not found."},
-		{Name: "hm3f-q6rw-m6wh: a locale out of the folder", Method: "GET", Path: "/apps/APP/verify_email?locale=../../x", Status: 200, Has: []string{`lang="en"`}},
+		{Name: "hm3f-q6rw-m6wh, page-locale: a locale out of the folder", Method: "GET", Path: "/apps/APP/verify_email?locale=../../x", Status: 200, Has: []string{`lang="en"`}},
 		{Name: "jhgf-2h8h-ggxv: script as a locale", Method: "GET", Path: "/apps/choose_password?appId=APP&locale=" + url.QueryEscape(`"><script>`) + "&token=" + url.QueryEscape(`"><script>`), Status: 200, Has: []string{"&lt;script&gt;"}},
 		{Name: "header splitting", Method: "GET", Path: "/apps/choose_password?appId=APP&username=a%0d%0aX-Evil:%20b", Status: 200, WantHeaders: map[string]string{"X-Evil": "", "X-Parse-Page-Param-Username": "aX-Evil: b"}},
 	})
@@ -152,7 +153,17 @@ func TestPageAdvisories(t *testing.T) {
 	if got := w.do("GET", "/apps/choose_password?appId=APP&username="+url.QueryEscape(`"><script>alert(1)</script>`), "", nil); strings.Contains(got.body, "<script") {
 		t.Error(got.body)
 	}
-	// The lockout race: of many guesses at the same time, three are looked at.
+	// h29g-q5c2-9h4f: the page that sends mail again tells nobody who there is.
+	resend := func(who string) string {
+		res := w.do("POST", "/apps/APP/resend_verification_email", "username="+who, form)
+		return strings.ReplaceAll(fmt.Sprint(res.status, res.header.Get("Location"), res.body), who, "<who>")
+	}
+	if known, unknown := resend("ann"), resend("eve"); known != unknown {
+		t.Errorf("of somebody %s, of nobody %s", known, unknown)
+	}
+	box.link(t, "ann@x.io", w.base)
+	box.empty(t)
+	// lockout-race: of many guesses at the same time, three are looked at.
 	var group sync.WaitGroup
 	answers := make(chan string, 15)
 	for range cap(answers) {

@@ -3,6 +3,8 @@ package rest_test
 import (
 	"encoding/json"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -109,7 +111,7 @@ func TestAdvisories(t *testing.T) {
 func (c *common) play(t *testing.T, scenarios []advisory) {
 	options := maps.Clone(c.Options)
 	maps.Copy(options, scenarios[0].Options)
-	p := &player{world: openAdvisories(t, options, scenarios[0].Refused), kept: map[string]string{}, answers: map[string]response{}, secrets: c.Secrets}
+	p := &player{world: openAdvisories(t, options, scenarios[0].Refused), kept: map[string]string{"hook": openHook(t)}, answers: map[string]response{}, secrets: c.Secrets}
 	if p.world == nil {
 		return
 	}
@@ -128,7 +130,9 @@ func (c *common) play(t *testing.T, scenarios []advisory) {
 				if step.kind() == control {
 					controls++
 				}
-				p.play(t, step)
+				if !p.play(t, step) {
+					return
+				}
 			}
 			if controls == 0 && !t.Failed() {
 				t.Error("no step shows that the request works without the attack")
@@ -140,6 +144,36 @@ func (c *common) play(t *testing.T, scenarios []advisory) {
 			p.play(t, s)
 		}
 	})
+}
+
+// openHook is the server to which scenarios send webhooks: {{hook}}/throw refuses, {{hook}}/spill adds a protected field to the
+// objects that were found, and {{hook}}/code adds what parse-server's keywords forbid to the object that is saved.
+func openHook(t *testing.T) string {
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var got struct {
+			Object  map[string]any
+			Objects []map[string]any
+		}
+		if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
+			t.Error(err)
+		}
+		answer := map[string]any{"error": "not for you"}
+		switch r.URL.Path {
+		case "/spill":
+			for _, o := range got.Objects {
+				o["pin"] = "4711"
+			}
+			answer = map[string]any{"success": got.Objects}
+		case "/code":
+			got.Object["data"] = map[string]any{"_bsontype": "Code", "code": "1"}
+			answer = map[string]any{"success": got.Object}
+		}
+		if err := json.NewEncoder(w).Encode(answer); err != nil {
+			t.Error(err)
+		}
+	}))
+	t.Cleanup(hook.Close)
+	return hook.URL
 }
 
 // otherServer is an environment variable with a folder that holds node_modules with some release of parse-server, and

@@ -48,6 +48,8 @@ type step struct {
 	Lacks  []string        `json:"lacks"`
 	// Fields are header fields of the answer; "" must be absent.
 	Fields map[string]string `json:"fields"`
+	// Missing is the code with which the worker says that it can't do this yet. Then the scenario ends here.
+	Missing int `json:"missing"`
 	// Keep names members of the answer for later steps.
 	Keep map[string]string `json:"keep"`
 	// Answer keeps the answer under a name; Like says that this answer is the same as an earlier one.
@@ -92,8 +94,8 @@ type player struct {
 	secrets []string
 }
 
-// play does a step, once for each combination of its values.
-func (p *player) play(t *testing.T, s step) {
+// play does a step, once for each combination of its values. It returns false when the scenario ends with it.
+func (p *player) play(t *testing.T, s step) bool {
 	t.Helper()
 	w := *p.world
 	w.t, p.world = t, &w
@@ -112,8 +114,11 @@ func (p *player) play(t *testing.T, s step) {
 		if err := json.Unmarshal([]byte(text), &one); err != nil {
 			t.Fatalf("%v: %s", err, text)
 		}
-		p.once(t, &one)
+		if !p.once(t, &one) {
+			return false
+		}
 	}
+	return true
 }
 
 var unfilled = regexp.MustCompile(`\{\{[a-zA-Z]\w*\}\}`)
@@ -152,11 +157,11 @@ func combinations(each map[string][]any) []map[string]any {
 }
 
 // once does a step whose values are all there.
-func (p *player) once(t *testing.T, s *step) {
+func (p *player) once(t *testing.T, s *step) bool {
 	t.Helper()
 	if s.AtOnce > 0 {
 		p.atOnce(t, s)
-		return
+		return true
 	}
 	type way struct {
 		name string
@@ -174,6 +179,10 @@ func (p *player) once(t *testing.T, s *step) {
 		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("%s: took %v", request, took)
 		}
+		if s.Missing != 0 && strings.Contains(res.body, fmt.Sprintf(`"code":%d,`, s.Missing)) {
+			t.Logf("%s: not there yet: %s", request, res.body)
+			return false
+		}
 		p.check(t, s, request, res, w.name == "in a batch")
 		if w.name != "plain" {
 			continue
@@ -188,6 +197,7 @@ func (p *player) once(t *testing.T, s *step) {
 			t.Errorf("%s: %d %s, want the same as %s: %d %s", request, res.status, res.body, s.Like, p.answers[s.Like].status, p.answers[s.Like].body)
 		}
 	}
+	return true
 }
 
 func (p *player) atOnce(t *testing.T, s *step) {

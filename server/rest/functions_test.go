@@ -64,6 +64,10 @@ func TestGoFunctions(t *testing.T) {
 		{Name: "members only", Method: "POST", Path: "/functions/members", Headers: app(), Body: `{}`, Status: 400, Exact: `{"code":142,"error":"Validation failed. Please login to continue."}`},
 		{Name: "a member", Method: "POST", Path: "/functions/members", Headers: ann, Body: `{}`, Status: 200, Exact: `{"result":true}`},
 		{Name: "master key only", Method: "POST", Path: "/functions/masters", Headers: ann, Body: `{}`, Status: 400, Exact: `{"code":142,"error":"Validation failed. Master key is required to complete this request."}`},
+		// GHSA-vpj2-qq7w-5qq6 and its like: no longer name leads round what guards the function.
+		{Name: "a name below a guarded one", Method: "POST", Path: "/functions/masters.constructor", Headers: app(), Body: `{}`, Status: 400, Exact: `{"code":141,"error":"Invalid function: \"masters.constructor\""}`},
+		{Name: "a name above a guarded one", Method: "POST", Path: "/functions/__proto__.masters", Headers: app(), Body: `{}`, Status: 400, Exact: `{"code":141,"error":"Invalid function: \"__proto__.masters\""}`},
+		{Name: "a guarded one in another case", Method: "POST", Path: "/functions/Masters", Headers: app(), Body: `{}`, Status: 400, Exact: `{"code":141,"error":"Invalid function: \"Masters\""}`},
 		{Name: "a missing parameter", Method: "POST", Path: "/functions/typed", Headers: app(), Body: `{}`, Status: 400, Exact: `{"code":142,"error":"Validation failed. Please specify data for n."}`},
 		{Name: "of another type", Method: "POST", Path: "/functions/typed", Headers: app(), Body: `{"n":"1"}`, Status: 400, Exact: `{"code":142,"error":"Validation failed. Invalid type for n. Expected: number"}`},
 		{Name: "a default", Method: "POST", Path: "/functions/defaulted", Headers: app(), Body: `{}`, Status: 200, Exact: `{"result":7}`},

@@ -184,7 +184,7 @@ func TestAuthAdvisories(t *testing.T) {
 		{"GHSA-4q3h-vp4r-prv2", "POST", "/users", `{"authData":{"google":{"id":"g","id_token":"eyJhbGciOiJub25lIn0.eyJzdWIiOiJnIiwiYXVkIjoiYXBwIn0."}}}`, "", 101, 404},
 		{"GHSA-69xg-f649-w5g2", "POST", "/users", `{"authData":{"idp":{"id":"u","access_token":"other:u"}}}`, "", 101, 404},
 		{"GHSA-fr88-w35c-r596", "POST", "/users", `{"authData":{"idp":{"id":"carol","access_token":"app:eve"}}}`, "", 101, 404},
-		{"GHSA-837q", "POST", "/users", `{"authData":{"facebook":{"id":"f","access_token":"other:f"}}}`, "", 101, 404},
+		{"GHSA-837q-jhwx-cmpv", "POST", "/users", `{"authData":{"facebook":{"id":"f","access_token":"other:f"}}}`, "", 101, 404},
 		{"GHSA-7m6r-fhh7-r47c", "POST", "/users", `{"authData":{"ldap":{"id":"*)(uid=*","password":"pw"}}}`, "", 101, 404},
 		{"GHSA-7m6r-fhh7-r47c", "POST", "/users", `{"authData":{"ldap":{"id":"ann,ou=people,o=x","password":"pw"}}}`, "", 101, 404},
 		{"GHSA-863r-39r9-vfcf", "POST", "/users", `{"authData":{"ldap":{"id":"ann","password":""}}}`, "", 101, 404},
@@ -233,6 +233,34 @@ func TestAuthAdvisories(t *testing.T) {
 		res := c.do(ask.method, ask.path, ask.body, as(ask.token))
 		if strings.Contains(res.body, totpSecret) || strings.Contains(res.body, "recovery") || strings.Contains(res.body, "gho_1") {
 			t.Errorf("%s %s tells a secret: %s", ask.method, ask.path, res.body)
+		}
+	}
+}
+
+// TestAuthAdvisoriesAtTheStart: options of adapters with which a check would be left out are refused.
+func TestAuthAdvisoriesAtTheStart(t *testing.T) {
+	const idp = `"oauth2":true,"tokenIntrospectionEndpointUrl":"https://x.example/introspect"`
+	for _, tt := range []struct {
+		id, auth string
+		refused  bool
+	}{
+		{"a sound one", `"idp":{` + idp + `,"appidField":"aud","appIds":["app"],"useridField":"sub"}`, false},
+		{"GHSA-69xg-f649-w5g2", `"idp":{` + idp + `,"appIds":["app"]}`, true},
+		{"GHSA-2cjm-2gwv-m892", `"idp":{` + idp + `,"appidField":"aud"}`, true},
+		{"GHSA-2cjm-2gwv-m892", `"idp":{` + idp + `,"appidField":"aud","appIds":[]}`, true},
+		{"GHSA-2cjm-2gwv-m892", `"idp":{` + idp + `,"appidField":"aud","appIds":[""]}`, true},
+		{"GHSA-2cjm-2gwv-m892", `"idp":{` + idp + `,"appidField":"aud","appIds":"app"}`, true},
+		{"GHSA-2cjm-2gwv-m892", `"idp":{"oauth2":true}`, true},
+		{"a sound one", `"facebook":{"appIds":["fb"]}`, false},
+		{"GHSA-r657-33vp-gp22", `"facebook":{"appIds":"fb"}`, true},
+		{"GHSA-r657-33vp-gp22", `"facebook":{"appIds":[]}`, true},
+		{"GHSA-r657-33vp-gp22", `"facebook":{"appIds":[""]}`, true},
+		{"GHSA-x6fw-778m-wr9v", `"google":{}`, true},
+		{"GHSA-x6fw-778m-wr9v", `"apple":{"clientId":""}`, true},
+		{"GHSA-x6fw-778m-wr9v", `"apple":{"clientId":[]}`, true},
+	} {
+		if got := refusedOption(`"auth":{`+tt.auth+`}`)(t, nil); got != tt.refused {
+			t.Errorf("%s: %s: refused %v, want %v", tt.id, tt.auth, got, tt.refused)
 		}
 	}
 }

@@ -52,7 +52,7 @@ func TestLockout(t *testing.T) {
 	}
 }
 
-// TestLockoutUnderConcurrency: of any number of attempts at the same time, three learn something.
+// TestLockoutUnderConcurrency (lockout-race): of any number of attempts at the same time, three learn something.
 func TestLockoutUnderConcurrency(t *testing.T) {
 	a := apptest.New(t, func(o *apptest.Options) { o.Users.Lockout = users.Lockout{Threshold: 3, Minutes: 5} })
 	a.Play(t, []apptest.Step{signUp("ann")})

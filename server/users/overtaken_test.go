@@ -56,6 +56,87 @@ func TestOneTimeCodesAtOnce(t *testing.T) {
 	}
 }
 
+// TestDoorsAtOnce is GHSA-w73w-g5xw-rwhf: a code that two doors are shown at the same time opens one of them.
+func TestDoorsAtOnce(t *testing.T) {
+	a, second := withOwn(t, nil)
+	tok, err := second.Token(secret, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Play(t, []apptest.Step{
+		signUp("mia"),
+		{Who: "<tokmia>", Do: "PUT /users/<mia>", Body: `{"authData":{"mine":{"id":"m","token":"ok"}}}`, Want: `<any>`},
+	})
+	got := a.Do(a.Fill("<tokmia>"), a.Fill("PUT /users/<mia>"), `{"authData":{"mfa":{"secret":"`+secret+`","token":"`+tok+`"}}}`)
+	_, codes, _ := strings.Cut(got.Body, `"recovery":"`)
+	code, _, _ := strings.Cut(codes, ", ")
+	var in atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			do, body := "POST /login", `{"username":"mia","password":"pw","authData":{"mfa":{"token":"`+code+`"}}}`
+			if i%2 == 0 {
+				do, body = "POST /users", `{"authData":{"mine":{"id":"m","token":"ok"},"mfa":{"token":"`+code+`"}}}`
+			}
+			switch got := a.Do("", do, body); {
+			case got.Status == 200:
+				in.Add(1)
+			case got.Status != 400 || !strings.Contains(got.Body, `"code":141`):
+				t.Errorf("%d %s", got.Status, got.Body)
+			}
+		})
+	}
+	wg.Wait()
+	if in.Load() != 1 {
+		t.Errorf("%d log-ins succeeded with one code", in.Load())
+	}
+}
+
+// TestSecondFactorStays is GHSA-mw9v-j7v7-vh97: an update of authData that began before the second factor was set up doesn't
+// take it away. One of them is refused.
+func TestSecondFactorStays(t *testing.T) {
+	a, second := withOwn(t, nil)
+	tok, err := second.Token(secret, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		name := fmt.Sprint("mia", i)
+		a.Play(t, []apptest.Step{signUp(name)})
+		who, do := a.Fill("<tok"+name+">"), a.Fill("PUT /users/<"+name+">")
+		updates := map[string]string{
+			`"mfa":{"status":"enabled"}`:   `{"mfa":{"secret":"` + secret + `","token":"` + tok + `"}}`,
+			`"mine":{"id":"` + name + `"`:  `{"mine":{"id":"` + name + `","token":"ok"}}`,
+			`"other":{"id":"` + name + `"`: `{"other":{"id":"` + name + `","token":"ok"}}`,
+		}
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for shown, authData := range updates {
+			wg.Go(func() {
+				got := a.Do(who, do, `{"authData":`+authData+`}`)
+				mu.Lock()
+				defer mu.Unlock()
+				if got.Status != 200 {
+					delete(updates, shown)
+					if !strings.Contains(got.Body, `"code":141`) { // it was overtaken
+						t.Errorf("%s: %d %s", authData, got.Status, got.Body)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if len(updates) == 0 {
+			t.Error("none of the updates was done")
+		}
+		me := a.Do(who, a.Fill("GET /users/me"), "")
+		for shown := range updates {
+			if !strings.Contains(me.Body, shown) {
+				t.Errorf("%s was acknowledged, and is gone: %s", shown, me.Body)
+			}
+		}
+	}
+}
+
 // TestSignUpsAtOnce: two sign-ups with one id at the same time give one user, whose other one is a log-in; two links of
 // one id give one link.
 func TestSignUpsAtOnce(t *testing.T) {

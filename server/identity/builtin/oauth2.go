@@ -41,7 +41,7 @@ func (f *factory) oauth2(o OAuth2Options) (identity.Adapter, error) {
 		return nil, errors.New("OAuth2 token introspection endpoint URL is missing.") //nolint:revive,staticcheck // parse-server's words
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return nil, errors.New("tokenIntrospectionEndpointUrl must be a URL starting with http:// or https://")
-	case o.AppIDField != "" && len(o.AppIDs) == 0:
+	case o.AppIDField != "" && (len(o.AppIDs) == 0 || slices.Contains(o.AppIDs, "")):
 		return nil, errors.New("OAuth2 configuration is missing app IDs.") //nolint:revive,staticcheck // parse-server's words
 	case o.AppIDField == "" && len(o.AppIDs) > 0:
 		return nil, errors.New("appIds have no effect without appidField, the member of the introspection's answer that is compared with them")

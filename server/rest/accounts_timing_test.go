@@ -1,0 +1,46 @@
+package rest_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/parsescale/parsescale/server"
+)
+
+// TestLogInTiming is log-in-timing of the advisories' catalogue: how long a refusal takes doesn't tell whether there is such
+// a user, because the comparison of hashes, which takes longest by far, is done for nobody too.
+func TestLogInTiming(t *testing.T) {
+	w := start(t, server.Environment{}, nil)
+	if res := w.do("POST", "/users", `{"username":"ann","password":"pw","email":"ann@x.io"}`, app()); res.status != 201 {
+		t.Fatal(res)
+	}
+	if res := w.do("POST", "/users", `{"authData":{"anonymous":{"id":"without a password"}},"username":"bare"}`, app()); res.status != 201 {
+		t.Fatal(res)
+	}
+	for _, tt := range []struct{ path, known, unknown string }{
+		{"/login", `{"username":"ann","password":"x"}`, `{"username":"eve","password":"x"}`},
+		{"/login", `{"email":"ann@x.io","password":"x"}`, `{"email":"eve@x.io","password":"x"}`},
+		{"/login", `{"username":"ann","password":"x"}`, `{"username":"bare","password":"x"}`},
+		{"/login", `{"username":"ann","email":"ann@x.io","password":"x"}`, `{"username":"ann","email":"eve@x.io","password":"x"}`},
+		{"/verifyPassword", `{"username":"ann","password":"x"}`, `{"username":"eve","password":"x"}`},
+		{"/challenge", `{"username":"ann","password":"x","challengeData":{"anonymous":1}}`, `{"username":"eve","password":"x","challengeData":{"anonymous":1}}`},
+	} {
+		// The fastest of some: the machine may be busy with other things.
+		fastest := func(body string) time.Duration {
+			var all []time.Duration
+			for range 3 {
+				began := time.Now()
+				if res := w.do("POST", tt.path, body, app()); res.status != 404 {
+					t.Fatalf("%s %s: %d %s", tt.path, body, res.status, res.body)
+				}
+				all = append(all, time.Since(began))
+			}
+			return slices.Min(all)
+		}
+		known, unknown := fastest(tt.known), fastest(tt.unknown)
+		if unknown < known/3 || known < unknown/3 {
+			t.Errorf("%s: %v for %s, %v for %s", tt.path, known, tt.known, unknown, tt.unknown)
+		}
+	}
+}
