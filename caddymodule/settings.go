@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -78,7 +79,7 @@ func (s *settings) checkOptions() error {
 	if err != nil {
 		return fmt.Errorf("cannot encode the workers' options: %w", err)
 	}
-	_, _, err = config.FromJSON(b)
+	_, _, err = config.FromJSON(b, os.Environ()...)
 	return err
 }
 

@@ -44,7 +44,7 @@ func Run(ctx context.Context, control io.ReadWriteCloser, stderr io.Writer) int 
 		_ = l.Failed(err.Error())
 		return ExitFailed
 	}
-	o, warnings, err := config.FromJSON(start.Options)
+	o, warnings, err := config.FromJSON(start.Options, os.Environ()...)
 	if err != nil {
 		return fail(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 )
@@ -42,12 +41,7 @@ func Load(s Sources) (o *Options, remarks []string, err error) {
 			return nil, nil, fmt.Errorf("cannot use the configuration %s: %w", file, err)
 		}
 	}
-	env := map[string]string{}
-	for _, kv := range s.Env {
-		if k, v, ok := strings.Cut(kv, "="); ok && v != "" {
-			env[k] = v
-		}
-	}
+	env := variables(s.Env)
 	for _, d := range definitions {
 		if text, ok := env[d.env]; ok {
 			if merged[d.name], err = d.value(text, w); err != nil {
@@ -57,17 +51,29 @@ func Load(s Sources) (o *Options, remarks []string, err error) {
 	}
 	w.environment(env)
 	maps.Copy(merged, flags)
-	return build(merged, w)
+	return build(merged, env, w)
 }
 
-// FromJSON reads options from one JSON object, as a gateway hands them to its workers, and checks them.
-func FromJSON(data []byte) (o *Options, remarks []string, err error) {
+// FromJSON reads options from one JSON object, as a gateway hands them to its workers, and checks them. Of the environment,
+// as os.Environ returns it, only the variables of files adapters count.
+func FromJSON(data []byte, env ...string) (o *Options, remarks []string, err error) {
 	w := &warnings{}
 	values, err := parseFile(data, w)
 	if err != nil {
 		return nil, nil, err
 	}
-	return build(values, w)
+	return build(values, variables(env), w)
+}
+
+// variables are the environment's that are set to something.
+func variables(env []string) map[string]string {
+	m := map[string]string{}
+	for _, kv := range env {
+		if k, v, ok := strings.Cut(kv, "="); ok && v != "" {
+			m[k] = v
+		}
+	}
+	return m
 }
 
 // parseArgs splits the command line into flags and the name of the configuration file.
@@ -150,7 +156,7 @@ func parseFile(data []byte, w *warnings) (map[string]any, error) {
 }
 
 // build lays values over the defaults and checks the result.
-func build(values map[string]any, w *warnings) (*Options, []string, error) {
+func build(values map[string]any, env map[string]string, w *warnings) (*Options, []string, error) {
 	o := Default()
 	if err := w.sort(values); err != nil {
 		return nil, nil, err
@@ -159,7 +165,7 @@ func build(values map[string]any, w *warnings) (*Options, []string, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := o.takeFilesAdapter(values); err != nil {
+	if err := o.takeFilesAdapter(values, env, w); err != nil {
 		return nil, nil, err
 	}
 	sensitive := values["userSensitiveFields"]
@@ -185,36 +191,6 @@ func build(values map[string]any, w *warnings) (*Options, []string, error) {
 		w.add("the appId holds characters that are special in URLs; file URLs with it may not work everywhere")
 	}
 	return o, w.list, nil
-}
-
-// takeFilesAdapter turns parse-server's file system adapter into FilesFolder.
-func (o *Options) takeFilesAdapter(values map[string]any) error {
-	v, ok := values["filesAdapter"]
-	if !ok {
-		return nil
-	}
-	delete(values, "filesAdapter")
-	name, folder := "", ""
-	switch v := v.(type) {
-	case string:
-		name = v
-	case map[string]any:
-		name, _ = v["module"].(string)
-		options, _ := v["options"].(map[string]any)
-		for k, ov := range options {
-			if k != "filesSubDirectory" {
-				return fmt.Errorf("option filesAdapter.options.%s is not supported yet by this server", k)
-			}
-			folder, _ = ov.(string)
-		}
-	}
-	if name != "@parse/fs-files-adapter" {
-		return errors.New("option filesAdapter is not supported yet by this server, except for @parse/fs-files-adapter; leave it out to keep files in a folder")
-	}
-	if _, ok := values["filesFolder"]; !ok {
-		o.FilesFolder = path.Join("files", path.Join("/", folder))
-	}
-	return nil
 }
 
 // mergeProtectedFields adds parse-server's own protected fields, and those of the older option userSensitiveFields.

@@ -39,6 +39,8 @@ type Options struct {
 	// FilesFolder is where uploaded files are kept. Not an option of parse-server, which has the module
 	// @parse/fs-files-adapter for it. Default: the folder "files" beside the SQLite database, else ./files.
 	FilesFolder string `json:"filesFolder,omitempty"`
+	// FilesAdapter keeps files elsewhere, or encrypts them, as the option filesAdapter says. Default: neither.
+	FilesAdapter FilesAdapter `json:"-"`
 
 	// Host is the address to listen on. Default: 0.0.0.0.
 	Host string `json:"host"`
