@@ -73,8 +73,8 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 		return nil, fmt.Errorf("cannot open the database: %w", err)
 	}
 	s.store = storage.Joined(store)
-	var direct func(dst []byte, name string) []byte
-	if s.files, direct, err = openFiles(o); err != nil {
+	var direct func(name, escaped string) string
+	if s.files, direct, err = openFiles(ctx, o, env); err != nil {
 		return nil, errors.Join(err, s.store.Close())
 	}
 	fileURL := rest.FileURL(o, direct)
@@ -100,7 +100,7 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 		return nil, errors.Join(err, s.closeAll(ctx))
 	}
 	s.api, err = rest.New(rest.Options{
-		Config: o, Reader: paths.read, Analyst: paths.read, Writer: paths.write, Users: paths.users, Classes: paths.classes, Cloud: functions, Once: paths.write, Configs: paths.write, Analytics: env.Analytics, Log: ring, Store: s.store, Files: s.files, FileURL: fileURL, Denied: paths.write.Denied, Pages: s.pages,
+		Config: o, Reader: paths.read, Analyst: paths.read, Writer: paths.write, Users: paths.users, Classes: paths.classes, Cloud: functions, Once: paths.write, Configs: paths.write, Analytics: env.Analytics, Log: ring, Store: s.store, Files: s.files, FileURL: fileURL, FileURLsLast: fileURLsLast(o), Denied: paths.write.Denied, Pages: s.pages,
 		Gateway: env.Gateway, State: s.taken, Logger: env.Logger,
 	})
 	if err != nil {

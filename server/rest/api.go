@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/classes"
@@ -81,6 +82,8 @@ type Options struct {
 	Files FileStore
 	// FileURL appends the URL of a stored file, safe within a JSON string.
 	FileURL func(dst []byte, name string) []byte
+	// FileURLsLast is how long the URLs that FileURL appends lead to the files. 0: for good.
+	FileURLsLast time.Duration
 	// Denied refuses metadata and tags of files that hold forbidden keywords.
 	Denied func(values map[string]any) error
 	// Pages are the pages that links in mail lead to; nil: there are none.
@@ -221,6 +224,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.Header().Set("Location", a.base(r)+res.location)
 	}
 	if a.o.Gateway && res.reads != nil {
+		if a.o.FileURLsLast > 0 {
+			// Who gets the answer from a cache must have some time left to follow its URLs.
+			res.reads.Expires(time.Now().Add(a.o.FileURLsLast / 2))
+		}
 		t.Header().Set("X-Parsescale-Reads", res.reads.String()) // also when it is empty: then that is known
 	}
 	res.write(t, r)

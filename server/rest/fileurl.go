@@ -9,25 +9,33 @@ import (
 )
 
 // FileURL returns a function that appends the URL of a stored file, safe within a JSON string: every byte that isn't plain is
-// percent-encoded. direct does that for files that clients get from the store itself; nil: they get them here.
-func FileURL(o *config.Options, direct func(dst []byte, name string) []byte) func(dst []byte, name string) []byte {
-	return func(dst []byte, name string) []byte { return appendFileURL(dst, o, direct, name) }
+// percent-encoded. direct tells the URLs of files that clients get from the store itself, by the name as it is and as it stands
+// in URLs; nil, and "" as its answer, mean that they get them here.
+func FileURL(o *config.Options, direct func(name, escaped string) string) func(dst []byte, name string) []byte {
+	return func(dst []byte, name string) []byte {
+		if o.FileKey != "" {
+			// Files of the former hosting service stay where they are.
+			switch {
+			case strings.HasPrefix(name, "tfss-"):
+				return appendEscaped(append(append(append(dst, "http://files.parsetfss.com/"...), url.PathEscape(o.FileKey)...), '/'), name, false)
+			case hosted(name):
+				return appendEscaped(append(append(append(dst, "http://files.parse.com/"...), url.PathEscape(o.FileKey)...), '/'), name, false)
+			}
+		}
+		if direct != nil {
+			if at := direct(name, string(appendEscaped(nil, name, true))); at != "" {
+				return appendPlain(dst, at)
+			}
+		}
+		dst = append(appendPlain(dst, o.URL()), "/files/"...)
+		dst = append(appendEscaped(dst, o.AppID, false), '/')
+		return appendEscaped(dst, name, true)
+	}
 }
 
-func appendFileURL(dst []byte, o *config.Options, direct func(dst []byte, name string) []byte, name string) []byte {
-	if o.FileKey != "" {
-		// Files of the former hosting service stay where they are.
-		switch {
-		case strings.HasPrefix(name, "tfss-"):
-			return appendEscaped(append(append(append(dst, "http://files.parsetfss.com/"...), url.PathEscape(o.FileKey)...), '/'), name, false)
-		case hosted(name):
-			return appendEscaped(append(append(append(dst, "http://files.parse.com/"...), url.PathEscape(o.FileKey)...), '/'), name, false)
-		}
-	}
-	if direct != nil {
-		return direct(dst, name)
-	}
-	for _, c := range []byte(o.URL()) {
+// appendPlain appends a URL, of which nothing can end a JSON string.
+func appendPlain(dst []byte, at string) []byte {
+	for _, c := range []byte(at) {
 		if c <= ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
 			const hex = "0123456789ABCDEF"
 			dst = append(dst, '%', hex[c>>4], hex[c&15])
@@ -35,10 +43,7 @@ func appendFileURL(dst []byte, o *config.Options, direct func(dst []byte, name s
 		}
 		dst = append(dst, c)
 	}
-	dst = append(dst, "/files/"...)
-	dst = appendEscaped(dst, o.AppID, false)
-	dst = append(dst, '/')
-	return appendEscaped(dst, name, true)
+	return dst
 }
 
 // appendEscaped is JavaScript's encodeURIComponent, for each segment by itself if slashes are kept.
