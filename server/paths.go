@@ -9,6 +9,7 @@ import (
 	"github.com/parsescale/parsescale/server/mail"
 	"github.com/parsescale/parsescale/server/read"
 	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/trigger"
 	"github.com/parsescale/parsescale/server/users"
 	"github.com/parsescale/parsescale/server/users/password"
 	"github.com/parsescale/parsescale/server/write"
@@ -23,7 +24,7 @@ type paths struct {
 	classes *classes.Path
 }
 
-func newPaths(o *config.Options, store storage.Store, env Environment, postman *mail.Postman, fileURL func([]byte, string) []byte) (paths, error) {
+func newPaths(o *config.Options, store storage.Store, env Environment, postman *mail.Postman, fileURL func([]byte, string) []byte, code trigger.Code) (paths, error) {
 	access := auth.Options{
 		AllowClientClassCreation:   o.AllowClientClassCreation,
 		ProtectedFields:            o.ProtectedFields,
@@ -37,7 +38,10 @@ func newPaths(o *config.Options, store storage.Store, env Environment, postman *
 	reading.AllowPublicExplain = o.AllowPublicExplain
 	reading.FileURL = fileURL
 
+	reading.Code = code
+
 	writing := write.DefaultOptions()
+	writing.Code, writing.Logger = code, env.Logger
 	writing.Options = access
 	writing.AllowCustomObjectID, writing.ObjectIDSize = o.AllowCustomObjectID, o.ObjectIDSize
 	writing.RequestKeywordDenylist = make([]write.Keyword, len(o.RequestKeywordDenylist))
@@ -64,6 +68,7 @@ func newPaths(o *config.Options, store storage.Store, env Environment, postman *
 	if err != nil {
 		return paths{}, err
 	}
+	accounts.Code = code
 	passwords := password.New(0, 0)
 	p := paths{read: read.New(store, reading)}
 	p.write = write.New(store, p.read, passwords, writing)

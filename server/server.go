@@ -81,7 +81,8 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 	if s.postman, err = openMail(o, env); err != nil {
 		return nil, errors.Join(err, s.files.Close(), s.store.Close())
 	}
-	paths, err := newPaths(o, s.store, env, s.postman, fileURL)
+	functions := cloud.New(s.store, string(o.WebhookKey), env.Logger)
+	paths, err := newPaths(o, s.store, env, s.postman, fileURL, functions)
 	if err != nil {
 		return nil, errors.Join(err, s.closeAll(ctx))
 	}
@@ -89,7 +90,6 @@ func New(ctx context.Context, o *config.Options, env Environment) (*Server, erro
 	if err := migrate(ctx, o, env, paths.classes); err != nil {
 		return nil, errors.Join(err, s.closeAll(ctx))
 	}
-	functions := cloud.New(s.store, string(o.WebhookKey))
 	if err = functions.CheckTriggers(ctx); err == nil && env.Cloud != nil {
 		err = env.Cloud(functions)
 	}

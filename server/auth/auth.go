@@ -26,6 +26,16 @@ type Caller struct {
 	IP             string
 	// RequestID makes a write happen once: a second one with the same id is refused. "" means none.
 	RequestID string
+	// Origin is what only the app's own code may know of the request; nil: nothing.
+	Origin *Origin
+}
+
+// Origin is what the app's own code may know of a request.
+type Origin struct {
+	// Headers returns the header fields, in lower case; nil: there are none.
+	Headers func() map[string]string
+	// Context is what the client sent as context: a JSON object, or empty.
+	Context []byte
 }
 
 // Privileged reports whether the caller is above permissions: the master key (read-only or not) or the maintenance key.

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/parsescale/parsescale/server/parseerror"
-	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/storage"
 )
 
@@ -25,8 +24,9 @@ type Request struct {
 	// Master: the master key was presented; ReadOnly: it was the read-only one.
 	Master, ReadOnly bool
 	// User is the user who calls, as the REST API shows users to themselves, session token included; nil: nobody is
-	// logged in.
-	User map[string]any
+	// logged in. Roles are the names of the user's roles, by inheritance too.
+	User  map[string]any
+	Roles []string
 	// InstallationID and IP are the caller's.
 	InstallationID, IP string
 	// Headers are the request's header fields, in lower case.
@@ -41,33 +41,17 @@ type Request struct {
 // float64s, bools and nil. A *parseerror.Error reaches the client as it is, any other error as code 141 with its text.
 type Function func(ctx context.Context, r *Request) (any, error)
 
-// Validator is checked before a function runs. The zero value lets everybody in.
-type Validator struct {
-	// RequireUser lets only users in who are logged in; RequireMaster only the master key.
-	RequireUser, RequireMaster bool
-	// SkipWithMasterKey lets the master key in unchecked.
-	SkipWithMasterKey bool
-	// Fields are conditions on parameters.
-	Fields map[string]Field
-}
-
-// Field is a condition on a parameter.
-type Field struct {
-	// Required parameters must be there; Default is what a missing one is, nil for none.
-	Required bool
-	Default  any
-	// Type is the kind of value: string, number, boolean, array or object; "" for any.
-	Type string
-}
-
-// Cloud holds the functions of one app. It is safe for concurrent use.
+// Cloud holds the functions and triggers of one app. It is safe for concurrent use.
 type Cloud struct {
 	store  storage.Store
 	key    string
 	client *http.Client
+	log    *slog.Logger
+	hooks  hookTable
 
 	mu        sync.RWMutex
 	functions map[string]defined
+	triggers  map[place]definedTrigger
 }
 
 type defined struct {
@@ -78,13 +62,15 @@ type defined struct {
 // hookTimeout is how long a webhook may take.
 const hookTimeout = 60 * time.Second
 
-// New returns the functions of the app in the store. webhookKey is sent to webhooks; "" sends none.
-func New(store storage.Store, webhookKey string) *Cloud {
-	return &Cloud{store: store, key: webhookKey, functions: map[string]defined{}, client: &http.Client{
+// New returns the functions and triggers of the app in the store. webhookKey is sent to webhooks; "" sends none.
+func New(store storage.Store, webhookKey string, log *slog.Logger) *Cloud {
+	c := &Cloud{store: store, key: webhookKey, log: log, functions: map[string]defined{}, triggers: map[place]definedTrigger{}, client: &http.Client{
 		Timeout: hookTimeout,
 		// A webhook answers itself: where it would send us, nobody has allowed.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+	c.hooks.store, c.hooks.now = store, time.Now
+	return c
 }
 
 // Define makes a Go function callable. It takes the place of a webhook of the same name, and of an earlier definition.
@@ -108,10 +94,15 @@ func (c *Cloud) Call(ctx context.Context, r *Request) (any, error) {
 	d, ok := c.functions[r.FunctionName]
 	c.mu.RUnlock()
 	if ok {
-		if err := d.v.check(r); err != nil {
+		if err := d.v.checkCall(r); err != nil {
 			return nil, err
 		}
-		return run(ctx, d.f, r)
+		var out any
+		err := guard(r.Log, "function", r.FunctionName, func() (err error) {
+			out, err = d.f(ctx, r)
+			return err
+		})
+		return out, err
 	}
 	var url string
 	if validName(r.FunctionName) {
@@ -124,68 +115,24 @@ func (c *Cloud) Call(ctx context.Context, r *Request) (any, error) {
 	if url == "" {
 		return nil, parseerror.New(parseerror.ScriptFailed, "Invalid function: %q", r.FunctionName)
 	}
-	return c.post(ctx, url, r)
+	answer, err := c.post(ctx, url, r.body(), r.Log.With("function", r.FunctionName), "function")
+	if err != nil {
+		return nil, err
+	}
+	return answer["success"], nil
 }
 
-// run calls a function; its panic is its own failure.
-func run(ctx context.Context, f Function, r *Request) (out any, err error) {
+// guard calls an app's code: its panic is its own failure, and its error the client's.
+func guard(log *slog.Logger, what, name string, f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			r.Log.Error("a cloud function panicked", "function", r.FunctionName, "panic", v, "stack", string(debug.Stack()))
+			log.Error("cloud code panicked", what, name, "panic", v, "stack", string(debug.Stack()))
 			err = parseerror.New(parseerror.ScriptFailed, "Script failed.")
 		}
 	}()
-	out, err = f(ctx, r)
+	err = f()
 	if e := (*parseerror.Error)(nil); err == nil || errors.As(err, &e) {
-		return out, err
+		return err
 	}
-	return nil, parseerror.New(parseerror.ScriptFailed, "%s", err.Error())
-}
-
-func refuse(format string, args ...any) error {
-	return parseerror.New(parseerror.Validation, "Validation failed. "+format, args...)
-}
-
-// check applies the validator, with parse-server's messages.
-func (v *Validator) check(r *Request) error {
-	if v.SkipWithMasterKey && r.Master {
-		return nil
-	}
-	switch {
-	case v.RequireUser && r.User == nil:
-		return refuse("Please login to continue.")
-	case v.RequireMaster && !r.Master:
-		return refuse("Master key is required to complete this request.")
-	}
-	for name, f := range v.Fields {
-		value, there := r.Params[name]
-		if (!there || value == nil) && f.Default != nil {
-			r.Params[name], value, there = f.Default, f.Default, true
-		}
-		switch {
-		case !there && f.Required:
-			return refuse("Please specify data for %s.", name)
-		case there && f.Type != "" && kindOf(value) != f.Type:
-			return refuse("Invalid type for %s. Expected: %s", name, f.Type)
-		}
-	}
-	return nil
-}
-
-func kindOf(v any) string {
-	switch v.(type) {
-	case string:
-		return "string"
-	case float64:
-		return "number"
-	case bool:
-		return "boolean"
-	case []any:
-		return "array"
-	case nil:
-		return "null"
-	case query.Date:
-		return "date"
-	}
-	return "object"
+	return parseerror.New(parseerror.ScriptFailed, "%s", err.Error())
 }

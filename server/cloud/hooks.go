@@ -14,6 +14,7 @@ import (
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/trigger"
 )
 
 // Hook is a webhook of a function, or of a trigger of a class.
@@ -29,8 +30,36 @@ var errNoHook = errors.New("no such webhook")
 
 func invalidHook() error { return parseerror.New(codeHook, "invalid hook declaration") }
 
-func noFunction(name string) error {
-	return parseerror.New(codeHook, "no function named: %s is defined", name)
+// unknown is the error about a webhook that isn't there.
+func (h Hook) unknown() error {
+	if h.FunctionName != "" {
+		return parseerror.New(codeHook, "no function named: %s is defined", h.FunctionName)
+	}
+	return parseerror.New(codeHook, "class %s does not exist", h.ClassName)
+}
+
+// check reports what is wrong with a webhook.
+func (h Hook) check() error {
+	if !validURL(h.URL) {
+		return invalidHook()
+	}
+	if h.FunctionName != "" {
+		if !validName(h.FunctionName) {
+			return invalidHook()
+		}
+		return nil
+	}
+	kind, ok := trigger.ParseKind(h.TriggerName)
+	if !ok || !validName(h.ClassName) {
+		return invalidHook()
+	}
+	if err := trigger.CheckClass(kind, h.ClassName); err != nil {
+		return parseerror.New(codeHook, "%s", err.Error())
+	}
+	if unsupported(h.ClassName) {
+		return parseerror.New(parseerror.CommandUnavailable, "Triggers of files and of the configuration are not supported yet.")
+	}
+	return nil
 }
 
 // maxHooks bounds a list.
@@ -74,6 +103,14 @@ func (c *Cloud) Function(ctx context.Context, name string) (Hook, error) {
 	return out, err
 }
 
+// Explain turns the error of Function into the client's.
+func Explain(name string, err error) error {
+	if errors.Is(err, errNoHook) {
+		return Hook{FunctionName: name}.unknown()
+	}
+	return err
+}
+
 // Hooks lists the webhooks of functions, or of triggers.
 func (c *Cloud) Hooks(ctx context.Context, triggers bool) ([]Hook, error) {
 	field := "functionName"
@@ -88,32 +125,50 @@ func (c *Cloud) Hooks(ctx context.Context, triggers bool) ([]Hook, error) {
 	return out, err
 }
 
-// Create registers the webhook of a function that has none. id is the write id.
+// Trigger returns the webhook of a trigger.
+func (c *Cloud) Trigger(ctx context.Context, class, name string) (Hook, error) {
+	want, out := Hook{ClassName: class, TriggerName: name}, Hook{}
+	all, err := c.Hooks(ctx, true)
+	for _, h := range all {
+		if h.same(want) {
+			out = h
+		}
+	}
+	if err == nil && out.URL == "" {
+		err = want.unknown()
+	}
+	return out, err
+}
+
+// Create registers the webhook of a function or trigger that has none. id is the write id.
 func (c *Cloud) Create(ctx context.Context, h Hook, id string) error {
 	return c.put(ctx, h, id, func(known bool) error {
-		if known {
+		switch {
+		case !known:
+			return nil
+		case h.FunctionName != "":
 			return parseerror.New(codeHook, "function name: %s already exists", h.FunctionName)
 		}
-		return nil
+		return parseerror.New(codeHook, "class %s already has trigger %s", h.ClassName, h.TriggerName)
 	})
 }
 
-// Update changes the webhook of a function.
+// Update changes the webhook of a function or trigger.
 func (c *Cloud) Update(ctx context.Context, h Hook, id string) error {
 	return c.put(ctx, h, id, func(known bool) error {
 		if !known {
-			return noFunction(h.FunctionName)
+			return h.unknown()
 		}
 		return nil
 	})
 }
 
-// put stores a webhook unless check refuses; known says whether there is one for the same function already.
+// put stores a webhook unless check refuses; known says whether there is one for the same function or trigger already.
 func (c *Cloud) put(ctx context.Context, h Hook, id string, check func(known bool) error) error {
-	if !validName(h.FunctionName) || !validURL(h.URL) {
-		return invalidHook()
+	if err := h.check(); err != nil {
+		return err
 	}
-	return c.change(ctx, id, func(all []Hook) ([]Hook, error) {
+	return c.change(ctx, h, id, func(all []Hook) ([]Hook, error) {
 		i := slices.IndexFunc(all, h.same)
 		if err := check(i >= 0); err != nil {
 			return nil, err
@@ -128,7 +183,8 @@ func (c *Cloud) put(ctx context.Context, h Hook, id string, check func(known boo
 
 // change replaces the webhooks by what f makes of them. On PostgreSQL parse-server's table has no ids by which single rows
 // could be changed, so the few there are are written anew; the lock keeps others from doing so at the same time.
-func (c *Cloud) change(ctx context.Context, id string, f func([]Hook) ([]Hook, error)) error {
+func (c *Cloud) change(ctx context.Context, h Hook, id string, f func([]Hook) ([]Hook, error)) error {
+	defer c.hooks.forget()
 	_, _, err := c.store.Write(ctx, id, func(tx storage.Tx) ([]byte, error) {
 		sch, err := tx.LockSchema(ctx)
 		if err != nil {
@@ -159,6 +215,10 @@ func (c *Cloud) change(ctx context.Context, id string, f func([]Hook) ([]Hook, e
 			}
 		}
 		tx.Emit(change.Change{Class: schema.Hooks, Kind: change.Purge})
+		if kind, ok := trigger.ParseKind(h.TriggerName); ok && trigger.Finds.Has(kind) {
+			// Nothing that was found before tells what will be found now.
+			tx.Emit(change.Change{Class: h.ClassName, Kind: change.Schema})
+		}
 		return nil, nil
 	})
 	return err
@@ -183,7 +243,7 @@ func (h Hook) row(class *schema.Class) storage.Object {
 
 // Remove takes a webhook away. One that isn't there is error 101.
 func (c *Cloud) Remove(ctx context.Context, h Hook, id string) error {
-	return c.change(ctx, id, func(all []Hook) ([]Hook, error) {
+	return c.change(ctx, h, id, func(all []Hook) ([]Hook, error) {
 		rest := slices.DeleteFunc(slices.Clone(all), h.same)
 		if len(rest) == len(all) {
 			return nil, parseerror.NotFound()
@@ -198,20 +258,13 @@ func validURL(s string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && len(s) <= 2048
 }
 
-// Explain turns the error of Function into the client's.
-func Explain(name string, err error) error {
-	if errors.Is(err, errNoHook) {
-		return noFunction(name)
-	}
-	return err
-}
-
-// CheckTriggers refuses a database whose webhooks for triggers would go uncalled: they may be what keeps its data valid.
+// CheckTriggers refuses a database with webhooks for triggers that would go uncalled: they may be what keeps its data valid.
 func (c *Cloud) CheckTriggers(ctx context.Context) error {
 	all, err := c.Hooks(ctx, true)
-	if err != nil || len(all) == 0 {
-		return err
+	for _, h := range all {
+		if unsupported(h.ClassName) {
+			return fmt.Errorf("the database has a webhook for the trigger %s of %s, which this server doesn't call yet; remove it, or keep such requests on parse-server for Node behind the gateway", h.TriggerName, h.ClassName)
+		}
 	}
-	return fmt.Errorf("the database has %d webhooks for triggers, the first is %s of class %s, which this server doesn't call yet; remove them, or keep such requests on parse-server for Node behind the gateway",
-		len(all), all[0].TriggerName, all[0].ClassName)
+	return err
 }

@@ -4,38 +4,145 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
+	"github.com/parsescale/parsescale/server/trigger"
 )
 
 // maxAnswer bounds the answer of a webhook, in bytes.
 const maxAnswer = 20 << 20
 
-// body is a request as parse-server sends it to webhooks.
-func (r *Request) body() []byte {
-	headers := make(map[string]any, len(r.Headers))
-	for k, v := range r.Headers {
-		headers[k] = v
+func headersOf(h map[string]string) map[string]any {
+	out := make(map[string]any, len(h))
+	for k, v := range h {
+		out[k] = v
 	}
+	return out
+}
+
+// body is a request as parse-server sends it to webhooks.
+func (r *Request) body() map[string]any {
 	m := map[string]any{
 		"params": r.Params, "master": r.Master, "isReadOnly": r.ReadOnly, "installationId": r.InstallationID, "log": map[string]any{},
-		"headers": headers, "ip": r.IP, "functionName": r.FunctionName, "context": r.Context,
+		"headers": headersOf(r.Headers), "ip": r.IP, "functionName": r.FunctionName, "context": r.Context,
 	}
 	if r.User != nil {
 		m["user"] = r.User
 	}
-	return query.AppendJSON(nil, m)
+	return m
 }
 
-// post asks a webhook. What went wrong on the way stays in the log.
-func (c *Cloud) post(ctx context.Context, url string, r *Request) (any, error) {
-	failed := func(what string, args ...any) (any, error) {
-		r.Log.Warn("a webhook failed: "+what, append([]any{"function", r.FunctionName}, args...)...)
-		return nil, parseerror.New(parseerror.ScriptFailed, "The webhook of the function can't be reached.")
+// triggerBody is the request of a trigger as parse-server sends it to webhooks.
+func triggerBody(r *trigger.Request) map[string]any {
+	m := map[string]any{
+		"triggerName": r.Kind.String(), "master": r.Master, "isReadOnly": r.ReadOnly, "log": map[string]any{},
+		"headers": headersOf(r.Headers), "ip": r.IP,
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(r.body()))
+	if r.Kind != trigger.AfterLogout {
+		m["context"] = r.Context
+	}
+	if r.User != nil {
+		m["user"] = r.User
+	}
+	if r.InstallationID != "" {
+		m["installationId"] = r.InstallationID
+	}
+	if r.Object != nil {
+		m["object"] = r.Object.JSON()
+	}
+	if r.Original != nil {
+		m["original"] = r.Original.JSON()
+	}
+	switch r.Kind {
+	case trigger.BeforeFind:
+		m["query"], m["count"], m["isGet"] = r.Query.JSON(), r.Count, r.IsGet
+	case trigger.AfterFind:
+		objects := make([]any, len(r.Objects))
+		for i, o := range r.Objects {
+			objects[i] = o.Values()
+		}
+		m["object"], m["query"], m["isGet"], m["objects"] = nil, r.Query.JSON(), r.IsGet, objects
+	}
+	return m
+}
+
+func noAgreement() error {
+	return parseerror.New(parseerror.ScriptFailed, "The webhook's answer can't be used.")
+}
+
+// postTrigger asks the webhook of a trigger.
+func (c *Cloud) postTrigger(ctx context.Context, url string, r *trigger.Request) error {
+	answer, err := c.post(ctx, url, triggerBody(r), c.log.With("trigger", r.Kind.String(), "class", r.Class), "trigger")
+	if err != nil {
+		return err
+	}
+	success, there := answer["success"]
+	switch r.Kind {
+	case trigger.BeforeSave:
+		if !there {
+			return nil
+		}
+		object, ok := success.(map[string]any)
+		if !ok {
+			return noAgreement()
+		}
+		for _, name := range [...]string{"createdAt", "updatedAt", "className"} {
+			delete(object, name)
+		}
+		r.Object.Replace(object)
+	case trigger.AfterSave:
+		switch success.(type) {
+		case map[string]any, []any:
+			r.Result = success
+		}
+	case trigger.BeforeFind:
+		if list, ok := success.([]any); ok && len(list) == 0 {
+			r.Objects = []*trigger.Object{}
+		}
+	case trigger.AfterFind:
+		return foundBy(r, success)
+	}
+	return nil
+}
+
+// foundBy replaces what was found by what the webhook says.
+func foundBy(r *trigger.Request, success any) error {
+	if !truthy(success) {
+		return nil
+	}
+	list, ok := success.([]any)
+	if !ok {
+		return noAgreement()
+	}
+	objects := make([]*trigger.Object, len(list))
+	for i, e := range list {
+		m, ok := e.(map[string]any)
+		if !ok {
+			return noAgreement()
+		}
+		class, _ := m["className"].(string)
+		if class == "" {
+			class = r.Class
+		}
+		objects[i] = trigger.Found(class, m)
+	}
+	r.Objects = objects
+	return nil
+}
+
+// truthy is JavaScript's idea of truth.
+func truthy(v any) bool { return v != nil && v != "" && v != false && v != 0.0 }
+
+// post asks a webhook. What went wrong on the way stays in the log. The answer is nil where the webhook says nothing.
+func (c *Cloud) post(ctx context.Context, url string, body map[string]any, log *slog.Logger, what string) (map[string]any, error) {
+	failed := func(reason string, args ...any) (map[string]any, error) {
+		log.Warn("a webhook failed: "+reason, args...)
+		return nil, parseerror.New(parseerror.ScriptFailed, "The webhook of the %s can't be reached.", what)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(query.AppendJSON(nil, body)))
 	if err != nil {
 		return failed("its address can't be used", "error", err)
 	}
@@ -66,22 +173,21 @@ func (c *Cloud) post(ctx context.Context, url string, r *Request) (any, error) {
 	if err != nil || !ok {
 		return nil, parseerror.New(parseerror.ScriptFailed, "Malformed response")
 	}
-	switch e := m["error"].(type) {
-	case nil, bool:
+	if e := m["error"]; truthy(e) {
+		return nil, parseerror.New(parseerror.ScriptFailed, "%s", reasonOf(e))
+	}
+	return m, nil
+}
+
+// reasonOf is what a webhook says of its refusal.
+func reasonOf(e any) string {
+	switch e := e.(type) {
 	case string:
-		if e != "" {
-			return nil, parseerror.New(parseerror.ScriptFailed, "%s", e)
-		}
+		return e
 	case map[string]any:
-		text, _ := e["message"].(string)
-		if text == "" {
-			text = "Script failed. Unknown error."
+		if s, ok := e["message"].(string); ok && s != "" {
+			return s
 		}
-		return nil, parseerror.New(parseerror.ScriptFailed, "%s", text)
 	}
-	out, there := m["success"]
-	if !there {
-		return nil, nil
-	}
-	return out, nil
+	return "Script failed. Unknown error."
 }

@@ -210,4 +210,12 @@ type Query struct {
 	// Explain, Hint, Comment and the read preferences are kept as sent; "" when absent.
 	Explain, Hint, Comment                                    string
 	ReadPreference, IncludeReadPreference, SubqueryPreference string
+	// Source is how the query was asked, for code that may change it; nil: nobody says.
+	Source *Source
+}
+
+// Source is what a Query was read from.
+type Source struct {
+	Params Params
+	Limits Limits
 }

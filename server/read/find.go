@@ -96,7 +96,7 @@ func (r *reading) ask(method string, q *query.Query) (*question, error) {
 		return nil, err
 	}
 	if q.Explain != "" && !r.a.Master && !r.o.AllowPublicExplain {
-		return nil, parseerror.New(parseerror.InvalidQuery, "Using the explain query parameter requires the master key")
+		return nil, noExplain()
 	}
 	k := &question{name: q.Class, score: q.Score}
 	if err := r.redirect(k, q.Redirect); err != nil {

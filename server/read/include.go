@@ -1,6 +1,7 @@
 package read
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/parsescale/parsescale/server/parseerror"
@@ -78,74 +79,55 @@ func (r *reading) record(k *question, id string, o storage.Object) *record {
 
 // include replaces the pointers at the end of a path.
 func (r *reading) include(rows []*record, p *includePath) error {
-	wanted := map[string][]string{} // ids by class
+	classes, wanted := leadsTo(rows, p.path)
+	found := map[query.Pointer]any{}
+	for _, class := range classes {
+		if err := r.fetch(class, wanted[class], p, found); err != nil {
+			return err
+		}
+		for _, id := range wanted[class] {
+			if found[query.Pointer{ClassName: class, ObjectID: id}] == nil {
+				r.d.Add(class, id)
+			}
+		}
+	}
+	if len(classes) > 0 {
+		resolve(rows, p.path, found)
+	}
+	return nil
+}
+
+// leadsTo returns what the pointers at the end of a path lead to: ids by class, and the classes sorted.
+func leadsTo(rows []*record, path []string) (classes []string, wanted map[string][]string) {
+	wanted = map[string][]string{}
 	seen := map[query.Pointer]bool{}
-	visit(rows, p.path, func(ptr query.Pointer) (any, bool) {
+	visit(rows, path, func(ptr query.Pointer) (any, bool) {
 		if !seen[ptr] {
 			seen[ptr] = true
 			wanted[ptr.ClassName] = append(wanted[ptr.ClassName], ptr.ObjectID)
 		}
 		return ptr, true
 	})
-	if len(wanted) == 0 {
-		return nil
-	}
-	found := make(map[query.Pointer]*record, len(seen))
-	classes := make([]string, 0, len(wanted))
-	for class := range wanted {
-		classes = append(classes, class)
-	}
-	slices.Sort(classes)
-	for _, class := range classes {
-		if err := r.fetch(class, wanted[class], p, found); err != nil {
-			return err
-		}
-	}
-	for ptr := range seen {
-		if found[ptr] == nil {
-			r.d.Add(ptr.ClassName, ptr.ObjectID)
-		}
-	}
-	visit(rows, p.path, func(ptr query.Pointer) (any, bool) {
-		if to := found[ptr]; to != nil {
-			return to, true
-		}
-		return nil, false
+	return slices.Sorted(maps.Keys(wanted)), wanted
+}
+
+// resolve puts what was found in the place of the pointers at the end of a path.
+func resolve(rows []*record, path []string, found map[query.Pointer]any) {
+	visit(rows, path, func(ptr query.Pointer) (any, bool) {
+		to := found[ptr]
+		return to, to != nil
 	})
-	return nil
 }
 
 // fetch finds objects of one class to include. As in parse-server, one that asks for get of the class is refused as a
 // whole by its class-level permissions.
-func (r *reading) fetch(class string, ids []string, p *includePath, found map[query.Pointer]*record) error {
-	method := "find"
-	if len(ids) == 1 {
-		method = "get"
-	}
-	if err := r.rules.CheckClass(r.a.Caller, method, class); err != nil {
-		return err
-	}
-	own, err := r.own(class)
-	if err != nil {
-		return err
-	}
-	k := &question{name: class, class: r.sch.Class(class), op: "get", embed: true}
-	if k.class == nil {
-		if err := r.rules.CheckExists(r.a.Caller, r.sch, class); err != nil {
-			return err
-		}
-		return nil
-	}
-	k.protect = r.rules.Protection(k.class, r.a)
-	if k.fields, err = r.choose(k.class, &query.Query{Keys: p.keys, ExcludeKeys: p.exclude}); err != nil {
+func (r *reading) fetch(class string, ids []string, p *includePath, found map[query.Pointer]any) error {
+	k, own, err := r.embedded(class, ids, p)
+	if k == nil || err != nil {
 		return err
 	}
 	for chunk := range slices.Chunk(ids, includeBatch) {
-		values := make([]any, len(chunk))
-		for i, id := range chunk {
-			values[i] = id
-		}
-		k.where = and(&query.In{Path: "objectId", Values: values}, own)
+		k.where = and(oneOf(chunk), own)
 		f, err := r.permitted(k, "get")
 		if err != nil {
 			return err
@@ -161,6 +143,37 @@ func (r *reading) fetch(class string, ids []string, p *includePath, found map[qu
 		}
 	}
 	return nil
+}
+
+func oneOf(ids []string) query.Expr {
+	values := make([]any, len(ids))
+	for i, id := range ids {
+		values[i] = id
+	}
+	return &query.In{Path: "objectId", Values: values}
+}
+
+// embedded returns the question after objects of one class to include, and the condition that limits sessions to the
+// caller's. A class that isn't there has none.
+func (r *reading) embedded(class string, ids []string, p *includePath) (*question, query.Expr, error) {
+	method := "find"
+	if len(ids) == 1 {
+		method = "get"
+	}
+	if err := r.rules.CheckClass(r.a.Caller, method, class); err != nil {
+		return nil, nil, err
+	}
+	own, err := r.own(class)
+	if err != nil {
+		return nil, nil, err
+	}
+	k := &question{name: class, class: r.sch.Class(class), op: "get", embed: true}
+	if k.class == nil {
+		return nil, nil, r.rules.CheckExists(r.a.Caller, r.sch, class)
+	}
+	k.protect = r.rules.Protection(k.class, r.a)
+	k.fields, err = r.choose(k.class, &query.Query{Keys: p.keys, ExcludeKeys: p.exclude})
+	return k, own, err
 }
 
 // visitor replaces the pointers at the end of a path: to what replace returns, or, ok false, takes them away from where

@@ -5,6 +5,7 @@ import (
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/identity"
+	"github.com/parsescale/parsescale/server/trigger"
 )
 
 // Options are the options of reads, by parse-server's names. Start from DefaultOptions.
@@ -31,6 +32,11 @@ type Options struct {
 	AuthData AuthData
 	// FileURL appends the URL of a stored file, unquoted and safe within a JSON string. Default: files have no URL.
 	FileURL func(dst []byte, name string) []byte
+	// Code is the app's own code, which is asked about finds. Default: there is none.
+	Code trigger.Code
+	// TriggersSeeAll shows the app's code the fields too that are protected from who asks;
+	// parse-server's protectedFieldsTriggerExempt. Default: false.
+	TriggersSeeAll bool
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 }

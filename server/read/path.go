@@ -9,12 +9,14 @@ import (
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/trigger"
 )
 
 // Path is the read path. It is safe for concurrent use.
 type Path struct {
 	store storage.Store
 	o     Options
+	code  trigger.Code
 	rules *auth.Rules
 }
 
@@ -31,7 +33,7 @@ func New(store storage.Store, o Options) *Path {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Path{store: store, o: o, rules: auth.NewRules(o.Options)}
+	return &Path{store: store, o: o, code: o.Code, rules: auth.NewRules(o.Options)}
 }
 
 // reading is one question in one snapshot.
@@ -48,6 +50,9 @@ type reading struct {
 
 // Find answers GET /classes/:className: {"results":[…]}, and "count" if q asks for it.
 func (p *Path) Find(ctx context.Context, c auth.Caller, q *query.Query) (*Result, error) {
+	if asked, err := p.asks(ctx, q.Class, q); asked || err != nil {
+		return p.findAsked(ctx, c, q, err)
+	}
 	res := &Result{}
 	err := p.in(ctx, c, res, func(r *reading) (err error) {
 		res.Body, err = r.find(q)
@@ -62,6 +67,9 @@ func (p *Path) Find(ctx context.Context, c auth.Caller, q *query.Query) (*Result
 // Get answers GET /classes/:className/:objectId: the object, or error 101. Of q, only the fields and includes count;
 // it may be nil.
 func (p *Path) Get(ctx context.Context, c auth.Caller, class, id string, q *query.Query) (*Result, error) {
+	if asked, err := p.asks(ctx, class, q); asked || err != nil {
+		return p.getAsked(ctx, c, class, id, q, err)
+	}
 	res := &Result{}
 	err := p.in(ctx, c, res, func(r *reading) (err error) {
 		res.Body, err = r.get(class, id, q, r.token(class, id))

@@ -16,7 +16,13 @@ func (a *API) aggregate(c *call) (*answer, error) {
 	if c.caller.ReadOnly && !a.o.Config.AllowAggregationForReadOnlyMasterKey {
 		return nil, parseerror.New(parseerror.OperationForbidden, "Cannot run an aggregation pipeline when using the readOnlyMasterKey")
 	}
-	params := c.findParams()
+	params, own, err := a.o.Analyst.Refine(c.ctx, c.caller, c.params[0], c.findParams())
+	if err != nil {
+		return nil, err
+	}
+	if own != nil {
+		return &answer{body: own.Body, reads: &own.Reads}, nil
+	}
 	q := &read.Aggregation{Class: c.params[0], Explain: given(params, "explain")}
 	for _, name := range [...]string{"rawValues", "rawFieldNames"} {
 		v, err := params[name].Value()
@@ -33,7 +39,6 @@ func (a *API) aggregate(c *call) (*answer, error) {
 			delete(params, name)
 		}
 	}
-	var err error
 	if q.Pipeline, err = pipeline.Parse(stages(params)); err != nil {
 		return nil, err
 	}

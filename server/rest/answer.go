@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/parsescale/parsescale/server/read"
+	"github.com/parsescale/parsescale/server/write"
 )
 
 const (
@@ -25,6 +26,8 @@ type answer struct {
 	// contentType is typeJSON when empty.
 	contentType string
 	body        []byte
+	// result, of a write, has the body that the app's code has left once all is done; nil: body is it.
+	result *write.Result
 	// reads are what the gateway must know of the answer's dependencies; nil for none.
 	reads *read.Reads
 	// header holds further fields.

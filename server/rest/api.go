@@ -36,6 +36,8 @@ type Reader interface {
 // Analyst is what the read path says of many objects at once.
 type Analyst interface {
 	Aggregate(ctx context.Context, c auth.Caller, q *read.Aggregation) (*read.Result, error)
+	// Refine asks the app's code about an aggregation: it returns the parameters that it leaves, or its own answer.
+	Refine(ctx context.Context, c auth.Caller, class string, params query.Params) (query.Params, *read.Result, error)
 	Distinct(ctx context.Context, c auth.Caller, class string, path query.Path, where query.Expr) (*read.Result, error)
 }
 
@@ -44,6 +46,8 @@ type Writer interface {
 	Create(ctx context.Context, c auth.Caller, class string, body []byte, id string) (*write.Result, error)
 	Update(ctx context.Context, c auth.Caller, class, objectID string, body []byte, id string) (*write.Result, error)
 	Delete(ctx context.Context, c auth.Caller, class, objectID string, id string) (*write.Result, error)
+	// Ask asks the app's code about a write before it is done, within a transaction; op is create, update or delete.
+	Ask(ctx context.Context, c auth.Caller, op, class, objectID string, body []byte) (*write.Asked, error)
 }
 
 // Keeper keeps the caller's request id, and refuses one that is kept already.
@@ -165,6 +169,7 @@ type call struct {
 	writeID string
 	batch   bool
 	context []byte // a JSON object for cloud code; nil: none
+	origin  auth.Origin
 }
 
 var writeIDs = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
@@ -290,6 +295,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, path string, from ne
 		ctx: r.Context(), http: r, method: method, path: path, query: parseQueryString(r.URL.RawQuery), body: b,
 		caller: caller, writeID: writeID, context: p.context,
 	}
+	c.tellOrigin()
 	if err := a.limitRequest(w.Header(), c); err != nil {
 		return nil, err
 	}

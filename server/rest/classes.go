@@ -17,10 +17,12 @@ func (c *call) target(class string) (string, string) {
 func find(class string) handler {
 	return func(a *API, c *call) (*answer, error) {
 		class, _ := c.target(class)
-		q, err := query.ParseParams(class, c.findParams(), a.complexity.limits(c.caller))
+		source := &query.Source{Params: c.findParams(), Limits: a.complexity.limits(c.caller)}
+		q, err := query.ParseParams(class, source.Params, source.Limits)
 		if err != nil {
 			return nil, err
 		}
+		q.Source = source
 		res, err := a.o.Reader.Find(c.ctx, c.caller, q)
 		if err != nil {
 			return nil, err
@@ -32,10 +34,12 @@ func find(class string) handler {
 func get(class string) handler {
 	return func(a *API, c *call) (*answer, error) {
 		class, id := c.target(class)
-		q, err := query.ParseGetParams(class, c.findParams(), a.complexity.limits(c.caller))
+		source := &query.Source{Params: c.findParams(), Limits: a.complexity.limits(c.caller)}
+		q, err := query.ParseGetParams(class, source.Params, source.Limits)
 		if err != nil {
 			return nil, err
 		}
+		q.Source = source
 		res, err := a.o.Reader.Get(c.ctx, c.caller, class, id, q)
 		if err != nil {
 			return nil, err
@@ -75,7 +79,7 @@ func written(res *write.Result, err error) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &answer{status: res.Status, location: res.Location, body: res.Body}, nil
+	return &answer{status: res.Status, location: res.Location, body: res.Body, result: res}, nil
 }
 
 // findParams are the parameters of a find: the body's members, over which the query string's are laid.

@@ -119,8 +119,6 @@ func TestFunctionWebhooks(t *testing.T) {
 		{Name: "nor changed", Method: "PUT", Path: "/hooks/functions/g", Headers: master(), Body: `{"url":"http://x"}`, Status: 400, Exact: `{"code":143,"error":"no function named: g is defined"}`},
 		{Name: "no declaration", Method: "POST", Path: "/hooks/functions", Headers: master(), Body: `{"x":1}`, Status: 400, Exact: `{"code":143,"error":"invalid hook declaration"}`},
 		{Name: "no address", Method: "POST", Path: "/hooks/functions", Headers: master(), Body: `{"functionName":"z","url":"file:///etc/passwd"}`, Status: 400, Subset: `{"code":143}`},
-		{Name: "triggers aren't taken", Method: "POST", Path: "/hooks/triggers", Headers: master(), Body: `{"className":"A","triggerName":"beforeSave","url":"http://x"}`, Status: 400, Subset: `{"code":108}`},
-		{Name: "nor listed", Method: "GET", Path: "/hooks/triggers", Headers: master(), Status: 200, Exact: `[]`},
 		{Name: "clients don't see the class", Method: "GET", Path: "/classes/_Hooks", Headers: app(), Status: 400, Subset: `{"code":119}`},
 	})
 	if key != "the key" || got["functionName"] != "f" || got["params"].(map[string]any)["q"] != 1.0 || got["master"] != false {

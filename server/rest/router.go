@@ -19,6 +19,14 @@ type route struct {
 	direct bool
 	// master routes answer 403 to everyone without the master key.
 	master bool
+	// writes is what a route does to an object, create, update or delete, and class its class, if the path doesn't name
+	// it; "" for other routes.
+	writes, class string
+}
+
+// writes says what a route does to an object.
+func writes(op, class string) func(*route) {
+	return func(r *route) { r.writes, r.class = op, class }
 }
 
 // router finds routes as Express does: letters of either case, one trailing slash allowed, parameters decoded.

@@ -6,39 +6,77 @@ import (
 
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/write"
 )
 
 // runTransaction runs the sub-requests one after the other in one transaction: all of them take effect or none does. The
-// answer is that of a batch, or the error of the first sub-request that failed.
+// answer is that of a batch, or the error of the first sub-request that failed. The app's code is asked about all of
+// them before the transaction, in their order, and told of them after it: nobody waits for it in between.
 func (a *API) runTransaction(c *call, subs []subRequest) (*answer, error) {
+	asked := make([]*write.Asked, len(subs))
+	for i := range subs {
+		var err error
+		if asked[i], err = a.ask(c, &subs[i]); err != nil {
+			return nil, err
+		}
+	}
 	var committed func()
+	var answers []*answer
 	body, repeated, err := a.o.Store.Write(c.ctx, c.writeID, func(tx storage.Tx) ([]byte, error) {
 		var ctx context.Context
 		ctx, committed = storage.Within(c.ctx, tx)
-		out := []byte{'['}
+		answers = make([]*answer, len(subs))
+		size := 0
 		for i := range subs {
-			if i > 0 {
-				out = append(out, ',')
-			}
 			s := &subs[i]
-			res, err := a.runWithin(&call{ctx: ctx, method: s.method, path: s.path, params: s.params, body: s.body, caller: c.caller, batch: true}, s)
-			if err != nil {
+			sub := &call{ctx: write.With(ctx, asked[i]), method: s.method, path: s.path, params: s.params, body: s.body, caller: c.caller, batch: true}
+			var err error
+			if answers[i], err = a.runWithin(sub, s); err != nil {
 				return nil, err
 			}
-			out = append(append(append(out, `{"success":`...), res.body...), '}')
-			if len(out) > maxBatchAnswer {
+			if size += len(answers[i].body); size > maxBatchAnswer {
 				return nil, errBatchAnswer
 			}
 		}
-		return append(out, ']'), nil
+		return appendAnswers(nil, answers), nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	if !repeated {
 		committed()
+		for _, res := range answers {
+			if res.result != nil {
+				res.body = res.result.Body
+			}
+		}
+		body = appendAnswers(body[:0], answers)
 	}
 	return &answer{body: body}, nil
+}
+
+func appendAnswers(dst []byte, answers []*answer) []byte {
+	dst = append(dst, '[')
+	for i, res := range answers {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(append(append(dst, `{"success":`...), res.body...), '}')
+	}
+	return append(dst, ']')
+}
+
+// ask asks the app's code about a sub-request that writes an object.
+func (a *API) ask(c *call, s *subRequest) (*write.Asked, error) {
+	if s.route.writes == "" || s.route.master && !c.caller.Master {
+		return nil, nil
+	}
+	sub := &call{params: s.params}
+	class, id := sub.target(s.route.class)
+	if s.route.writes == "create" {
+		id = ""
+	}
+	return a.o.Writer.Ask(c.ctx, c.caller, s.route.writes, class, id, s.body.json())
 }
 
 // runWithin runs one sub-request of a transaction. A panic is an error, so that the transaction ends.

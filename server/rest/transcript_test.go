@@ -59,7 +59,7 @@ func TestTranscript(t *testing.T) {
 		t.Fatal(err)
 	}
 	box := inbox{make(chan mail.Message, 100)}
-	w := start(t, server.Environment{MailAdapter: box}, func(o *config.Options) {
+	w := start(t, server.Environment{MailAdapter: box, Cloud: recordedCode}, func(o *config.Options) {
 		o.ReadOnlyMasterKey, o.MaintenanceKey = "RO", "MAINT"
 		o.AppName, o.PublicServerURL, o.MailAdapterInCode = "probe", o.ServerURL, true
 	})

@@ -40,7 +40,12 @@ const drainTimeout = 30 * time.Second
 // command line after "parse-server", env is in the form of os.Environ. When it can't start, the reason is the last line
 // written to stderr.
 func Run(ctx context.Context, args, env []string, stderr io.Writer) int {
-	err := run(ctx, args, env, stderr)
+	return RunIn(ctx, server.Environment{}, args, env, stderr)
+}
+
+// RunIn is Run for a program of one's own, which gives the worker functions and triggers in Go, adapters and the like.
+func RunIn(ctx context.Context, in server.Environment, args, env []string, stderr io.Writer) int {
+	err := run(ctx, in, args, env, stderr)
 	switch {
 	case err == nil:
 		return 0
@@ -52,7 +57,7 @@ func Run(ctx context.Context, args, env []string, stderr io.Writer) int {
 	return 1
 }
 
-func run(ctx context.Context, args, env []string, stderr io.Writer) error {
+func run(ctx context.Context, in server.Environment, args, env []string, stderr io.Writer) error {
 	o, warnings, err := config.Load(config.Sources{Args: args, Env: env, ReadFile: os.ReadFile})
 	if err != nil {
 		return err
@@ -72,7 +77,10 @@ func run(ctx context.Context, args, env []string, stderr io.Writer) error {
 	if a, ok := l.Addr().(*net.TCPAddr); ok {
 		o.Port = a.Port
 	}
-	s, err := server.New(ctx, o, server.Environment{Logger: logger})
+	if in.Logger == nil {
+		in.Logger = logger
+	}
+	s, err := server.New(ctx, o, in)
 	if err != nil {
 		l.Close()
 		return err

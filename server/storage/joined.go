@@ -37,6 +37,9 @@ func Inside(ctx context.Context) bool {
 	return ok
 }
 
+// Outside returns a context that carries no transaction, for what is done after one.
+func Outside(ctx context.Context) context.Context { return context.WithValue(ctx, txKey{}, nil) }
+
 // AfterCommit calls f once the transaction that the context carries is committed; now, if it carries none.
 func AfterCommit(ctx context.Context, f func()) {
 	if p, ok := ctx.Value(txKey{}).(*part); ok {

@@ -9,6 +9,7 @@ import (
 	"github.com/parsescale/parsescale/server/read"
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/trigger"
 )
 
 // Me answers with the user whose session token the caller sent, and with the token.
@@ -16,9 +17,16 @@ func (u *Users) Me(ctx context.Context, c auth.Caller) (*read.Result, error) {
 	if c.SessionToken == "" {
 		return nil, parseerror.Denied(parseerror.InvalidSessionToken, "Invalid session token")
 	}
-	res := &read.Result{}
-	err := u.bySession(ctx, c, res, func(s storage.Snapshot, a *auth.Auth, session storage.Object) (err error) {
+	set, err := u.triggers(ctx, schema.User)
+	if err != nil {
+		return nil, err
+	}
+	res, userID := &read.Result{}, ""
+	err = u.bySession(ctx, c, res, func(s storage.Snapshot, a *auth.Auth, session storage.Object) (err error) {
 		p, _ := session["user"].(query.Pointer)
+		if userID = p.ObjectID; set&trigger.Finds != 0 {
+			return nil
+		}
 		res.Body, err = u.reads.GetIn(ctx, s, overt(a), schema.User, p.ObjectID, sessionToken(c.SessionToken), &res.Reads)
 		if err != nil && c.Privileged() && parseerror.From(err).Code == parseerror.ObjectNotFound {
 			return parseerror.Denied(parseerror.InvalidSessionToken, "Invalid session token")
@@ -27,6 +35,9 @@ func (u *Users) Me(ctx context.Context, c auth.Caller) (*read.Result, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if set&trigger.Finds != 0 {
+		return u.meAsked(ctx, c, userID)
 	}
 	return res, nil
 }

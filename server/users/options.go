@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/trigger"
 	"github.com/parsescale/parsescale/server/write"
 )
 
@@ -30,6 +31,8 @@ type Options struct {
 	ExtendSessionOnUse bool
 	// SessionLength is how long a session lasts. Default: a year.
 	SessionLength time.Duration
+	// Code is the app's own code, which is asked about log-ins and the like. Default: there is none.
+	Code trigger.Code
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 	// Random is where tokens come from. Default: crypto/rand.

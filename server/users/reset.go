@@ -9,6 +9,7 @@ import (
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/trigger"
 	"github.com/parsescale/parsescale/server/write"
 )
 
@@ -48,9 +49,12 @@ func (u *Users) RequestReset(ctx context.Context, c auth.Caller, email, token an
 	if c.ReadOnly {
 		return nil, readOnly()
 	}
+	if err := u.beforeReset(ctx, c, address); err != nil {
+		return nil, err
+	}
 	return u.writes.Do(ctx, c, id, func(tx storage.Tx, _ *auth.Auth) (*write.Result, error) {
 		res := &write.Result{Status: 200, Body: []byte("{}")}
-		user, err := u.reachable(ctx, tx, address)
+		user, err := reachable(func(where query.Expr) (storage.Object, error) { return locked(ctx, tx, where) }, address)
 		switch {
 		case err != nil:
 			return nil, err
@@ -69,6 +73,45 @@ func (u *Users) RequestReset(ctx context.Context, c auth.Caller, email, token an
 	})
 }
 
+// beforeReset asks BeforePasswordResetRequest about the user who is to be sent a link, if there is one.
+func (u *Users) beforeReset(ctx context.Context, c auth.Caller, address string) error {
+	set, err := u.triggers(ctx, schema.User)
+	if err != nil || !set.Has(trigger.BeforePasswordResetRequest) {
+		return err
+	}
+	var ask *trigger.Request
+	err = u.store.Read(ctx, func(s storage.Snapshot) error {
+		ask = nil
+		a, err := auth.ResolveAt(ctx, s, c, u.o.Now())
+		if err != nil {
+			return err
+		}
+		row, err := reachable(func(where query.Expr) (storage.Object, error) {
+			found, err := matching(ctx, s, where)
+			if len(found) != 1 {
+				return nil, err
+			}
+			return found[0], err
+		}, address)
+		if row == nil || err != nil {
+			return err
+		}
+		id, _ := row["objectId"].(string)
+		o, err := u.reads.ForTrigger(ctx, s, &auth.Auth{Caller: auth.Caller{Master: true}}, schema.User, id)
+		if err != nil {
+			return err
+		}
+		user, err := u.reads.User(ctx, s, a)
+		ask = trigger.By(trigger.BeforePasswordResetRequest, schema.User, a, user)
+		ask.Object = trigger.Found(schema.User, o)
+		return err
+	})
+	if ask == nil || err != nil {
+		return err
+	}
+	return u.o.Code.Run(ctx, ask)
+}
+
 // expired returns the user whose link to reset the password has expired; nil: there is none.
 func (u *Users) expired(ctx context.Context, token string) (storage.Object, error) {
 	if len(token) > maxField {
@@ -82,12 +125,12 @@ func (u *Users) expired(ctx context.Context, token string) (storage.Object, erro
 }
 
 // reachable returns the user with the address, else the one with that name and no address.
-func (u *Users) reachable(ctx context.Context, tx storage.Tx, address string) (storage.Object, error) {
-	user, err := locked(ctx, tx, equals("email", address))
+func reachable(only func(query.Expr) (storage.Object, error), address string) (storage.Object, error) {
+	user, err := only(equals("email", address))
 	if user != nil || err != nil {
 		return user, err
 	}
-	user, err = locked(ctx, tx, equals("username", address))
+	user, err = only(equals("username", address))
 	if _, has := user["email"]; has {
 		return nil, err
 	}

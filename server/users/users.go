@@ -11,6 +11,7 @@ import (
 	"github.com/parsescale/parsescale/server/read"
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/trigger"
 	"github.com/parsescale/parsescale/server/write"
 )
 
@@ -76,11 +77,24 @@ func (u *Users) LogIn(ctx context.Context, c auth.Caller, l LogIn, id string) (*
 	}
 	userID, _ := user["objectId"].(string)
 	claim := u.writes.ClaimLogIn(ctx, c, userID, l.AuthData)
-	return u.writes.Decided(ctx, claim, func() (*write.Result, error) {
+	set, err := u.triggers(ctx, schema.User)
+	if err != nil {
+		return nil, err
+	}
+	if !claim.Refused() && !c.ReadOnly && !u.tooOld(user) {
+		if err := u.beforeLogIn(ctx, set, c, userID); err != nil {
+			return nil, err
+		}
+	}
+	res, err := u.writes.Decided(ctx, claim, func() (*write.Result, error) {
 		return u.writes.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*write.Result, error) {
 			return u.logIn(ctx, tx, a, user, claim)
 		})
 	})
+	if err != nil || set&(trigger.Finds|trigger.Of(trigger.AfterLogin)) == 0 {
+		return res, err
+	}
+	return res, u.afterLogIn(ctx, set, c, userID, res)
 }
 
 // logIn opens the session of a user who has proved a password, if the claim at auth providers is right.
@@ -172,8 +186,13 @@ func (u *Users) LogOut(ctx context.Context, c auth.Caller, id string) (*write.Re
 	if c.SessionToken == "" {
 		return done, nil
 	}
+	set, err := u.triggers(ctx, schema.Session)
+	if err != nil {
+		return nil, err
+	}
 	token := c.SessionToken
-	return u.writes.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*write.Result, error) {
+	var told *trigger.Request
+	res, err := u.writes.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*write.Result, error) {
 		sch, err := tx.Schema(ctx)
 		if err != nil {
 			return nil, err
@@ -188,8 +207,27 @@ func (u *Users) LogOut(ctx context.Context, c auth.Caller, id string) (*write.Re
 		if c.ReadOnly {
 			return nil, parseerror.Denied(parseerror.OperationForbidden, "read-only masterKey isn't allowed to perform the delete operation.")
 		}
+		if set.Has(trigger.AfterLogout) {
+			if told, err = u.loggedOut(ctx, tx, a, session); err != nil {
+				return nil, err
+			}
+		}
 		return done, u.writes.CloseSession(ctx, tx, session)
 	})
+	if err != nil || told == nil || res.Repeated {
+		return res, err
+	}
+	if storage.Inside(ctx) {
+		storage.AfterCommit(ctx, func() { _ = u.o.Code.Run(storage.Outside(ctx), told) }) // nobody hears of its error
+		return res, nil
+	}
+	return res, u.o.Code.Run(ctx, told)
+}
+
+// tooOld reports whether a user's password no longer logs in.
+func (u *Users) tooOld(user storage.Object) bool {
+	since, known := user["_password_changed_at"].(query.Date)
+	return u.o.MaxPasswordAge > 0 && known && since.Add(u.o.MaxPasswordAge).Before(u.o.Now())
 }
 
 // unchanged takes the row of a user now, and returns it if the password is the one that was proved before the transaction.
@@ -206,11 +244,10 @@ func (u *Users) checkAge(ctx context.Context, tx storage.Tx, user storage.Object
 	if u.o.MaxPasswordAge == 0 {
 		return nil
 	}
-	since, known := user["_password_changed_at"].(query.Date)
-	if !known {
+	if _, known := user["_password_changed_at"].(query.Date); !known {
 		return u.writes.SetUser(ctx, tx, user, storage.Object{"_password_changed_at": dateOf(u.o.Now())})
 	}
-	if since.Add(u.o.MaxPasswordAge).Before(u.o.Now()) {
+	if u.tooOld(user) {
 		return parseerror.New(parseerror.ObjectNotFound, "Your password has expired. Please reset your password.")
 	}
 	return nil

@@ -195,6 +195,9 @@ func (cl *Claim) outcome() *Result {
 	return &Result{Refusal: cl.then}
 }
 
+// Refused reports whether nothing can come of the claim.
+func (cl *Claim) Refused() bool { return cl != nil && cl.err != nil }
+
 // AppendResponse appends the member authDataResponse to an answer, if the claim has one.
 func (cl *Claim) AppendResponse(dst []byte) []byte {
 	if cl == nil || !cl.answered {

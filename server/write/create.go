@@ -75,6 +75,10 @@ func (w *writing) create() (*Result, error) {
 			return nil, err
 		}
 	}
+	w.tellAsked()
+	if err := w.show(); err != nil {
+		return nil, err
+	}
 	res := &Result{Status: 201, Location: w.location(), Body: w.answer.body()}
 	if w.refused {
 		res.Refusal = notVerified()
@@ -98,7 +102,7 @@ func (w *writing) checkNewID() error {
 	if w.name == schema.User && (strings.HasPrefix(s, "role:") || s == "*") {
 		return parseerror.Denied(parseerror.OperationForbidden, "Invalid object ID.")
 	}
-	if !w.o.AllowCustomObjectID {
+	if w.asked == nil && !w.o.AllowCustomObjectID {
 		if truthy(id) {
 			return parseerror.New(parseerror.InvalidKeyName, "objectId is an invalid field name.")
 		}

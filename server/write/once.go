@@ -80,6 +80,26 @@ func (p *Path) once(ctx context.Context, tx storage.Tx, id string) error {
 	return err
 }
 
+// checkOnce refuses a request id that is kept already, before the app's code is asked about the write.
+func (p *Path) checkOnce(ctx context.Context, s storage.Snapshot, id string) error {
+	sch, err := s.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	class := sch.Class(schema.Idempotency)
+	if class == nil || len(class.Columns) == 0 {
+		return nil
+	}
+	n, err := s.Count(ctx, &storage.Find{Schema: sch, Class: class, Where: query.And{
+		&query.Compare{Path: "reqId", Op: query.Eq, Value: id},
+		&query.Compare{Path: "expire", Op: query.Gte, Value: query.Date{Time: p.o.Now().UTC().Truncate(time.Millisecond)}},
+	}})
+	if err == nil && n > 0 {
+		err = duplicateRequest()
+	}
+	return err
+}
+
 // Once keeps the caller's request id by itself, for what is done outside of a transaction.
 func (p *Path) Once(ctx context.Context, c auth.Caller) error {
 	_, err := p.Do(ctx, c, "", func(storage.Tx, *auth.Auth) (*Result, error) { return &Result{Status: 200}, nil })

@@ -3,10 +3,12 @@ package write
 import (
 	"crypto/rand"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/identity"
+	"github.com/parsescale/parsescale/server/trigger"
 )
 
 // Options are the options of writes, by parse-server's names. Start from DefaultOptions.
@@ -39,6 +41,10 @@ type Options struct {
 	PasswordPolicy PasswordPolicy
 	// EmailVerification says how users prove their addresses. Default: they needn't.
 	EmailVerification EmailVerification
+	// Code is the app's own code, which is asked about writes. Default: there is none.
+	Code trigger.Code
+	// Logger gets the failures of code that runs after a write. Default: slog.Default.
+	Logger *slog.Logger
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 	// Random is where ids and tokens come from. Default: crypto/rand.

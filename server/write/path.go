@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/parsescale/parsescale/server/read"
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/trigger"
 	"github.com/parsescale/parsescale/server/users/password"
 )
 
@@ -24,6 +26,7 @@ type Path struct {
 	passwords *password.Pool
 	providers *identity.Providers
 	o         Options
+	code      trigger.Code
 	rules     *auth.Rules
 	denied    denylist
 }
@@ -62,8 +65,11 @@ func New(store storage.Store, reads *read.Path, passwords *password.Pool, o Opti
 	if o.Providers == nil {
 		o.Providers = anonymousAlone()
 	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
 	return &Path{
-		store: store, reads: reads, passwords: passwords, providers: o.Providers, o: o,
+		store: store, reads: reads, passwords: passwords, providers: o.Providers, o: o, code: o.Code,
 		rules: auth.NewRules(o.Options), denied: newDenylist(o.RequestKeywordDenylist),
 	}
 }
@@ -71,7 +77,16 @@ func New(store storage.Store, reads *read.Path, passwords *password.Pool, o Opti
 // Create makes an object of a class from a body in JSON. id is the write id: a second call with the same one does
 // nothing and returns the first one's result; "" means none.
 func (p *Path) Create(ctx context.Context, c auth.Caller, class string, body []byte, id string) (*Result, error) {
-	req, err := p.request(ctx, c, class, "", body)
+	asked, err := p.Ask(ctx, c, "create", class, "", body)
+	if err != nil {
+		return nil, err
+	}
+	res, err := p.create(ctx, c, class, body, id, asked)
+	return p.afterwards(ctx, asked, trigger.AfterSave, res, err)
+}
+
+func (p *Path) create(ctx context.Context, c auth.Caller, class string, body []byte, id string, asked *Asked) (*Result, error) {
+	req, err := p.request(ctx, c, class, "", body, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +108,17 @@ func (p *Path) Update(ctx context.Context, c auth.Caller, class, objectID string
 }
 
 func (p *Path) update(ctx context.Context, c auth.Caller, class, objectID string, body []byte, id string, holds func(storage.Object) error) (*Result, error) {
+	asked, err := p.Ask(ctx, c, "update", class, objectID, body)
+	if err != nil {
+		return nil, err
+	}
+	res, err := p.updateAsked(ctx, c, class, objectID, body, id, holds, asked)
+	return p.afterwards(ctx, asked, trigger.AfterSave, res, err)
+}
+
+func (p *Path) updateAsked(ctx context.Context, c auth.Caller, class, objectID string, body []byte, id string, holds func(storage.Object) error, asked *Asked) (*Result, error) {
 	for moves := 0; ; moves++ {
-		req, err := p.request(ctx, c, class, objectID, body)
+		req, err := p.request(ctx, c, class, objectID, body, asked)
 		if err != nil {
 			return nil, err
 		}
@@ -117,9 +141,13 @@ func (p *Path) update(ctx context.Context, c auth.Caller, class, objectID string
 
 // Delete removes an object.
 func (p *Path) Delete(ctx context.Context, c auth.Caller, class, objectID string, id string) (*Result, error) {
-	return p.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*Result, error) {
+	asked, err := p.Ask(ctx, c, "delete", class, objectID, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := p.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*Result, error) {
 		if class == schema.User && !a.Privileged() && a.UserID == "" {
-			return nil, parseerror.New(parseerror.SessionMissing, "Insufficient auth to delete user")
+			return nil, insufficient()
 		}
 		w, err := p.begin(ctx, tx, a, "delete", class, nil)
 		if err != nil {
@@ -129,6 +157,10 @@ func (p *Path) Delete(ctx context.Context, c auth.Caller, class, objectID string
 		res, err := w.delete()
 		return res, w.hideMissing(err)
 	})
+	if asked != nil {
+		asked.shown = asked.ask.Object.Values()
+	}
+	return p.afterwards(ctx, asked, trigger.AfterDelete, res, err)
 }
 
 // Do runs f in one transaction, for a caller who is resolved in it. It is what the doors use for writes that are made of

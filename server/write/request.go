@@ -22,15 +22,20 @@ type request struct {
 	// claim is what the body of a user says of auth providers; nil when there is nothing. Unlike all else here it is
 	// decided again when others came first.
 	claim *Claim
+	// asked is what the app's code says of the write; nil: nobody was asked.
+	asked *Asked
 }
 
 // request reads the body of a write to an object; its id is "" for a new one.
-func (p *Path) request(ctx context.Context, c auth.Caller, class, objectID string, body []byte) (*request, error) {
+func (p *Path) request(ctx context.Context, c auth.Caller, class, objectID string, body []byte, asked *Asked) (*request, error) {
+	if asked != nil && asked.body != nil {
+		body = asked.body
+	}
 	o, err := query.DecodeObject(body)
 	if err != nil {
 		return nil, parseerror.New(parseerror.InvalidJSON, "invalid JSON")
 	}
-	r := &request{body: o}
+	r := &request{body: o, asked: asked}
 	if class == schema.Installation {
 		if r.err = normalInstallation(o); r.err != nil {
 			return r, nil
@@ -42,7 +47,11 @@ func (p *Path) request(ctx context.Context, c auth.Caller, class, objectID strin
 	if r.password, err = p.newPassword(ctx, c, class, objectID, o); err != nil {
 		return nil, err
 	}
-	r.claim = p.claimBody(ctx, c, class, objectID, o)
+	if asked != nil && asked.claimed {
+		r.claim = asked.claim
+	} else {
+		r.claim = p.claimBody(ctx, c, class, objectID, o)
+	}
 	return r, nil
 }
 

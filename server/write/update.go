@@ -95,6 +95,10 @@ func (w *writing) updateResolved() (*Result, error) {
 			return nil, err
 		}
 	}
+	w.tellAsked()
+	if err := w.show(); err != nil {
+		return nil, err
+	}
 	return w.posted(&Result{Status: 200, Body: w.answer.body()}), nil
 }
 

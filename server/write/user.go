@@ -27,13 +27,8 @@ func emailTaken() error {
 // beginSignUp checks the body of a new user. When authData names a user who is there already, it is a log-in instead:
 // then the answer is returned.
 func (w *writing) beginSignUp() (*Result, error) {
-	if !identifies(w.authData()) {
-		if s, _ := w.body.Values["username"].(string); s == "" {
-			return nil, parseerror.New(parseerror.UsernameMissing, "bad or missing username")
-		}
-		if s, _ := w.body.Values["password"].(string); s == "" {
-			return nil, parseerror.New(parseerror.PasswordMissing, "password is required")
-		}
+	if err := w.checkIdentified(); err != nil {
+		return nil, err
 	}
 	if err := w.settleBody(); err != nil {
 		return nil, err
@@ -52,7 +47,33 @@ func (w *writing) beginSignUp() (*Result, error) {
 	return nil, nil
 }
 
+// checkIdentified checks that a new user says who it is.
+func (w *writing) checkIdentified() error {
+	if identifies(w.authData()) {
+		return nil
+	}
+	if s, _ := w.body.Values["username"].(string); s == "" {
+		return parseerror.New(parseerror.UsernameMissing, "bad or missing username")
+	}
+	if s, _ := w.body.Values["password"].(string); s == "" {
+		return parseerror.New(parseerror.PasswordMissing, "password is required")
+	}
+	return nil
+}
+
+// checkSignUp checks the body of a new user, before the app's code is asked about it.
+func (w *writing) checkSignUp() error {
+	if err := w.checkIdentified(); err != nil {
+		return err
+	}
+	return w.checkEmailVerified()
+}
+
+// checkEmailVerified checks that no client says that it has proved an address. The app's code may say so.
 func (w *writing) checkEmailVerified() error {
+	if w.asked != nil && w.asked.told != nil {
+		return nil
+	}
 	if _, named := w.body.Values["emailVerified"]; named && !w.a.Privileged() {
 		return parseerror.Denied(parseerror.OperationForbidden, "Clients aren't allowed to manually update email verification.")
 	}

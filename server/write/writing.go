@@ -114,7 +114,9 @@ func (w *writing) put(column string, v any) {
 }
 
 // last reports whether the change of the object itself ends the transaction.
-func (w *writing) last() bool { return w.alone && w.name != schema.User && len(w.links) == 0 }
+func (w *writing) last() bool {
+	return w.alone && w.name != schema.User && len(w.links) == 0 && !w.shows()
+}
 
 // insert stores the row as a new object and announces it.
 func (w *writing) insert() error {
