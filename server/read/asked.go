@@ -23,6 +23,7 @@ type asking struct {
 	// ask has the caller and the context, which all the find's triggers share.
 	ask *trigger.Request
 	a   *auth.Auth
+	sch *schema.Schema
 	res *Result
 }
 
@@ -60,7 +61,7 @@ func (p *Path) asking(ctx context.Context, c auth.Caller, method, class string, 
 			return err
 		}
 		user, err := p.User(ctx, r.s, r.a)
-		f.a, f.ask = r.a, trigger.By(trigger.BeforeFind, class, r.a, user)
+		f.a, f.sch, f.ask = r.a, r.sch, trigger.By(trigger.BeforeFind, class, r.a, user)
 		return err
 	})
 	return f, err
@@ -171,7 +172,7 @@ func (p *Path) Refine(ctx context.Context, c auth.Caller, class string, params q
 	if objects == nil || err != nil {
 		return next, nil, err
 	}
-	items, err := itemsOf(objects)
+	items, err := f.items(class, objects)
 	if err != nil {
 		return nil, nil, err
 	}

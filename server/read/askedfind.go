@@ -77,7 +77,7 @@ func (f *asking) admitted(class string, objects []*trigger.Object, params query.
 		}
 	}
 	if f.a.Privileged() || len(ids) == 0 {
-		return itemsOf(objects)
+		return f.items(class, objects)
 	}
 	where := map[string]any{"objectId": map[string]any{"$in": ids}}
 	if m.get {
@@ -92,8 +92,9 @@ func (f *asking) admitted(class string, objects []*trigger.Object, params query.
 	return found.items, nil
 }
 
-// itemsOf returns objects as JSON, which name their class.
-func itemsOf(objects []*trigger.Object) ([][]byte, error) {
+// items returns objects of the app's code as JSON, which name their class. What is protected from the caller stays so,
+// whoever put it there.
+func (f *asking) items(class string, objects []*trigger.Object) ([][]byte, error) {
 	items := make([][]byte, len(objects))
 	for i, o := range objects {
 		if o == nil {
@@ -102,6 +103,11 @@ func itemsOf(objects []*trigger.Object) ([][]byte, error) {
 		values := o.JSON()
 		if _, there := o.Values()["className"]; !there && o.ClassName == "" {
 			delete(values, "className")
+		}
+		for _, name := range [...]string{class, o.ClassName} {
+			for field := range f.rules.Protection(f.sch.Class(name), f.a).Of(o.ID(), o.Values()) {
+				delete(values, field)
+			}
 		}
 		items[i] = query.AppendJSON(nil, values)
 	}
@@ -133,7 +139,7 @@ func (f *asking) after(class string, params query.Params, items [][]byte, m meth
 	if err := f.code.Run(f.ctx, r); err != nil {
 		return nil, err
 	}
-	return itemsOf(r.Objects)
+	return f.items(class, r.Objects)
 }
 
 // look asks the database.
