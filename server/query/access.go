@@ -3,7 +3,7 @@ package query
 import "math"
 
 // An access predicate is a condition that a document must fulfil to satisfy a where at all, and that an index finds
-// without looking at the where: "one of these keys is in this field". A where is filed under the access predicates of
+// without looking at the where: "one of these keys is in this field", or "the field's value is in this span". A where is filed under the access predicates of
 // its conditions: of the terms of And the most selective one (each must hold), of those of Or all (one must hold).
 // The idea is that of Le Subscribe (Fabret et al., SIGMOD 2001) and OpIndex (Zhang et al., PVLDB 7(8), 2014).
 
@@ -26,6 +26,7 @@ const (
 	// elementKey has no value: it is where a $all is filed beside its values, for fields that hold no array. What
 	// PostgreSQL parse-server makes of it there doesn't depend on the values alone.
 	elementKey
+	areaKey // a cell of a grid of places
 	keyKinds
 )
 
@@ -67,6 +68,7 @@ func keyOf(v any) (k key, ok bool) {
 type predicate struct {
 	field string
 	keys  []key
+	span  *valueSpan // instead of keys
 	rank  rank
 }
 
@@ -77,6 +79,8 @@ const (
 	byObjectID rank = iota
 	byPointer
 	byValue
+	byRange  // of values, with two ends; a prefix; an area
+	byHalf   // a range with one end
 	byReader // _rperm
 	byFlag   // booleans, and what is missing
 )
@@ -93,6 +97,11 @@ func predicates(e Expr) (list []predicate, ok bool) {
 			}
 			l, has := predicates(term)
 			if has && (!ok || cost(l) < best) {
+				list, ok, best = l, true, cost(l)
+			}
+		}
+		for _, p := range spans(e, &left) {
+			if l := []predicate{p}; !ok || cost(l) < best {
 				list, ok, best = l, true, cost(l)
 			}
 		}
@@ -148,6 +157,11 @@ func leafPredicate(e Expr) (predicate, bool) {
 			p.keys = append(p.keys, key{kind: elementKey})
 			return p, ok
 		}
+	case *Near, *Box, *Inside:
+		return areaPredicate(e)
+	}
+	if field, s, ok := spanOf(e); ok {
+		return predicate{field: field, span: &s, rank: rankOfSpan(s)}, true
 	}
 	return predicate{}, false
 }

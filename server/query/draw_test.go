@@ -73,7 +73,7 @@ func drawExpr(t *rapid.T, depth int) Expr {
 	case 9:
 		return &Regex{
 			Path:    path,
-			Pattern: rapid.SampledFrom([]string{"x", "^x", `^\Qx\E`, "(?=x)", "[xy]$", "."}).Draw(t, "pattern"),
+			Pattern: rapid.SampledFrom([]string{"x", "^x", "^xy", "^xy*", "^xy?", "^x|y", "^(x)", "^é*", `^\Qx\E`, `^\Qxy\E$`, "(?=x)", "[xy]$", "."}).Draw(t, "pattern"),
 			Options: rapid.SampledFrom([]string{"", "i", "m"}).Draw(t, "options"),
 		}
 	case 10:

@@ -3,7 +3,7 @@ package query
 import "bytes"
 
 // Index finds among many wheres those that a document may satisfy, in time that doesn't grow with the number of wheres
-// as long as they ask for equality of some field. T is the caller's handle. The zero Index is empty and ready for use;
+// as long as they ask for equality, an order, a prefix or a place of some field. T is the caller's handle. The zero Index is empty and ready for use;
 // it isn't safe for concurrent use.
 type Index[T comparable] struct {
 	entries map[T][]*entry[T]
@@ -34,6 +34,7 @@ type slots[T comparable] struct {
 	items []slot[T]
 	field string // "" for the scan list
 	key   key
+	span  *valueSpan // of a list of spanTree; then there is no key
 }
 
 type slot[T comparable] struct {
@@ -60,6 +61,9 @@ func (x *Index[T]) Add(e Expr, t T) {
 		if f == nil {
 			f = &indexField[T]{}
 			x.fields[p.field] = f
+		}
+		if p.span != nil {
+			x.file(n, f.spanSlots(p.field, *p.span))
 		}
 		for _, k := range p.keys {
 			x.file(n, f.slots(p.field, k))
@@ -124,7 +128,12 @@ func (x *Index[T]) unfile(p place[T]) {
 		return
 	}
 	f := x.fields[s.field]
-	if f.drop(s.key); f.empty() {
+	if s.span != nil {
+		f.dropSpan(*s.span)
+	} else {
+		f.drop(s.key)
+	}
+	if f.empty() {
 		delete(x.fields, s.field)
 	}
 }

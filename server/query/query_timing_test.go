@@ -114,6 +114,46 @@ func BenchmarkIndexEach(b *testing.B) {
 	}
 }
 
+// timedRanges holds n wheres that ask for orders, prefixes and places, of which timedDocument satisfies the last.
+func timedRanges(tb testing.TB, n int) *Index[int] {
+	var x Index[int]
+	for i := range n {
+		at := float64(i - n/2)
+		where := fmt.Sprintf(`{"score":{"$gt":%g,"$lt":%g},"state":{"$ne":"old"}}`, at, at+1)
+		switch {
+		case i == n-1:
+			where = `{"score":{"$gt":11.5,"$lt":12.5}}`
+		case i%3 == 1:
+			where = fmt.Sprintf(`{"state":{"$regex":"^\\Qs%d \\E"},"score":{"$gt":1}}`, i)
+		case i%3 == 2:
+			where = fmt.Sprintf(`{"createdAt":{"$gt":{"__type":"Date","iso":"2030-01-01T00:00:00.%03dZ"},"$lt":{"__type":"Date","iso":"2030-01-02T00:00:%02d.000Z"}}}`, i%1000, i/1000%60)
+		}
+		e, err := ParseWhere([]byte(where), Limits{})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		x.Add(e, i)
+	}
+	return &x
+}
+
+func BenchmarkIndexRanges(b *testing.B) {
+	for _, n := range []int{10, 1000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			x := timedRanges(b, n)
+			var d Document = timedDocument()
+			found := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				x.Each(d, func(int) { found++ })
+			}
+			if found != b.N {
+				b.Fatalf("found %d in %d rounds", found, b.N)
+			}
+		})
+	}
+}
+
 func BenchmarkIndexAddRemove(b *testing.B) {
 	x := timedIndex(b, 10_000)
 	e, err := ParseWhere([]byte(timedWhere), Limits{})

@@ -26,11 +26,7 @@ type compiledRegex struct {
 
 // matches tells whether text matches, or anything.
 func (e *Regex) matches(text string) outcome {
-	c := e.compiled.p.Load()
-	if c == nil {
-		c = compileRegex(e.Pattern, e.Options)
-		e.compiled.p.Store(c)
-	}
+	c := e.compile()
 	switch {
 	case c.re == nil, c.ascii && !isASCII(text), c.lines && strings.ContainsAny(text, "\r\n"):
 		return anything
@@ -40,6 +36,16 @@ func (e *Regex) matches(text string) outcome {
 		return anything
 	}
 	return holds(matches)
+}
+
+// compile compiles the pattern, the first time.
+func (e *Regex) compile() *compiledRegex {
+	c := e.compiled.p.Load()
+	if c == nil {
+		c = compileRegex(e.Pattern, e.Options)
+		e.compiled.p.Store(c)
+	}
+	return c
 }
 
 func compileRegex(pattern, options string) *compiledRegex {
