@@ -67,7 +67,8 @@ func found(t *testing.T, c *client, class, where string) int {
 }
 
 // everyType has a field of every type, and the same conditions find it wherever it is asked for.
-const everyType = `{"s":"é \"x\"","n":1.5,"b":true,"d":{"__type":"Date","iso":"2020-01-02T03:04:05.678Z"},"a":[1,"x",{"k":[null]}],"o":{"k":{"l":"v"},"n":2},
+const everyType = `{"s":"é \"x\"","n":1.5,"b":true,"d":{"__type":"Date","iso":"2020-01-02T03:04:05.678Z"},"a":[1,"x",{"k":[null]},{"__type":"Pointer","className":"Other","objectId":"xyz"}],
+	"o":{"k":{"l":"v"},"n":2,"at":{"__type":"Date","iso":"2020-01-01T00:00:00.000Z"}},
 	"p":{"__type":"Pointer","className":"Other","objectId":"xyz"},"f":{"__type":"File","name":"a.txt","url":"http://x/a.txt"},
 	"g":{"__type":"GeoPoint","latitude":40.5,"longitude":-30},"y":{"__type":"Bytes","base64":"aGVsbG8="},
 	"pol":{"__type":"Polygon","coordinates":[[0,0],[0,1],[1,1],[1,0]]}}`
@@ -82,6 +83,7 @@ func (s shared) objects(t *testing.T) {
 		t.Errorf("they read\n%s and\n%s", a, b)
 	}
 	for _, where := range []string{`{"s":"é \"x\""}`, `{"n":{"$gt":1}}`, `{"b":true}`, `{"d":{"$lt":{"__type":"Date","iso":"2021-01-01T00:00:00.000Z"}}}`, `{"a":{"$all":["x"]}}`,
+		`{"a":{"$in":["x"]}}`, `{"s":{"$regex":"^é"}}`,
 		`{"o.k.l":"v"}`, `{"p":{"__type":"Pointer","className":"Other","objectId":"xyz"}}`,
 		`{"g":{"$nearSphere":{"__type":"GeoPoint","latitude":40,"longitude":-30},"$maxDistanceInKilometers":100}}`,
 		`{"pol":{"$geoIntersects":{"$point":{"__type":"GeoPoint","latitude":0.5,"longitude":0.5}}}}`} {
@@ -89,10 +91,13 @@ func (s shared) objects(t *testing.T) {
 			t.Errorf("%s finds %d", where, n)
 		}
 	}
-	ask(t, s.to, "PUT", path, `{"n":{"__op":"Increment","amount":1},"a":{"__op":"Add","objects":["y"]},"o.k.l":"w","s":{"__op":"Delete"},"fresh":{"x":1}}`, 200)
+	ask(t, s.to, "PUT", path, `{"n":{"__op":"Increment","amount":1},"a":{"__op":"AddUnique","objects":["y","x"]},"o.k.l":"w","o.more":7,"s":{"__op":"Delete"},"fresh":{"x":1}}`, 200)
 	one, other = ask(t, s.from, "GET", path, "", 200), ask(t, s.to, "GET", path, "", 200)
-	if one["n"] != 2.5 || one["s"] != nil || encode(one["fresh"]) != `{"x":1}` || encode(one["o"]) != encode(other["o"]) {
+	if one["n"] != 2.5 || one["s"] != nil || encode(one["fresh"]) != `{"x":1}` || encode(one["o"]) != encode(other["o"]) || encode(one["a"]) != encode(other["a"]) || len(one["a"].([]any)) != 5 {
 		t.Errorf("after the other's update it is %s", encode(one))
+	}
+	if n := found(t, s.from, s.class, `{"o.more":{"$gte":7}}`); n != 1 {
+		t.Errorf("what the other has put into an object finds %d", n)
 	}
 	ask(t, s.from, "PUT", path, `{"fresh.x":2}`, 200)
 	if got := ask(t, s.to, "GET", path, "", 200); encode(got["fresh"]) != `{"x":2}` {
@@ -133,6 +138,7 @@ func (s shared) roles(t *testing.T) {
 	role := "Role" + s.class
 	made := ask(t, master(s.from), "POST", "/roles", fmt.Sprintf(`{"name":%q,"ACL":{"*":{"read":true}},"users":{"__op":"AddRelation","objects":[{"__type":"Pointer","className":"_User","objectId":"%v"}]}}`, role, up["objectId"]), 201)
 	ask(t, master(s.from), "POST", "/roles", fmt.Sprintf(`{"name":"Above%s","ACL":{},"roles":{"__op":"AddRelation","objects":[{"__type":"Pointer","className":"_Role","objectId":"%v"}]}}`, role, made["objectId"]), 201)
+	ask(t, master(s.to), "POST", "/roles", fmt.Sprintf(`{"name":%q,"ACL":{}}`, role), 400)
 	class := s.class + "Secret"
 	private := ask(t, s.from, "POST", "/classes/"+class, fmt.Sprintf(`{"v":1,"ACL":{"role:%s":{"read":true}}}`, role), 201)
 	ask(t, s.from, "POST", "/classes/"+class, fmt.Sprintf(`{"v":2,"ACL":{"role:Above%s":{"read":true,"write":true}}}`, role), 201)
