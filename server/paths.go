@@ -43,6 +43,7 @@ func newPaths(o *config.Options, store storage.Store, env Environment, postman *
 	writing := write.DefaultOptions()
 	writing.Code, writing.Logger = code, env.Logger
 	writing.Options = access
+	writing.ProtectedFieldsSaveResponseExempt = o.ProtectedFieldsSaveResponseExempt
 	writing.AllowCustomObjectID, writing.ObjectIDSize = o.AllowCustomObjectID, o.ObjectIDSize
 	writing.RequestKeywordDenylist = make([]write.Keyword, len(o.RequestKeywordDenylist))
 	for i, k := range o.RequestKeywordDenylist {

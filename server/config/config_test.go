@@ -307,6 +307,11 @@ func TestIPLists(t *testing.T) {
 func FuzzFromJSON(f *testing.F) {
 	f.Add([]byte(`{"appId":"a","masterKey":"b","trustProxy":["loopback"],"maxUploadSize":"1mb"}`))
 	f.Add([]byte(`{"apps":[{"fileUpload":{}}]}`))
+	for _, r := range table(f) {
+		if data, err := json.Marshal(r.config(f, r.option, r.value)); err == nil {
+			f.Add(data)
+		}
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		o, _, err := FromJSON(data)
 		if err == nil && (o.AppID == "" || o.MasterKey == "") {

@@ -108,7 +108,7 @@ var definitions = []definition{
 	{"maxLimit", "PARSE_SERVER_MAX_LIMIT", number, honoured},
 	{"protectedFields", "PARSE_SERVER_PROTECTED_FIELDS", object, honoured},
 	{"protectedFieldsOwnerExempt", "PARSE_SERVER_PROTECTED_FIELDS_OWNER_EXEMPT", boolean, honoured},
-	{"protectedFieldsSaveResponseExempt", "PARSE_SERVER_PROTECTED_FIELDS_SAVE_RESPONSE_EXEMPT", boolean, refused},
+	{"protectedFieldsSaveResponseExempt", "PARSE_SERVER_PROTECTED_FIELDS_SAVE_RESPONSE_EXEMPT", boolean, honoured},
 	{"protectedFieldsTriggerExempt", "PARSE_SERVER_PROTECTED_FIELDS_TRIGGER_EXEMPT", boolean, harmless},
 	{"query", "PARSE_SERVER_QUERY", object, harmless},
 	{"allowAggregationForReadOnlyMasterKey", "PARSE_SERVER_ALLOW_AGGREGATION_FOR_READ_ONLY_MASTER_KEY", boolean, honoured},

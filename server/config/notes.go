@@ -41,24 +41,23 @@ var notes = map[string]string{
 	"verifyServerUrl":                                        "serverURL isn't asked at the start",
 	"directAccess":                                           "the worker never calls itself over HTTP",
 
-	"databaseAdapter":                   "databaseURI picks the database",
-	"cloud":                             "it names JavaScript; cloud code in Go is server.Environment.Cloud",
-	"protectedFieldsSaveResponseExempt": "the answer to a write holds what the write set",
-	"cacheAdapter":                      "the gateway caches, see its cache option",
-	"push":                              "there is no push yet",
-	"scheduledPush":                     "there is no push yet",
-	"liveQuery":                         "there is no LiveQuery yet",
-	"liveQueryServerOptions":            "there is no LiveQuery yet",
-	"startLiveQueryServer":              "there is no LiveQuery yet",
-	"mountGraphQL":                      "there is no GraphQL yet",
-	"graphQLSchema":                     "there is no GraphQL yet",
-	"mountPlayground":                   "there is no GraphQL yet",
-	"loggerAdapter":                     "the log goes to standard error",
-	"analyticsAdapter":                  "in Go it is server.Environment.Analytics",
-	"cluster":                           "the gateway runs several workers, see its workers option",
-	"middleware":                        "it is a function of Express",
-	"requestContextMiddleware":          "it is a function of Express",
-	"serverCloseComplete":               "it is a function",
+	"databaseAdapter":          "databaseURI picks the database",
+	"cloud":                    "it names JavaScript; cloud code in Go is server.Environment.Cloud",
+	"cacheAdapter":             "the gateway caches, see its cache option",
+	"push":                     "there is no push yet",
+	"scheduledPush":            "there is no push yet",
+	"liveQuery":                "there is no LiveQuery yet",
+	"liveQueryServerOptions":   "there is no LiveQuery yet",
+	"startLiveQueryServer":     "there is no LiveQuery yet",
+	"mountGraphQL":             "there is no GraphQL yet",
+	"graphQLSchema":            "there is no GraphQL yet",
+	"mountPlayground":          "there is no GraphQL yet",
+	"loggerAdapter":            "the log goes to standard error",
+	"analyticsAdapter":         "in Go it is server.Environment.Analytics",
+	"cluster":                  "the gateway runs several workers, see its workers option",
+	"middleware":               "it is a function of Express",
+	"requestContextMiddleware": "it is a function of Express",
+	"serverCloseComplete":      "it is a function",
 
 	"encodeParseObjectInCloudFunction": "parse-server 9 has dropped it; cloud functions in Go get their parameters as they were sent",
 	"serverStartComplete":              "parse-server 6 has dropped it; the log tells when the worker runs",
@@ -112,7 +111,7 @@ var quiet = map[string][]any{
 
 // asksNothing reports whether a value of an option that isn't honoured asks for nothing.
 func asksNothing(path string, v any) bool {
-	if path == "protectedFieldsSaveResponseExempt" || path == "directAccess" {
+	if path == "directAccess" {
 		return v != false // which is no default
 	}
 	for _, q := range quiet[path] {

@@ -113,6 +113,8 @@ type Options struct {
 	ProtectedFields map[string]map[string][]string `json:"protectedFields"`
 	// ProtectedFieldsOwnerExempt shows users their own protected fields. Default: true.
 	ProtectedFieldsOwnerExempt bool `json:"protectedFieldsOwnerExempt"`
+	// ProtectedFieldsSaveResponseExempt shows protected fields in the answers to writes. Default: true.
+	ProtectedFieldsSaveResponseExempt bool `json:"protectedFieldsSaveResponseExempt"`
 
 	Accounts
 	Queries
@@ -197,18 +199,19 @@ func Default() *Options {
 		RequestKeywordDenylist: []Keyword{
 			{Key: "_bsontype", Value: "Code"}, {Key: "constructor"}, {Key: "__proto__"},
 		},
-		EnableSanitizedErrorResponse: true,
-		ObjectIDSize:                 10,
-		DefaultLimit:                 100,
-		SessionLength:                31536000,
-		ExpireInactiveSessions:       true,
-		RevokeSessionOnPasswordReset: true,
-		EnforcePrivateUsers:          true,
-		EnableAnonymousUsers:         true,
-		ProtectedFields:              map[string]map[string][]string{"_User": {"*": {"email"}}},
-		ProtectedFieldsOwnerExempt:   true,
-		Accounts:                     defaultAccounts(),
-		Queries:                      defaultQueries(),
+		EnableSanitizedErrorResponse:      true,
+		ObjectIDSize:                      10,
+		DefaultLimit:                      100,
+		SessionLength:                     31536000,
+		ExpireInactiveSessions:            true,
+		RevokeSessionOnPasswordReset:      true,
+		EnforcePrivateUsers:               true,
+		EnableAnonymousUsers:              true,
+		ProtectedFields:                   map[string]map[string][]string{"_User": {"*": {"email"}}},
+		ProtectedFieldsOwnerExempt:        true,
+		ProtectedFieldsSaveResponseExempt: true,
+		Accounts:                          defaultAccounts(),
+		Queries:                           defaultQueries(),
 		FileUpload: FileUpload{
 			EnableForAuthenticatedUser: true,
 			FileExtensions:             []string{blockActiveContent},

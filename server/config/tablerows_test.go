@@ -18,7 +18,7 @@ type row struct {
 }
 
 // table reads testdata/options.tsv.
-func table(t *testing.T) []row {
+func table(t testing.TB) []row {
 	t.Helper()
 	data, err := os.ReadFile("testdata/options.tsv")
 	if err != nil {
@@ -74,7 +74,7 @@ func anyValue(kind, def string, i int) any {
 func (r *row) nested() bool { return strings.Contains(r.option, ".") }
 
 // config is a configuration with a value for the option; "" as a path means without.
-func (r *row) config(t *testing.T, path string, value any) map[string]any {
+func (r *row) config(t testing.TB, path string, value any) map[string]any {
 	t.Helper()
 	data, err := json.Marshal(r.with) // a copy
 	if err != nil {

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/parsescale/parsescale/server/jsregexp"
 )
 
 // checkShapes makes those of parse-server's checks that need to see the values as they came, before they are decoded.
@@ -150,11 +151,11 @@ func (o *Options) Validate() error {
 	return checkDatabaseURI(string(o.DatabaseURI))
 }
 
-// PathPattern compiles a regular expression for paths, which matches from the start.
-func PathPattern(p string) (*regexp.Regexp, error) {
-	re, err := regexp.Compile("^(?:" + strings.TrimPrefix(p, "^") + ")")
+// PathPattern compiles a regular expression (JavaScript's) for paths, which matches from the start.
+func PathPattern(p string) (*jsregexp.Regexp, error) {
+	re, err := jsregexp.Compile("^(?:" + strings.TrimPrefix(p, "^") + ")")
 	if err != nil {
-		return nil, fmt.Errorf("%q is no regular expression for paths: %w", p, err)
+		return nil, fmt.Errorf("idempotencyOptions.paths: %q is no regular expression for paths", p)
 	}
 	return re, nil
 }

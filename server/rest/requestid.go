@@ -1,14 +1,14 @@
 package rest
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/parsescale/parsescale/server/config"
+	"github.com/parsescale/parsescale/server/jsregexp"
 )
 
 // requestIDs knows for which paths X-Parse-Request-Id counts.
-type requestIDs []*regexp.Regexp
+type requestIDs []*jsregexp.Regexp
 
 func newRequestIDs(o config.Idempotency) (requestIDs, error) {
 	var out requestIDs
@@ -33,7 +33,7 @@ func (r requestIDs) of(c *call) string {
 	}
 	path := strings.TrimSuffix(strings.TrimPrefix(c.path, "/"), "/")
 	for _, re := range r {
-		if re.MatchString(path) {
+		if ok, err := re.Match(path); ok || err != nil {
 			return id
 		}
 	}

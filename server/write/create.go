@@ -79,7 +79,7 @@ func (w *writing) create() (*Result, error) {
 	if err := w.show(); err != nil {
 		return nil, err
 	}
-	res := &Result{Status: 201, Location: w.location(), Body: w.answer.body()}
+	res := &Result{Status: 201, Location: w.location(), Body: w.answerBody()}
 	if w.refused {
 		res.Refusal = notVerified()
 	}

@@ -15,6 +15,8 @@ import (
 type Options struct {
 	// Options are the options of access.
 	auth.Options
+	// ProtectedFieldsSaveResponseExempt shows protected fields in the answers to writes. Default: true.
+	ProtectedFieldsSaveResponseExempt bool
 	// AllowCustomObjectID lets clients choose the ids of new objects. Default: false.
 	AllowCustomObjectID bool
 	// ObjectIDSize is the length of made object ids, in characters. Default: 10.
@@ -62,8 +64,9 @@ type Keyword struct {
 // DefaultOptions returns parse-server's defaults.
 func DefaultOptions() Options {
 	return Options{
-		Options:      auth.DefaultOptions(),
-		ObjectIDSize: 10,
+		Options:                           auth.DefaultOptions(),
+		ProtectedFieldsSaveResponseExempt: true,
+		ObjectIDSize:                      10,
 		RequestKeywordDenylist: []Keyword{
 			{Key: "_bsontype", Value: "Code"}, {Key: "constructor"}, {Key: "__proto__"},
 		},

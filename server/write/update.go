@@ -99,7 +99,7 @@ func (w *writing) updateResolved() (*Result, error) {
 	if err := w.show(); err != nil {
 		return nil, err
 	}
-	return w.posted(&Result{Status: 200, Body: w.answer.body()}), nil
+	return w.posted(&Result{Status: 200, Body: w.answerBody()}), nil
 }
 
 // checkUpdate checks what the class lets a body say, before anything is looked up.
