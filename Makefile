@@ -5,6 +5,7 @@ SHELL := /bin/bash
 
 E2E := caddymodule/e2e
 NPM := $(E2E)/node_modules/.installed
+STORES := server/testservices/stores/azure/node_modules/.package-lock.json
 # The flags that xcaddy builds with, so that each build finds the other's packages compiled.
 BUILD_FLAGS := -trimpath -tags nobadger,nomysql,nopgx
 FUZZ_TIME ?= 2m
@@ -17,7 +18,7 @@ ON_POSTGRES := ./server/read ./server/write ./server/users ./server/classes ./se
 # $(call gotest,FLAGS AND PACKAGES): runs Go tests and says in few lines what came of it.
 gotest = go test -json -count=1 $(1) | go run ./.ci/testreport
 
-.PHONY: help build test unit deps npm test-unit test-sdk test-faults long bench lint clean
+.PHONY: help build test unit deps npm objectstores test-unit test-sdk test-faults long bench lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -28,6 +29,7 @@ build: ## build ./parsescale
 test: ## install what is missing (Debian-like, root or sudo), then run every test with the race detector
 	@.ci/stage "Debian packages" $(MAKE) --no-print-directory deps
 	@.ci/stage "npm packages" $(MAKE) --no-print-directory npm
+	@.ci/stage "object stores" $(MAKE) --no-print-directory objectstores
 	@.ci/stage "unit tests" $(MAKE) --no-print-directory test-unit
 	@.ci/stage "SDK and gateway tests" $(MAKE) --no-print-directory test-sdk
 	@.ci/stage "fault tests" $(MAKE) --no-print-directory test-faults
@@ -56,7 +58,7 @@ lint: ## golangci-lint where it is installed, else go vet and gofmt
 	@unformatted=$$(find . -name node_modules -prune -o -name '*.go' -print | xargs gofmt -l); if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted; exit 1; fi
 
 clean: ## remove what building and testing left here
-	rm -rf parsescale caddy $(E2E)/node_modules
+	rm -rf parsescale caddy $(E2E)/node_modules server/testservices/stores/azure/node_modules
 
 # The parts of `make test`. Here a test that would be left out fails.
 test-unit test-sdk test-faults: export PARSESCALE_TEST_ALL := 1
@@ -68,6 +70,12 @@ npm: $(NPM)
 
 $(NPM): $(E2E)/package.json $(E2E)/package-lock.json
 	@.ci/npm
+	@touch $@
+
+objectstores: $(STORES)
+
+$(STORES): $(wildcard server/testservices/stores/*/go.* server/testservices/stores/azure/package*)
+	@.ci/objectstores
 	@touch $@
 
 test-unit:

@@ -45,7 +45,7 @@ func OpenAzure(ctx context.Context, o Azure) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the container: %w", err)
 	}
-	return &Store{bucket: b, provider: &microsoft{reach, o.Public}, address: strings.TrimRight(reach.URL(), "/"), patience: patienceOr(o.Patience), idle: client.CloseIdleConnections}, nil
+	return &Store{bucket: b, provider: &microsoft{reach, o.Public}, address: strings.TrimRight(reach.URL(), "/"), patience: patienceOr(o.Patience), idle: client.CloseIdleConnections, tidies: true}, nil
 }
 
 func (o Azure) client(c *container.ClientOptions) (*container.Client, error) {
@@ -85,6 +85,11 @@ func (m *microsoft) read(_ context.Context, _ string, a *blob.Attributes, p *fil
 		p.Metadata[name] = v
 	}
 	return nil
+}
+
+// follow does nothing: what was sent of an upload that isn't ended goes away by itself.
+func (m *microsoft) follow(ctx context.Context) (context.Context, func(context.Context, string)) {
+	return ctx, func(context.Context, string) {}
 }
 
 // prepare makes the container if it isn't there, as parse-server's adapter does. Who may not make one goes on.

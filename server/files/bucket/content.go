@@ -39,10 +39,11 @@ func (i *impatient) end() { i.timer.Stop() }
 
 // source is the content of an upload. What it can't give ends the upload before the store keeps anything.
 type source struct {
+	caller  context.Context
 	from    io.Reader
-	left    int64 // bytes that may come
-	cancel  context.CancelCauseFunc
-	waiting *impatient // while the store is waited for, not the caller
+	left    int64       // bytes that may come
+	fail    func(error) // ends the upload
+	waiting *impatient  // while the store is waited for, not the caller
 	failed  error
 }
 
@@ -55,16 +56,18 @@ func (s *source) Read(p []byte) (int, error) {
 	if int64(len(p)) > s.left+1 {
 		p = p[:s.left+1] // one byte more is too much
 	}
-	n, err := s.from.Read(p)
+	n, err := 0, s.caller.Err()
+	if err == nil {
+		n, err = s.from.Read(p)
+	}
 	if s.left -= int64(n); s.left < 0 {
 		err = files.ErrTooLarge
 	}
 	if err == io.EOF {
 		s.waiting.patience *= endings
 	} else if err != nil {
-		// Not every driver gives up by itself.
 		s.failed = err
-		s.cancel(err)
+		s.fail(err)
 		return 0, err
 	}
 	s.waiting.begin()

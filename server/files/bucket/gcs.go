@@ -105,6 +105,11 @@ func (google) read(_ context.Context, _ string, a *blob.Attributes, p *files.Pro
 	return nil
 }
 
+// follow does nothing: what was sent of an upload that isn't ended goes away by itself.
+func (google) follow(ctx context.Context) (context.Context, func(context.Context, string)) {
+	return ctx, func(context.Context, string) {}
+}
+
 // prepare does nothing: buckets of Google belong to projects and aren't made by the way.
 func (google) prepare(context.Context) error { return nil }
 

@@ -64,6 +64,7 @@ func OpenS3(ctx context.Context, o S3) (*Store, error) {
 		checksums = aws.RequestChecksumCalculationWhenRequired
 	}
 	reach := s3.NewFromConfig(c, func(s *s3.Options) {
+		s.APIOptions = append(s.APIOptions, rememberMultipart)
 		if s.UsePathStyle = o.PathStyle; o.Endpoint != "" {
 			s.BaseEndpoint = aws.String(o.Endpoint)
 			s.RequestChecksumCalculation, s.ResponseChecksumValidation = checksums, aws.ResponseChecksumValidationWhenRequired
@@ -73,7 +74,7 @@ func OpenS3(ctx context.Context, o S3) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the bucket: %w", err)
 	}
-	return &Store{bucket: b, provider: &amazon{client: reach, o: o}, prefix: o.Prefix, patience: patienceOr(o.Patience), idle: client.GetTransport().CloseIdleConnections}, nil
+	return &Store{bucket: b, provider: &amazon{client: reach, o: o}, prefix: o.Prefix, patience: patienceOr(o.Patience), idle: client.GetTransport().CloseIdleConnections, tidies: true}, nil
 }
 
 // amazon is S3.

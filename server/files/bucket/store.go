@@ -26,7 +26,7 @@ const (
 	// defaultPatience is how long a store may take to say anything.
 	defaultPatience = 30 * time.Second
 	// tidying bounds the deletion of what a failed upload may have left.
-	tidying = 3 * time.Second
+	tidying = 2 * time.Second
 	// endings is how many times that long the end of an upload may take, when the store puts the parts together.
 	endings = 4
 )
@@ -35,6 +35,8 @@ const (
 type provider interface {
 	// write adds to the options of an upload what the portable ones lack.
 	write(o *blob.WriterOptions, p files.Properties)
+	// follow watches an upload; tidy removes what one that failed has left of itself.
+	follow(ctx context.Context) (watched context.Context, tidy func(ctx context.Context, key string))
 	// read takes metadata and tags from an object's attributes.
 	read(ctx context.Context, key string, a *blob.Attributes, p *files.Properties) error
 	// prepare makes sure that the bucket is there. It is called before uploads, until it succeeds.
@@ -51,6 +53,9 @@ type Store struct {
 	patience time.Duration
 	idle     func() // closes connections that nobody uses
 	address  string // of a container of Azure
+
+	// tidies says that the driver ends an upload by itself when the content can't be read. Any other is to be cancelled then.
+	tidies bool
 
 	mu       sync.Mutex
 	prepared bool
@@ -69,6 +74,7 @@ func limited(patience time.Duration) func(*http.Transport) {
 		t.DialContext = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
 		t.ResponseHeaderTimeout = patience
 		t.MaxIdleConnsPerHost = 16
+		t.DisableCompression = true // ranges and sizes are those of what is stored
 	}
 }
 
@@ -95,8 +101,17 @@ func (s *Store) Create(ctx context.Context, name string, r io.Reader, limit int6
 	if err := s.prepare(ctx); err != nil {
 		return fmt.Errorf("cannot use the bucket: %w", err)
 	}
+	caller := ctx
+	ctx, tidy := s.provider.follow(caller)
+	if s.tidies {
+		ctx = context.WithoutCancel(ctx)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if s.tidies {
+		// A failed read ends the upload in good order; a caller who is gone has some time for that.
+		defer context.AfterFunc(caller, func() { time.AfterFunc(tidying, func() { cancel(caller.Err()) }) })()
+	}
 	o := &blob.WriterOptions{
 		ContentType: p.ContentType, BufferSize: partSize, MaxConcurrency: partsAtOnce, DisableContentTypeDetection: true,
 	}
@@ -104,27 +119,32 @@ func (s *Store) Create(ctx context.Context, name string, r io.Reader, limit int6
 		o.ContentType = "application/octet-stream"
 	}
 	s.provider.write(o, p)
-	from := &source{from: r, left: limit, cancel: cancel, waiting: &impatient{patience: s.patience, cancel: cancel}}
+	from := &source{caller: caller, from: r, left: limit, fail: cancel, waiting: &impatient{patience: s.patience, cancel: cancel}}
+	if s.tidies {
+		from.fail = func(error) {}
+	}
 	defer from.waiting.end()
 	from.waiting.begin()
 	err := s.bucket.Upload(ctx, s.prefix+name, from, o)
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case from.failed != nil:
-		return fmt.Errorf("cannot store the file: %w", from.failed)
-	case p.Unique:
-		// The store may have kept it, and only its answer got lost.
-		s.discard(ctx, name)
+	}
+	s.discard(ctx, name, tidy, p.Unique && from.failed == nil)
+	if from.failed != nil {
+		err = from.failed
 	}
 	return fmt.Errorf("cannot store the file: %w", causeOf(ctx, err))
 }
 
-// discard deletes what a failed upload may have left.
-func (s *Store) discard(ctx context.Context, name string) {
+// discard deletes what a failed upload may have left. That is the whole file where the store kept it and only its answer got
+// lost: it goes too if nobody else may have stored one under the name.
+func (s *Store) discard(ctx context.Context, name string, tidy func(context.Context, string), whole bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(s.patience, tidying))
 	defer cancel()
-	_ = s.bucket.Delete(ctx, s.prefix+name) // mostly there is nothing
+	tidy(ctx, s.prefix+name)
+	if whole {
+		_ = s.bucket.Delete(ctx, s.prefix+name) // mostly there is nothing
+	}
 }
 
 // prepare makes sure once that the bucket is there.

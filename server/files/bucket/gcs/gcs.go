@@ -101,8 +101,6 @@ func (b *bucket) NewRangeReader(ctx context.Context, key string, offset, length 
 		return &reader{http.NoBody, driver.ReaderAttributes{ContentType: a.ContentType, ModTime: a.ModTime, Size: a.Size}}, nil
 	}
 	call := b.objects.Get(b.name, key).Context(ctx)
-	// What is stored compressed is to come as it is.
-	call.Header().Set("Accept-Encoding", "gzip")
 	if length > 0 {
 		call.Header().Set("Range", fmt.Sprintf("bytes=%d-%d", offset, offset+length-1))
 	} else if offset > 0 {
