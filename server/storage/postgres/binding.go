@@ -153,12 +153,10 @@ func milliseconds(v []byte) int64 {
 	return ms + epoch
 }
 
+// bigint reads a number that the server sends as text.
 func bigint(v []byte) int64 {
-	if len(v) != 8 {
-		n, _ := strconv.ParseInt(string(v), 10, 64) // in text form
-		return n
-	}
-	return int64(binary.BigEndian.Uint64(v))
+	n, _ := strconv.ParseInt(string(v), 10, 64) // the server sends digits
+	return n
 }
 
 func instant(t time.Time) query.Date { return query.Date{Time: t} }

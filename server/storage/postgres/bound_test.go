@@ -96,3 +96,23 @@ func TestNUL(t *testing.T) {
 		t.Errorf("found %v", o)
 	}
 }
+
+// TestNumbersOfEightDigits: as text they are as long as others are in binary form.
+func TestNumbersOfEightDigits(t *testing.T) {
+	for text, want := range map[string]int64{"7": 7, "12345678": 12345678, "123456789": 123456789, "-1234567": -1234567} {
+		if got := bigint([]byte(text)); got != want {
+			t.Errorf("%s: %d", text, got)
+		}
+	}
+	s := open(t, database(t))
+	c := storetest.PutClass(t, s, "A")
+	p, name := server(t), s.primary.location.config.Database
+	if err := p.SQL(name, `UPDATE parsescale._schema_version SET version = 12345678`); err != nil {
+		t.Fatal(err)
+	}
+	hasty := storetest.Hasty(s)
+	storetest.Insert(t, hasty, c, `{"objectId":"1"}`)
+	if got := storetest.All(t, s, "A"); got != "1" {
+		t.Errorf("kept %q", got)
+	}
+}
