@@ -80,6 +80,10 @@ type Find struct {
 	// CaseInsensitive compares strings in Where's equalities by LOWER(column) = LOWER(value), the expression that
 	// parse-server's case_insensitive_username and case_insensitive_email indexes hold. For uniqueness checks.
 	CaseInsensitive bool
+	// Exclusive has others who ask so in a transaction, for one of the texts that Where compares with, wait until this
+	// transaction ends: what is looked for, and made if it isn't there, is to be unique, and no index keeps it so.
+	// CaseInsensitive includes it.
+	Exclusive bool
 }
 
 // ScoreColumn is the name, among the columns of a Row's Object, of how well it matches the $text of a Find with Score.

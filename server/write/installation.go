@@ -111,7 +111,7 @@ func (w *writing) findInstallations(id, token string) (installations, error) {
 	if len(where) == 0 || w.class == nil {
 		return out, nil
 	}
-	err := w.tx.Find(w.ctx, &storage.Find{Schema: w.sch, Class: w.class, Where: where, Limit: -1}, func(r storage.Row) error {
+	err := w.tx.Find(w.ctx, &storage.Find{Schema: w.sch, Class: w.class, Where: where, Limit: -1, Exclusive: true}, func(r storage.Row) error {
 		o, err := r.Object()
 		if err != nil {
 			return err

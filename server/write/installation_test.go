@@ -1,6 +1,7 @@
 package write_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/parsescale/parsescale/server/users/apptest"
@@ -74,4 +75,17 @@ func TestInstallations(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) { apptest.New(t, tt.configure).Play(t, tt.steps) })
 	}
+}
+
+// TestInstallationsAtOnce: a device that registers many times at once, as SDKs do that start together, has one row.
+func TestInstallationsAtOnce(t *testing.T) {
+	a := apptest.New(t, nil)
+	a.Play(t, []apptest.Step{{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"first"}`, Want: installed("first")}})
+	together(20, func(i int) {
+		body := fmt.Sprintf(`{"deviceType":"ios","installationId":"dev%d","deviceToken":"t%d"}`, i%2, i%2)
+		if got := a.Do("", "POST /classes/_Installation", body); got.Status != 201 && got.Status != 200 {
+			t.Errorf("%d %s", got.Status, got.Body)
+		}
+	})
+	a.Play(t, []apptest.Step{{Who: "master", Do: "GET /classes/_Installation?count=1&limit=0", Want: `{"results":[],"count":3}`}})
 }

@@ -55,10 +55,10 @@ const lockTexts = `SELECT pg_advisory_xact_lock(hashtextextended(k, 0)) FROM unn
 
 var sqlLockTexts = []byte(lockTexts)
 
-// Find implements storage.Snapshot. Whoever asks, in order to take it, whether a name is taken in whatever case, is alone
-// with that name until the transaction ends: no index keeps such names unique.
+// Find implements storage.Snapshot. Whoever asks, in order to take it, whether a name is taken, is alone with that name, in
+// whatever case, until the transaction ends.
 func (t *tx) Find(ctx context.Context, f *storage.Find, each func(storage.Row) error) error {
-	if f.CaseInsensitive {
+	if f.CaseInsensitive || f.Exclusive {
 		names := comparedTexts(f.Where, nil)
 		slices.Sort(names)
 		for i, name := range names {
