@@ -13,6 +13,7 @@ import (
 
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/storage"
+	"github.com/parsescale/parsescale/server/trigger"
 )
 
 // Request is what a function is called with.
@@ -52,6 +53,7 @@ type Cloud struct {
 	mu        sync.RWMutex
 	functions map[string]defined
 	triggers  map[place]definedTrigger
+	sets      map[string]trigger.Set // of triggers, by class
 }
 
 type defined struct {
@@ -64,7 +66,7 @@ const hookTimeout = 60 * time.Second
 
 // New returns the functions and triggers of the app in the store. webhookKey is sent to webhooks; "" sends none.
 func New(store storage.Store, webhookKey string, log *slog.Logger) *Cloud {
-	c := &Cloud{store: store, key: webhookKey, log: log, functions: map[string]defined{}, triggers: map[place]definedTrigger{}, client: &http.Client{
+	c := &Cloud{store: store, key: webhookKey, log: log, functions: map[string]defined{}, triggers: map[place]definedTrigger{}, sets: map[string]trigger.Set{}, client: &http.Client{
 		Timeout: hookTimeout,
 		// A webhook answers itself: where it would send us, nobody has allowed.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

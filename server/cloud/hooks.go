@@ -185,6 +185,8 @@ func (c *Cloud) put(ctx context.Context, h Hook, id string, check func(known boo
 // could be changed, so the few there are are written anew; the lock keeps others from doing so at the same time.
 func (c *Cloud) change(ctx context.Context, h Hook, id string, f func([]Hook) ([]Hook, error)) error {
 	defer c.hooks.forget()
+	kind, ok := trigger.ParseKind(h.TriggerName)
+	finds := ok && trigger.Finds.Has(kind)
 	_, _, err := c.store.Write(ctx, id, func(tx storage.Tx) ([]byte, error) {
 		sch, err := tx.LockSchema(ctx)
 		if err != nil {
@@ -215,13 +217,32 @@ func (c *Cloud) change(ctx context.Context, h Hook, id string, f func([]Hook) ([
 			}
 		}
 		tx.Emit(change.Change{Class: schema.Hooks, Kind: change.Purge})
-		if kind, ok := trigger.ParseKind(h.TriggerName); ok && trigger.Finds.Has(kind) {
+		if finds {
 			// Nothing that was found before tells what will be found now.
 			tx.Emit(change.Change{Class: h.ClassName, Kind: change.Schema})
 		}
 		return nil, nil
 	})
+	if err == nil && finds {
+		c.tellAgain(h.ClassName)
+	}
 	return err
+}
+
+// tellAgain gives up what is kept of a class's finds once every worker knows its triggers: until then another one may have
+// answered by what it knew.
+func (c *Cloud) tellAgain(class string) {
+	time.AfterFunc(2*hookAge, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), hookTimeout)
+		defer cancel()
+		_, _, err := c.store.Write(ctx, "", func(tx storage.Tx) ([]byte, error) {
+			tx.Emit(change.Change{Class: class, Kind: change.Schema})
+			return nil, nil
+		})
+		if err != nil && !errors.Is(err, storage.ErrClosed) {
+			c.log.Warn("finds that are kept elsewhere may not know of a trigger", "class", class, "error", err)
+		}
+	})
 }
 
 // row is the webhook as its class has columns for it.

@@ -93,6 +93,7 @@ func (c *Cloud) on(kind trigger.Kind, class string, t Trigger, v Validator) erro
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.triggers[place{class, kind}] = definedTrigger{t, v}
+	c.sets[class] |= trigger.Of(kind)
 	return nil
 }
 
@@ -105,30 +106,24 @@ func (c *Cloud) Triggers(ctx context.Context, class string) (trigger.Set, error)
 	if err != nil {
 		return 0, err
 	}
-	set := hooks.sets[class]
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if len(c.triggers) == 0 {
-		return set, nil
-	}
-	for kind := trigger.BeforeLogin; kind <= trigger.AfterFind; kind++ {
-		if _, ok := c.triggers[place{class, kind}]; ok {
-			set |= trigger.Of(kind)
-		}
-	}
-	return set, nil
+	return hooks.sets[class] | c.sets[class], nil
 }
 
 // Finding implements trigger.Code.
 func (c *Cloud) Finding(ctx context.Context) (bool, error) {
 	hooks, err := c.hooks.get(ctx)
-	if err != nil || hooks.finding {
-		return hooks != nil, err
+	if err != nil {
+		return false, err
+	}
+	if hooks.finding {
+		return true, nil
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	for at := range c.triggers {
-		if trigger.Finds.Has(at.kind) {
+	for _, set := range c.sets {
+		if set&trigger.Finds != 0 {
 			return true, nil
 		}
 	}

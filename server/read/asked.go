@@ -56,7 +56,7 @@ func (p *Path) asking(ctx context.Context, c auth.Caller, method, class string, 
 	if source != nil {
 		f.limits = source.Limits
 	}
-	err := p.in(ctx, c, f.res, func(r *reading) error {
+	err := f.stage(func(r *reading) error {
 		if err := r.rules.CheckClass(c, method, class); err != nil {
 			return err
 		}
@@ -65,6 +65,23 @@ func (p *Path) asking(ctx context.Context, c auth.Caller, method, class string, 
 		return err
 	})
 	return f, err
+}
+
+// stage looks at the database for a part of the find.
+func (f *asking) stage(look func(*reading) error) error {
+	part := &Result{}
+	err := f.in(f.ctx, f.c, part, look)
+	f.res.Reads.merge(&part.Reads)
+	return err
+}
+
+// triggers returns the triggers of a class. Where those of finds take part, the answer tells nothing of the next one.
+func (f *asking) triggers(class string) (trigger.Set, error) {
+	set, err := f.code.Triggers(f.ctx, class)
+	if set&trigger.Finds != 0 {
+		f.res.Reads.NoStore()
+	}
+	return set, err
 }
 
 // findAsked is Find with the app's code.
@@ -100,7 +117,6 @@ func (p *Path) findAsked(ctx context.Context, c auth.Caller, q *query.Query, err
 		out = strconv.AppendInt(append(out, `,"count":`...), found.count, 10)
 	}
 	f.res.Body = append(out, '}')
-	f.res.Reads.NoStore()
 	return f.res, nil
 }
 
@@ -137,7 +153,6 @@ func (p *Path) getAsked(ctx context.Context, c auth.Caller, class, id string, q 
 			return nil, err
 		}
 	}
-	f.res.Reads.NoStore()
 	return f.res, nil
 }
 
@@ -176,7 +191,6 @@ func (p *Path) Refine(ctx context.Context, c auth.Caller, class string, params q
 	if err != nil {
 		return nil, nil, err
 	}
-	f.res.Reads.NoStore()
 	f.res.Body = append(slices.Concat([]byte(`{"results":[`), joined(items)), "]}"...)
 	return next, f.res, nil
 }

@@ -46,7 +46,7 @@ func (f *asking) find(class string, params query.Params, m method) (*finding, er
 
 // before asks BeforeFind. It returns the parameters that it leaves, and the objects that it answers with; nil: it doesn't.
 func (f *asking) before(class string, params query.Params, m method) (query.Params, []*trigger.Object, error) {
-	set, err := f.code.Triggers(f.ctx, class)
+	set, err := f.triggers(class)
 	if !set.Has(trigger.BeforeFind) || err != nil {
 		return params, nil, err
 	}
@@ -116,7 +116,7 @@ func (f *asking) items(class string, objects []*trigger.Object) ([][]byte, error
 
 // after asks AfterFind.
 func (f *asking) after(class string, params query.Params, items [][]byte, m method) ([][]byte, error) {
-	set, err := f.code.Triggers(f.ctx, class)
+	set, err := f.triggers(class)
 	if !set.Has(trigger.AfterFind) || err != nil || truthyParam(params["explain"]) {
 		return items, err
 	}
@@ -156,7 +156,7 @@ func (f *asking) look(class string, params query.Params, m method) (*finding, er
 	var rows []*record
 	var k *question
 	var last *reading
-	err = f.in(f.ctx, f.c, f.res, func(r *reading) (err error) {
+	err = f.stage(func(r *reading) (err error) {
 		last, rows, out.items = r, nil, nil
 		if k, err = r.ask(m.op(), q); err != nil {
 			return err

@@ -13,7 +13,7 @@ func (f *asking) include(rows []*record, p *includePath) error {
 	classes, wanted := leadsTo(rows, p.path)
 	found := map[query.Pointer]any{}
 	for _, class := range classes {
-		set, err := f.code.Triggers(f.ctx, class)
+		set, err := f.triggers(class)
 		if err != nil {
 			return err
 		}
@@ -21,7 +21,7 @@ func (f *asking) include(rows []*record, p *includePath) error {
 			if set&trigger.Finds != 0 {
 				err = f.fetch(class, ids, p, found)
 			} else {
-				err = f.in(f.ctx, f.c, f.res, func(r *reading) error { return r.fetch(class, ids, p, found) })
+				err = f.stage(func(r *reading) error { return r.fetchAll(class, ids, p, found) })
 			}
 			if err != nil {
 				return err
@@ -62,7 +62,7 @@ func (f *asking) fetch(class string, ids []string, p *includePath, found map[que
 	}
 	var rows []*record
 	var last *reading
-	err = f.in(f.ctx, f.c, f.res, func(r *reading) error {
+	err = f.stage(func(r *reading) error {
 		last, rows = r, nil
 		k, own, err := r.embedded(class, ids, p)
 		if k == nil || err != nil {
@@ -89,7 +89,7 @@ func (f *asking) fetch(class string, ids []string, p *includePath, found map[que
 
 // embed puts included objects where they are found by the pointers to them, after AfterFind has seen them.
 func (f *asking) embed(class string, params query.Params, rows []*record, r *reading, m method, found map[query.Pointer]any) error {
-	set, err := f.code.Triggers(f.ctx, class)
+	set, err := f.triggers(class)
 	if err != nil {
 		return err
 	}

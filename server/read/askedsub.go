@@ -82,7 +82,7 @@ func (f *asking) subQuery(name string, m map[string]any) (values []any, asked bo
 		}
 	}
 	class, _ := q["className"].(string)
-	set, err := f.code.Triggers(f.ctx, class)
+	set, err := f.triggers(class)
 	if set&trigger.Finds == 0 || err != nil {
 		return nil, false, err
 	}

@@ -82,17 +82,25 @@ func (r *reading) include(rows []*record, p *includePath) error {
 	classes, wanted := leadsTo(rows, p.path)
 	found := map[query.Pointer]any{}
 	for _, class := range classes {
-		if err := r.fetch(class, wanted[class], p, found); err != nil {
+		if err := r.fetchAll(class, wanted[class], p, found); err != nil {
 			return err
-		}
-		for _, id := range wanted[class] {
-			if found[query.Pointer{ClassName: class, ObjectID: id}] == nil {
-				r.d.Add(class, id)
-			}
 		}
 	}
 	if len(classes) > 0 {
 		resolve(rows, p.path, found)
+	}
+	return nil
+}
+
+// fetchAll is fetch for an answer that depends on what isn't there, too.
+func (r *reading) fetchAll(class string, ids []string, p *includePath, found map[query.Pointer]any) error {
+	if err := r.fetch(class, ids, p, found); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if found[query.Pointer{ClassName: class, ObjectID: id}] == nil {
+			r.d.Add(class, id)
+		}
 	}
 	return nil
 }

@@ -52,6 +52,22 @@ func (r *Reads) Expires(t time.Time) {
 // NoStore says that the answer mustn't be stored.
 func (r *Reads) NoStore() { r.noStore = true }
 
+// merge adds what another answer depends on.
+func (r *Reads) merge(o *Reads) {
+	for class := range o.classes {
+		r.AddClass(class)
+	}
+	for class, ids := range o.objects {
+		for id := range ids {
+			r.Add(class, id)
+		}
+	}
+	if !o.expires.IsZero() {
+		r.Expires(o.expires)
+	}
+	r.noStore = r.noStore || o.noStore
+}
+
 // String returns the header's text: space separated items "Class:objectId", "Class", "expires=<unix ms>" and
 // "no-store". Classes that are named as a whole don't list their objects. Past 4 kB the classes with the most objects
 // are named as a whole, and if that isn't enough the answer is no-store.
