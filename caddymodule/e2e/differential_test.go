@@ -21,7 +21,7 @@ import (
 
 // exchange is one request of testdata/differential, which is sent to Parse Server and to the worker; both must answer
 // the same. A file is one area: its requests run in order. In every text {{id:name}} stands for what an earlier request
-// of the file kept under that name, on the server that is asked.
+// of the file kept under that name, on the server that is asked; {{id:hook}} is the address of a webhook, see hookServer.
 type exchange struct {
 	Name string `json:"name"`
 	// As is who asks: "" with the app id and the REST key, "none" without any header, "app" with the app id alone,
@@ -73,6 +73,7 @@ func TestDifferential(t *testing.T) {
 		options["databaseURI"] = uri
 		workers[name] = startWorker(t, options)
 	}
+	hooks := startHooks(t)
 	files, err := filepath.Glob("testdata/differential/*.json")
 	if err != nil {
 		t.Fatal(err)
@@ -94,9 +95,11 @@ func TestDifferential(t *testing.T) {
 			t.Fatalf("%s: %v", file, err)
 		}
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
-			p := servers{newSide(reference), map[string]*side{}, string(compatibility)}
+			p := servers{newSide(reference), map[string]*side{}, string(compatibility), hooks}
+			p.reference.kept["hook"] = hooks.of("reference")
 			for name, c := range workers {
 				p.workers[name] = newSide(c)
+				p.workers[name].kept["hook"] = hooks.of(name)
 			}
 			for _, e := range exchanges {
 				sent++
@@ -238,6 +241,7 @@ type servers struct {
 	reference     *side
 	workers       map[string]*side // by database
 	compatibility string
+	hooks         *hookServer
 }
 
 func (p *servers) compare(t *testing.T, e exchange) {
@@ -249,6 +253,7 @@ func (p *servers) compare(t *testing.T, e exchange) {
 		answers[name] = w.send(t, e)
 		p.compareOne(t, e, name, want, wantBody, answers[name], w.normal(e, answers[name]))
 	}
+	p.comparePosts(t, e)
 	p.reference.keep(t, e, want)
 	for name, w := range p.workers {
 		w.keep(t, e, answers[name])

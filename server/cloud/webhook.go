@@ -26,13 +26,34 @@ func headersOf(h map[string]string) map[string]any {
 // body is a request as parse-server sends it to webhooks.
 func (r *Request) body() map[string]any {
 	m := map[string]any{
-		"params": r.Params, "master": r.Master, "isReadOnly": r.ReadOnly, "installationId": r.InstallationID, "log": map[string]any{},
+		"params": plainDates(r.Params), "master": r.Master, "isReadOnly": r.ReadOnly, "installationId": r.InstallationID, "log": map[string]any{},
 		"headers": headersOf(r.Headers), "ip": r.IP, "functionName": r.FunctionName, "context": r.Context,
 	}
 	if r.User != nil {
 		m["user"] = r.User
 	}
 	return m
+}
+
+// plainDates returns a value in which dates are texts, as those are that JavaScript has made of a function's parameters.
+func plainDates(v any) any {
+	switch v := v.(type) {
+	case query.Date:
+		return string(query.AppendTime(nil, v.Time))
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			out[k] = plainDates(e)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = plainDates(e)
+		}
+		return out
+	}
+	return v
 }
 
 // triggerBody is the request of a trigger as parse-server sends it to webhooks.

@@ -49,14 +49,22 @@ func (w *writing) show() error {
 	if err != nil {
 		return err
 	}
-	if w.old != nil {
+	named := func(field string) bool {
+		return slices.ContainsFunc(w.edits, func(e edit) bool { return e.root == field })
+	}
+	if w.old == nil {
+		for field, v := range all {
+			if _, isRelation := v.(query.Relation); isRelation && !named(field) {
+				delete(all, field)
+			}
+		}
+	} else {
 		seen, err := w.reads.ForTrigger(w.ctx, w.tx, w.a, w.name, w.id)
 		if err != nil {
 			return err
 		}
 		for field := range all {
-			_, may := seen[field]
-			if !may && !slices.ContainsFunc(w.edits, func(e edit) bool { return e.root == field }) {
+			if _, may := seen[field]; !may && !named(field) {
 				delete(all, field)
 			}
 		}
