@@ -38,7 +38,7 @@ func newPaths(o *config.Options, store storage.Store, env Environment, postman *
 	reading.AllowPublicExplain = o.AllowPublicExplain
 	reading.FileURL = fileURL
 
-	reading.Code = code
+	reading.Code, reading.TriggersSeeAll = code, o.ProtectedFieldsTriggerExempt
 
 	writing := write.DefaultOptions()
 	writing.Code, writing.Logger = code, env.Logger

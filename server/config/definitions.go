@@ -109,7 +109,7 @@ var definitions = []definition{
 	{"protectedFields", "PARSE_SERVER_PROTECTED_FIELDS", object, honoured},
 	{"protectedFieldsOwnerExempt", "PARSE_SERVER_PROTECTED_FIELDS_OWNER_EXEMPT", boolean, honoured},
 	{"protectedFieldsSaveResponseExempt", "PARSE_SERVER_PROTECTED_FIELDS_SAVE_RESPONSE_EXEMPT", boolean, honoured},
-	{"protectedFieldsTriggerExempt", "PARSE_SERVER_PROTECTED_FIELDS_TRIGGER_EXEMPT", boolean, harmless},
+	{"protectedFieldsTriggerExempt", "PARSE_SERVER_PROTECTED_FIELDS_TRIGGER_EXEMPT", boolean, honoured},
 	{"query", "PARSE_SERVER_QUERY", object, harmless},
 	{"allowAggregationForReadOnlyMasterKey", "PARSE_SERVER_ALLOW_AGGREGATION_FOR_READ_ONLY_MASTER_KEY", boolean, honoured},
 	{"idempotencyOptions", "PARSE_SERVER_EXPERIMENTAL_IDEMPOTENCY_OPTIONS", object, honoured},

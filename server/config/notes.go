@@ -28,7 +28,6 @@ var notes = map[string]string{
 	"enableInsecureAuthAdapters":                             "there are no insecure adapters; enableInsecureAuth within auth is refused",
 	"allowExpiredAuthDataToken":                              "authData is verified at every log-in and whenever it changes, as by parse-server 9",
 	"enableCollationCaseComparison":                          "names and addresses of users are compared without regard to case",
-	"protectedFieldsTriggerExempt":                           "what triggers are given doesn't depend on it",
 	"enableProductPurchaseLegacyApi":                         "there is no /validate_purchase: Apple has retired what it asks",
 	"cacheTTL":                                               "nothing is cached for a time; what is cached is dropped when it changes",
 	"cacheMaxSize":                                           "nothing is cached for a time; what is cached is dropped when it changes",

@@ -115,6 +115,8 @@ type Options struct {
 	ProtectedFieldsOwnerExempt bool `json:"protectedFieldsOwnerExempt"`
 	// ProtectedFieldsSaveResponseExempt shows protected fields in the answers to writes. Default: true.
 	ProtectedFieldsSaveResponseExempt bool `json:"protectedFieldsSaveResponseExempt"`
+	// ProtectedFieldsTriggerExempt gives triggers of saves the fields that are protected from who saves. Default: false.
+	ProtectedFieldsTriggerExempt bool `json:"protectedFieldsTriggerExempt"`
 
 	Accounts
 	Queries

@@ -2,6 +2,7 @@ package write
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/parsescale/parsescale/server/auth"
@@ -69,7 +70,7 @@ func (w *writing) show() error {
 			}
 		}
 	}
-	w.asked.shown = all
+	w.asked.shown, w.asked.hidden = all, w.hidden()
 	return nil
 }
 
@@ -116,10 +117,16 @@ func (p *Path) runAfter(ctx context.Context, asked *Asked, kind trigger.Kind, re
 		return nil
 	}
 	if ask.Result != nil {
+		if m, ok := ask.Result.(map[string]any); ok {
+			maps.DeleteFunc(m, func(field string, _ any) bool { return asked.hidden[field] })
+		}
 		res.Body = query.AppendJSON(nil, ask.Result)
 		return nil
 	}
 	add := func(name string, v any) {
+		if asked.hidden[name] {
+			return
+		}
 		if _, there := body.Values[name]; !there {
 			body.Names = append(body.Names, name)
 		}

@@ -29,6 +29,8 @@ type Asked struct {
 	claimed bool
 	// shown is the object as it was stored, or as it was before it was deleted; nil: nothing came of the write.
 	shown map[string]any
+	// hidden are the fields that the answer doesn't show, whatever the code says.
+	hidden map[string]bool
 }
 
 type askedKey struct{}
