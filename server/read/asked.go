@@ -184,6 +184,12 @@ func (p *Path) Refine(ctx context.Context, c auth.Caller, class string, params q
 		return nil, nil, err
 	}
 	next, objects, err := f.before(class, params, method{})
+	if _, asked := params["distinct"]; !asked && err == nil {
+		delete(next, "where") // as in parse-server, pipelines have conditions of their own
+		if where, sent := params["where"]; sent {
+			next["where"] = where
+		}
+	}
 	if objects == nil || err != nil {
 		return next, nil, err
 	}

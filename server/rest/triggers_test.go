@@ -177,6 +177,8 @@ func TestTriggersInGo(t *testing.T) {
 		find("its own results", "/classes/BFO?count=1", 200, `{"results":[{"x":1,"className":"BFO"}]}`),
 		find("its own result", "/classes/BFO/xyz", 200, `{"x":1,"className":"BFO"}`),
 		{Name: "an aggregation", Method: "GET", Path: "/aggregate/BF?distinct=a", Headers: master(), Status: 200, Exact: `{"results":[2]}`},
+		{Name: "a pipeline, which has its own conditions", Method: "GET", Path: `/aggregate/BF?$group={"_id":null,"n":{"$sum":1}}`, Headers: master(), Status: 200, Has: []string{`"n":3`}},
+		{Name: "an aggregation of nonsense", Method: "GET", Path: `/aggregate/BF?distinct=a&where=[`, Headers: master(), Status: 400, Subset: `{"code":102}`},
 		{Name: "an aggregation that it refuses", Method: "GET", Path: "/aggregate/BFE?distinct=a", Headers: master(), Status: 400, Exact: `{"code":141,"error":"nofind"}`},
 		{Name: "its own aggregation", Method: "GET", Path: "/aggregate/BFO?distinct=a", Headers: master(), Status: 200, Exact: `{"results":[{"x":1,"className":"BFO"}]}`},
 	})

@@ -86,8 +86,10 @@ func TestQuery(t *testing.T) {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}
 	}
-	if _, err := trigger.NewQuery(query.Params{"where": {Text: `{`}}); err == nil {
-		t.Error("a where that is no JSON is taken")
+	for _, where := range []string{`{`, `[]`, `5`, `"x"`} {
+		if _, err := trigger.NewQuery(query.Params{"where": {Text: where}}); err == nil {
+			t.Errorf("the where %s is taken", where)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
 )
 
@@ -24,15 +25,18 @@ type Query struct {
 	IncludeAll bool
 }
 
+var errWhere = parseerror.New(parseerror.InvalidQuery, "where must be a JSON object")
+
 // NewQuery reads the parameters of a find.
 func NewQuery(p query.Params) (*Query, error) {
 	q := &Query{Where: map[string]any{}}
 	if w, ok := p["where"]; ok {
 		v, err := query.Decode([]byte(w.String()))
-		if err != nil {
-			return nil, err
+		m, ok := v.(map[string]any)
+		if err != nil || !ok && v != nil {
+			return nil, errWhere
 		}
-		if m, ok := v.(map[string]any); ok {
+		if ok {
 			q.Where = m
 		}
 	}
