@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/parsescale/parsescale/server/auth"
+	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
@@ -76,6 +77,9 @@ func (w *writing) show() error {
 
 // afterwards runs the after-trigger of a write that is committed. Within a transaction that is left for its end.
 func (p *Path) afterwards(ctx context.Context, asked *Asked, kind trigger.Kind, res *Result, err error) (*Result, error) {
+	if e := parseerror.From(err); asked != nil && asked.refused && e != nil && e.Code == parseerror.EmailNotFound && !storage.Inside(ctx) {
+		_ = p.runAfter(ctx, asked, kind, &Result{Body: []byte("{}")}) // it logs its error
+	}
 	if asked == nil || err != nil || res.Repeated || asked.shown == nil || !asked.set.Has(kind) {
 		return res, err
 	}
@@ -92,6 +96,9 @@ func (p *Path) afterwards(ctx context.Context, asked *Asked, kind trigger.Kind, 
 
 // runAfter runs an after-trigger, and puts what AfterSave says into the answer.
 func (p *Path) runAfter(ctx context.Context, asked *Asked, kind trigger.Kind, res *Result) error {
+	if !asked.set.Has(kind) {
+		return nil
+	}
 	ask := asked.ask.Then(kind)
 	ask.Original = asked.ask.Original
 	if kind == trigger.AfterDelete {

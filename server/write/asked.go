@@ -29,6 +29,8 @@ type Asked struct {
 	claimed bool
 	// shown is the object as it was stored, or as it was before it was deleted; nil: nothing came of the write.
 	shown map[string]any
+	// refused: the object is kept, although the write is answered with an error.
+	refused bool
 	// hidden are the fields that the answer doesn't show, whatever the code says.
 	hidden map[string]bool
 }

@@ -82,6 +82,9 @@ func (w *writing) create() (*Result, error) {
 	res := &Result{Status: 201, Location: w.location(), Body: w.answerBody()}
 	if w.refused {
 		res.Refusal = notVerified()
+		if w.asked != nil {
+			w.asked.refused = true
+		}
 	}
 	return w.posted(res), nil
 }
