@@ -70,7 +70,10 @@ func newPaths(o *config.Options, store storage.Store, env Environment, postman *
 		return paths{}, err
 	}
 	accounts.Code = code
-	passwords := password.New(0, 0)
+	passwords := env.Passwords
+	if passwords == nil {
+		passwords = password.New(0, 0)
+	}
 	p := paths{read: read.New(store, reading)}
 	p.write = write.New(store, p.read, passwords, writing)
 	p.classes = classes.New(store, classes.Options{AllowCustomObjectID: o.AllowCustomObjectID})

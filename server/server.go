@@ -18,6 +18,7 @@ import (
 	"github.com/parsescale/parsescale/server/rest"
 	"github.com/parsescale/parsescale/server/storage"
 	"github.com/parsescale/parsescale/server/users"
+	"github.com/parsescale/parsescale/server/users/password"
 )
 
 // Environment is what a worker is given by the process it lives in.
@@ -35,6 +36,9 @@ type Environment struct {
 	// ValidPassword is passwordPolicy.validatorCallback: whether a password may be one. It is asked outside of
 	// transactions, by several goroutines at a time. Nil: all may.
 	ValidPassword func(password string) bool
+	// Passwords hashes passwords; nil: bcrypt at parse-server's cost, in as many goroutines as leave reads their turn. Meant for
+	// tests, which make many users.
+	Passwords *password.Pool
 	// AuthAdapters are auth providers by name, beside those that the option auth names, or in place of them.
 	AuthAdapters map[string]identity.Adapter
 	// AuthEndpoints are where the built-in auth providers are; zero: at their own addresses. Meant for tests and proxies.

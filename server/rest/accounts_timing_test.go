@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"github.com/parsescale/parsescale/server"
+	"github.com/parsescale/parsescale/server/users/password"
 )
 
 // TestLogInTiming is log-in-timing of the advisories' catalogue: how long a refusal takes doesn't tell whether there is such
 // a user, because the comparison of hashes, which takes longest by far, is done for nobody too.
 func TestLogInTiming(t *testing.T) {
-	w := start(t, server.Environment{}, nil)
+	w := start(t, server.Environment{Passwords: password.New(0, 0)}, nil)
 	if res := w.do("POST", "/users", `{"username":"ann","password":"pw","email":"ann@x.io"}`, app()); res.status != 201 {
 		t.Fatal(res)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/parsescale/parsescale/server"
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/testservices"
+	"github.com/parsescale/parsescale/server/users/password"
 )
 
 // Scenario is one request and what is expected of its answer.
@@ -64,6 +65,9 @@ func start(t *testing.T, env server.Environment, change func(*config.Options)) *
 	}
 	if env.Logger == nil {
 		env.Logger = slog.New(slog.DiscardHandler)
+	}
+	if env.Passwords == nil {
+		env.Passwords = password.NewCheap(2, 1000)
 	}
 	s, err := server.New(t.Context(), o, env)
 	if err != nil {
