@@ -23,6 +23,10 @@ type Protection struct {
 // the user id that apply are intersected, so that a group with more rights hides less; "userField:x" joins in for
 // objects whose x points to the user. Privileged callers see everything.
 func (r *Rules) Protection(class *schema.Class, a *Auth) Protection {
+	if class != nil && class.Name == schema.Session && a.ReadOnly {
+		// With a token whoever may only read would write as its user.
+		return Protection{Hidden: map[string]bool{"sessionToken": true}}
+	}
 	if a.Privileged() || class == nil {
 		return Protection{}
 	}

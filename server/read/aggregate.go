@@ -76,6 +76,9 @@ func (p *Path) analyse(ctx context.Context, c auth.Caller, name string, f func(*
 		if !r.a.Master {
 			return parseerror.Forbidden("unauthorized: master key is required")
 		}
+		if r.a.ReadOnly && name == schema.Session {
+			return parseerror.Denied(parseerror.OperationForbidden, "The read-only master key can't analyse the class %s, which has tokens", name)
+		}
 		r.d.NoStore()
 		out := []byte(`{"results":[`)
 		if class := r.sch.Class(name); class != nil {

@@ -52,6 +52,10 @@ var internal = map[string]bool{
 	"_password_changed_at": true, "_password_history": true, "_tombstone": true, "_session_token": true,
 }
 
+// tokens are those of them by which a user's password can be changed. Whoever may only read isn't to find them out by
+// asking how they begin.
+var tokens = map[string]bool{"_email_verify_token": true, "_perishable_token": true, "_password_history": true, "_session_token": true}
+
 // authorize returns the condition as the caller may ask it: sub-queries bring their own permissions with them. A field
 // that is hidden from the caller can't be asked for, or the answer would tell it: error 119.
 func (r *reading) authorize(e query.Expr, s scope) (query.Expr, error) {
@@ -135,7 +139,7 @@ func (r *reading) field(e query.Expr, p query.Path, s scope) (query.Expr, error)
 		}
 		// parse-server lets clients name them and then puts its own condition there.
 		return query.And{}, nil
-	case root[0] == '_' && !(r.a.Privileged() && internal[root]):
+	case root[0] == '_' && !(r.a.Privileged() && internal[root] && !(r.a.ReadOnly && tokens[root])):
 		return nil, parseerror.New(parseerror.InvalidKeyName, "Invalid key name: %s", string(p))
 	}
 	if r.secret(s, root) {
@@ -146,11 +150,14 @@ func (r *reading) field(e query.Expr, p query.Path, s scope) (query.Expr, error)
 
 // secret reports whether a field is hidden from the caller.
 func (r *reading) secret(s scope, root string) bool {
+	if s.hidden[root] {
+		return true // from the read-only master key too
+	}
 	if r.a.Privileged() {
 		return false
 	}
 	// Who can ask whether authData begins with an "a" can read it, and log in with an anonymous user's id.
-	return s.hidden[root] || s.name == schema.User && root == "authData" && !s.own
+	return s.name == schema.User && root == "authData" && !s.own
 }
 
 // subQuery returns a sub-query as the caller may ask it. key is the field it yields, if not the id.
