@@ -37,6 +37,8 @@ type gateway struct {
 	pool  *upstream.Pool
 	cache *cache.Cache
 	hub   *feed.Hub // nil for upstreams
+	// writes makes the ids of writes.
+	writes *writeIDs
 
 	mu       sync.Mutex
 	applied  *settings              // nil before the first apply
@@ -51,6 +53,7 @@ func newGateway(s *settings) *gateway {
 	g := &gateway{
 		identity: s.identity(), level: s.level, limiters: map[RateLimitConfig]*ratelimit.Limiter{},
 		cache: cache.New(cache.Options{MaxBytes: s.cacheSize}), pool: upstream.New(upstream.Options{}),
+		writes: newWriteIDs(),
 	}
 	if s.workers != nil {
 		g.hub = feed.NewHub(s.appID, g.cache, feed.Options{})

@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"crypto/rand"
 	"net/http"
 
 	"github.com/parsescale/parsescale/policies/upstream"
@@ -30,6 +29,3 @@ func (x *exchange) prepare(h http.Header, t *upstream.Target) {
 		delete(h, "Accept-Encoding")
 	}
 }
-
-// newWriteID returns an id for a write, which lets the gateway repeat it: 128 random bits as text.
-func newWriteID() string { return rand.Text() }

@@ -177,7 +177,7 @@ func (x *exchange) forward(ctx context.Context) answer {
 		out.Stream, out.StreamLength = x.r.Body, x.r.ContentLength
 	}
 	if x.req.Write && !x.req.Once && x.route.bundled() {
-		out.WriteID = newWriteID()
+		out.WriteID = x.route.writes.next()
 	}
 	resp, err := x.route.pool.Do(ctx, out)
 	return answer{resp, err}
