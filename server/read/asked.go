@@ -135,6 +135,8 @@ func (p *Path) getAsked(ctx context.Context, c auth.Caller, class, id string, q 
 		source = q.Source
 		maps.Copy(params, source.Params)
 	}
+	delete(params, "explain") // a get has no plan to show, nor anything to count
+	delete(params, "count")
 	f, err := p.asking(ctx, c, "get", class, source)
 	if err != nil {
 		return nil, err

@@ -230,6 +230,10 @@ func (f *asking) limit(q *query.Query, m method) int {
 		if bound := f.o.SubqueryLimit; bound > 0 && !f.a.Privileged() && (limit < 0 || limit > bound) {
 			limit = bound
 		}
+		// One more than may be, which is then refused: nobody's memory holds a whole class.
+		if limit < 0 || limit > maxAnswered+1 {
+			limit = maxAnswered + 1
+		}
 	case limit < 0:
 		return f.o.DefaultLimit
 	case f.o.MaxLimit > 0 && limit > f.o.MaxLimit:
