@@ -27,7 +27,7 @@ const insertAnObject = "insert an object"
 func (t *tx) Last() { t.last = true }
 
 // mayWait reports whether the next statement may go out with the commit.
-func (t *tx) mayWait() bool { return t.last && !t.patient && t.failed == nil && !t.asking }
+func (t *tx) mayWait() bool { return t.last && !t.patient && !t.over && t.failed == nil && !t.asking }
 
 // wait keeps a statement for the commit.
 func (t *tx) wait(p pending) { t.pending, t.wrote, t.over = &p, true, true }
@@ -79,11 +79,11 @@ func (a *attempt) commitLast(result []byte) outcome {
 	if a.id != "" {
 		a.keep(result)
 	}
+	if told {
+		c.send(sqlOrder, nil) // before the COMMIT: what fails after it would make a write that is done look undone
+	}
 	if t.open {
 		c.send(sqlCommit, nil)
-	}
-	if told {
-		c.send(sqlOrder, nil)
 	}
 	n, err := a.sendLast(told)
 	switch {
@@ -114,14 +114,7 @@ func (a *attempt) sendLast(numbered bool) (n int64, err error) {
 		return 0, errors.Join(err, c.end())
 	}
 	n = c.affected()
-	between := 0
 	if a.id != "" {
-		between++
-	}
-	if a.tx.open {
-		between++
-	}
-	for range between {
 		if err := c.rest(); err != nil {
 			return n, errors.Join(err, c.end())
 		}

@@ -123,6 +123,9 @@ func (s *snapshot) guard(at position) {
 			return err
 		}
 		_ = c.net.SetReadDeadline(time.Time{})
+		if c.timeline != at.timeline {
+			_ = c.lose(errBehind) // a new connection learns which timeline the replica follows now
+		}
 		if !far {
 			return errBehind
 		}

@@ -164,6 +164,7 @@ func (t *tx) Delete(_ context.Context, class *schema.Class, objectID string) err
 		return nil
 	}
 	n, err := t.change(key, b.SQL, storable(objectID))
+	t.numbered = objectKey{} // it isn't there any more
 	if err != nil {
 		return writeError("delete an object", class.Name, err)
 	}
