@@ -3,6 +3,8 @@ package caddymodule
 import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	_ "github.com/parsescale/parsescale/caddymodule/handover" // registers its module
 )
 
 // init only registers; nothing runs and nothing is opened before a config asks for it.

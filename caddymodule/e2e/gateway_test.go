@@ -202,6 +202,11 @@ func (g *gateway) noProcessWithin(d time.Duration) {
 func bundledApp(settings, directive string) string {
 	return `{
 	admin ADMIN
+	servers {
+		listener_wrappers {
+			parse_keep_connections
+		}
+	}
 	parse {
 		workers 2 {
 			app_id ` + appID + `

@@ -1,0 +1,200 @@
+package handover
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// Desk knows the listeners of every address, in the order in which they came. It is what the servers of an old and of a
+// new configuration share.
+type Desk struct {
+	mu        sync.Mutex
+	byAddress map[string][]*listener
+}
+
+// NewDesk returns a desk without listeners.
+func NewDesk() *Desk { return &Desk{byAddress: map[string][]*listener{}} }
+
+// Listen wraps the listener of a server. The server has to tell its connections' states to Tell, else none of them is
+// handed over.
+func (d *Desk) Listen(inner net.Listener) net.Listener {
+	a := inner.Addr()
+	l := &listener{
+		Listener: inner, desk: d,
+		// The type is part of it: where TLS is turned on, plain connections must not get behind it.
+		address: fmt.Sprintf("%s/%s/%T", a.Network(), a, inner),
+		closed:  make(chan struct{}), wake: make(chan struct{}, 1), accepted: make(chan accepted),
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.byAddress[l.address] = append(d.byAddress[l.address], l)
+	return l
+}
+
+// Tell takes note of a connection's state; it has the form of http.Server.ConnState. Connections of others are ignored.
+func Tell(c net.Conn, state http.ConnState) {
+	if c, ok := c.(*conn); ok {
+		c.become(state)
+	}
+}
+
+// newest returns the listener of an address that came last, nil if none is open.
+func (d *Desk) newest(address string) *listener {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := d.byAddress[address]
+	if len(all) == 0 {
+		return nil
+	}
+	return all[len(all)-1]
+}
+
+func (d *Desk) remove(l *listener) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	rest := d.byAddress[l.address][:0:0]
+	for _, other := range d.byAddress[l.address] {
+		if other != l {
+			rest = append(rest, other)
+		}
+	}
+	if len(rest) == 0 {
+		delete(d.byAddress, l.address)
+		return
+	}
+	d.byAddress[l.address] = rest
+}
+
+// listener accepts new connections and those that an older server gives away.
+type listener struct {
+	net.Listener
+	desk    *Desk
+	address string
+
+	start    sync.Once
+	accepted chan accepted
+	wake     chan struct{} // something was given
+
+	mu       sync.Mutex
+	given    []*conn
+	isDone   bool
+	closed   chan struct{}
+	closeErr error
+}
+
+// accepted is what the listener below said.
+type accepted struct {
+	net.Conn
+	err error
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	l.start.Do(func() { go l.acceptBelow() })
+	for {
+		if c := l.nextGiven(); c != nil {
+			return c, nil
+		}
+		select {
+		case a := <-l.accepted:
+			if a.err != nil {
+				return nil, a.err
+			}
+			return l.wrap(a.Conn, nil), nil
+		case <-l.wake:
+		case <-l.closed:
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+func (l *listener) acceptBelow() {
+	for {
+		c, err := l.Listener.Accept()
+		select {
+		case l.accepted <- accepted{c, err}:
+		case <-l.closed:
+			if c != nil {
+				l.pass(c, nil)
+			}
+			return
+		}
+	}
+}
+
+// wrap leaves a TLS connection as it is: net/http and Caddy look for its type.
+func (l *listener) wrap(below net.Conn, replay []byte) net.Conn {
+	if _, isTLS := below.(interface{ ConnectionState() tls.ConnectionState }); isTLS {
+		return below
+	}
+	return &conn{Conn: below, listener: l, state: stateUnknown, replay: replay}
+}
+
+// nextGiven returns a connection that an older server gave, nil if there is none.
+func (l *listener) nextGiven() *conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.given) == 0 {
+		return nil
+	}
+	c := l.given[0]
+	l.given[0] = nil
+	l.given = l.given[1:]
+	return c
+}
+
+// give adds a connection to those that Accept returns. It fails once the listener is closed.
+func (l *listener) give(c *conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.isDone {
+		return false
+	}
+	l.given = append(l.given, c)
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// pass gives a connection to the newest server of the address; without one it is closed.
+func (l *listener) pass(below net.Conn, unread []byte) {
+	for {
+		next := l.desk.newest(l.address)
+		if next == nil || next == l {
+			_ = below.Close()
+			return
+		}
+		if next.give(&conn{Conn: below, listener: next, state: stateUnknown, replay: unread}) {
+			return
+		}
+	}
+}
+
+func (l *listener) hasSuccessor() bool {
+	next := l.desk.newest(l.address)
+	return next != nil && next != l
+}
+
+// Close stops accepting.
+func (l *listener) Close() error {
+	l.mu.Lock()
+	if l.isDone {
+		l.mu.Unlock()
+		return l.closeErr
+	}
+	l.isDone = true
+	left := l.given
+	l.given = nil
+	l.mu.Unlock()
+	l.desk.remove(l)
+	close(l.closed)
+	l.closeErr = l.Listener.Close()
+	for _, c := range left {
+		l.pass(c.Conn, c.replay)
+	}
+	return l.closeErr
+}
