@@ -22,8 +22,8 @@ type attempt struct {
 type result struct {
 	failure failure
 	sent    bool      // at least one byte of the request was written, or may have been
-	resp    *Response // of succeeded and refused
-	err     error     // of every other failure
+	resp    *Response // of succeeded, refused and faulty
+	err     error     // of every failure but refused
 	took    time.Duration
 }
 
@@ -82,12 +82,14 @@ func (s *seat) send(ctx context.Context, c *call) (res result) {
 			return s.failed(ctx, &a, err, true)
 		}
 	}
-	res = result{resp: resp, sent: true}
+	res = result{resp: resp, sent: true, failure: succeeded}
 	switch answer.StatusCode {
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		res.failure = refused
-	default:
-		res.failure = succeeded
+	case http.StatusInternalServerError:
+		if whole && c.req.Method != http.MethodHead && !isParseError(resp.Body) {
+			res.failure, res.err = faulty, errFaulty
+		}
 	}
 	if whole {
 		if resp.Body == nil {

@@ -33,7 +33,8 @@ type call struct {
 // as far as that is safe:
 //
 //   - a request that certainly reached no worker is repeated, until Options.MaxWait was spent on waiting;
-//   - a read is repeated after every failure and after a 502, 503 or 504, Options.Retries times;
+//   - a read is repeated after every failure, after a 502, 503 or 504 and after a 500 that isn't Parse's, Options.Retries
+//     times;
 //   - a write to a bundled worker is repeated with its id, so that it is done once; never while the earlier attempt
 //     is still under way;
 //   - any other write is not repeated: ErrOutcomeUnknown.

@@ -24,6 +24,9 @@ var (
 // errSilent is the cause of an attempt that was ended because nothing moved on its connection for too long.
 var errSilent = errors.New("the worker did not answer in time")
 
+// errFaulty is the cause of an attempt that was answered with a 500 that isn't Parse's.
+var errFaulty = errors.New("the worker answered 500 with something that is no Parse error")
+
 // callError joins one of the errors above with what led to it.
 type callError struct {
 	kind  error

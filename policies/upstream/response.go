@@ -3,6 +3,7 @@ package upstream
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -64,6 +65,12 @@ func readBody(res *http.Response, limit int64, dog *watchdog) (body []byte, whol
 		}
 		dog.progress()
 	}
+}
+
+// isParseError reports whether the body of a 500 is an error that Parse tells of: a JSON object with a code or a message.
+func isParseError(body []byte) bool {
+	var e struct{ Code, Error, Message json.RawMessage }
+	return json.Unmarshal(body, &e) == nil && (e.Code != nil || e.Error != nil || e.Message != nil)
 }
 
 func truncated(err error) error {

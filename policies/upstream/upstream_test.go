@@ -154,6 +154,32 @@ func status(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(code) }
 }
 
+// page is how Express answers when something threw outside of Parse.
+func page(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(500)
+	io.WriteString(w, "<!DOCTYPE html><pre>Error: ENOSPC</pre>")
+}
+
+// TestParseError passes a 500 on that is Parse's own: asking again would get the same, and no worker is to blame.
+func TestParseError(t *testing.T) {
+	for _, body := range []string{`{"code":1,"message":"Internal server error."}`, `{"error":"unauthorized"}`} {
+		bad := newWorker(t, "tcp", func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(500)
+			io.WriteString(w, body)
+		})
+		p := newPool(t, fastFailing(), bad.target("bad", Remote))
+		for _, write := range []bool{false, true} {
+			res, err := p.Do(context.Background(), &Request{Method: "POST", URI: "/x", Write: write})
+			if err != nil || res.Status != 500 || string(res.Body) != body || res.Attempts != 1 {
+				t.Errorf("write %v: got %+v, %v", write, res, err)
+			}
+		}
+		if s := p.Status()[0]; s.Failures != 0 {
+			t.Errorf("the worker is blamed: %+v", s)
+		}
+	}
+}
+
 // fastFailing are options under which tests that wait for a time-out are short.
 func fastFailing() Options {
 	return Options{AnswerTimeout: 150 * time.Millisecond, MaxWait: 300 * time.Millisecond}
@@ -175,6 +201,8 @@ func TestRetries(t *testing.T) {
 		{"answers garbage", garbage, true},
 		{"hangs", hang, true},
 		{"hangs in its answer", halfHang, true},
+		{"500", status(500), true},
+		{"500 in HTML", page, true},
 		{"502", status(502), false},
 		{"503", status(503), false},
 		{"504", status(504), false},

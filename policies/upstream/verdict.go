@@ -16,6 +16,8 @@ const (
 	broken
 	// refused: the answer is a 502, 503 or 504.
 	refused
+	// faulty: the answer is a 500 that isn't Parse's: something around the app is broken, or the process is.
+	faulty
 	// cancelled: the caller's context ended.
 	cancelled
 	// unsendable: the request was never tried, because net/http finds fault with it.
@@ -23,7 +25,7 @@ const (
 )
 
 func (f failure) String() string {
-	return [...]string{"succeeded", "unreached", "stale", "silent", "broken", "refused", "cancelled", "unsendable"}[f]
+	return [...]string{"succeeded", "unreached", "stale", "silent", "broken", "refused", "faulty", "cancelled", "unsendable"}[f]
 }
 
 // blames tells whether the failure is the worker's.
@@ -88,6 +90,8 @@ func decide(q question, budget func(force bool) bool) verdict {
 		return hand
 	case q.write:
 		return unknown
+	case q.failure == faulty:
+		return hand
 	default:
 		return giveUp
 	}
