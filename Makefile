@@ -10,6 +10,7 @@ STORES := server/testservices/stores/azure/node_modules/.package-lock.json
 BUILD_FLAGS := -trimpath -tags nobadger,nomysql,nopgx
 FUZZ_TIME ?= 2m
 PROPERTY_CASES ?= 1000000
+FAULT_TIME ?= 60s
 BENCH_TIME ?= 1s
 
 # The packages whose scenarios run on every database.
@@ -18,7 +19,7 @@ ON_POSTGRES := ./server/read ./server/write ./server/users ./server/classes ./se
 # $(call gotest,FLAGS AND PACKAGES): runs Go tests and says in few lines what came of it.
 gotest = go test -json -count=1 $(1) | go run ./.ci/testreport
 
-.PHONY: help build test unit deps npm objectstores test-unit test-sdk test-faults long bench lint clean
+.PHONY: help build test unit deps npm objectstores test-unit test-sdk test-faults long chaos bench lint clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -44,6 +45,9 @@ long: ## fuzz every fuzz target for FUZZ_TIME (2m) and run the property tests wi
 	@for package in $$(go list -f '{{range .TestImports}}{{if eq . "pgregory.net/rapid"}}{{$$.ImportPath}}{{"\n"}}{{end}}{{end}}{{range .XTestImports}}{{if eq . "pgregory.net/rapid"}}{{$$.ImportPath}}{{"\n"}}{{end}}{{end}}' ./... | sort -u); do \
 		.ci/stage "properties of $$package" go test -count=1 -timeout 6h "$$package" -rapid.checks $(PROPERTY_CASES); \
 	done
+
+chaos: npm ## run the fault tests with FAULT_TIME (60s) of each fault
+	PARSESCALE_TEST_ALL=1 PARSESCALE_FAULT_TIME=$(FAULT_TIME) go test -count=1 -timeout 2h -v -run 'Killed|Faults' ./$(E2E)
 
 bench: npm ## run the Go benchmarks (BENCH_TIME, 1s each) and the load tests of examples/loadtest
 	@.ci/deps wrk
@@ -84,7 +88,7 @@ test-unit:
 	@PARSESCALE_TEST_DATABASE=postgres $(call gotest,-timeout 15m $(ON_POSTGRES)) -no-skips
 
 test-sdk:
-	@$(call gotest,-race -timeout 15m -skip Killed ./$(E2E)) -no-skips
+	@$(call gotest,-race -timeout 15m -skip 'Killed|Faults' ./$(E2E)) -no-skips
 
 test-faults:
-	@$(call gotest,-race -timeout 10m -run Killed ./$(E2E)) -no-skips
+	@$(call gotest,-race -timeout 10m -run 'Killed|Faults' ./$(E2E)) -no-skips

@@ -11,6 +11,7 @@ import (
 
 // load is many clients that write and read at the same time, and remember what they were told.
 type load struct {
+	name    string // is in all that it writes, so that loads don't see each other's
 	clients []*loadClient
 	begin   time.Time
 	stop    chan struct{}
@@ -20,6 +21,7 @@ type load struct {
 // loadClient is one of them. It is used by one goroutine until load.end has returned.
 type loadClient struct {
 	*client
+	load   *load
 	number int
 	next   int               // of the next object
 	acked  map[string]string // key → objectId of every create that was acknowledged
@@ -29,6 +31,7 @@ type loadClient struct {
 	id     string            // of the counter
 
 	requests, catalogReads, catalogHits int
+	times                               []timing // of the requests, in order
 	failedWrites, failedReads           []string
 	wrong                               []string // answers that no client may get
 }
@@ -43,14 +46,20 @@ const (
 // startLoad prepares the data and starts count clients.
 func startLoad(t *testing.T, base string, count int) *load {
 	t.Helper()
-	l := &load{stop: make(chan struct{})}
+	return startNamedLoad(t, "load", base, count)
+}
+
+// startNamedLoad is startLoad for one of several loads on one gateway.
+func startNamedLoad(t *testing.T, name, base string, count int) *load {
+	t.Helper()
+	l := &load{name: name, stop: make(chan struct{})}
 	first := newClient(t, base)
 	for i := range catalogSize {
-		first.create(t, catalogClass, fmt.Sprintf(`{"n":%d,"kind":"book"}`, i))
+		first.create(t, catalogClass, fmt.Sprintf(`{"n":%d,"kind":%q}`, i, name))
 	}
-	first.create(t, entryClass, `{"key":"first","owner":-1}`)
+	first.create(t, entryClass, `{"key":"first","owner":"nobody"}`)
 	for i := range count {
-		c := &loadClient{client: newClient(t, base), number: i, acked: map[string]string{}}
+		c := &loadClient{client: newClient(t, base), load: l, number: i, acked: map[string]string{}}
 		c.id = c.create(t, counterClass, `{"n":0}`)
 		l.clients = append(l.clients, c)
 	}
@@ -107,7 +116,7 @@ const pauseAfterFailure = 5 * time.Millisecond
 // write sends a write and reports whether it was acknowledged.
 func (c *loadClient) write(method, path, body string) (answer, bool) {
 	c.requests++
-	a, err := c.do(method, path, body)
+	a, err := c.timed(method, path, body)
 	switch {
 	case err != nil:
 		c.failedWrites = append(c.failedWrites, err.Error())
@@ -123,7 +132,7 @@ func (c *loadClient) write(method, path, body string) (answer, bool) {
 // read sends a read, which has to succeed.
 func (c *loadClient) read(path string, out any) (answer, bool) {
 	c.requests++
-	a, err := c.do("GET", path, "")
+	a, err := c.timed("GET", path, "")
 	switch {
 	case err != nil:
 		note(&c.failedReads, "GET %s: %v", path, err)
@@ -138,10 +147,29 @@ func (c *loadClient) read(path string, out any) (answer, bool) {
 	return a, false
 }
 
+// timing is when a request ended, how long it took, and whether it failed.
+type timing struct {
+	end    time.Time
+	took   time.Duration
+	failed bool
+}
+
+// timed is do, with its time taken down.
+func (c *loadClient) timed(method, path, body string) (answer, error) {
+	begin := time.Now()
+	a, err := c.do(method, path, body)
+	end := time.Now()
+	c.times = append(c.times, timing{end, end.Sub(begin), err != nil || a.status/100 != 2})
+	return a, err
+}
+
+// owner is the client's name in what it writes.
+func (c *loadClient) owner() string { return fmt.Sprintf("%s/%d", c.load.name, c.number) }
+
 func (c *loadClient) createOne() {
-	key := fmt.Sprintf("%d/%d", c.number, c.next)
+	key := fmt.Sprintf("%s/%d", c.owner(), c.next)
 	c.next++
-	a, ok := c.write("POST", "/classes/"+entryClass, fmt.Sprintf(`{"key":%q,"owner":%d}`, key, c.number))
+	a, ok := c.write("POST", "/classes/"+entryClass, fmt.Sprintf(`{"key":%q,"owner":%q}`, key, c.owner()))
 	if !ok {
 		return
 	}
@@ -183,7 +211,7 @@ func (c *loadClient) readLast() {
 
 func (c *loadClient) readCatalog() {
 	var got struct{ Results []struct{ N int } }
-	a, ok := c.read(where(catalogClass, `{"kind":"book"}`, "order=n"), &got)
+	a, ok := c.read(where(catalogClass, fmt.Sprintf(`{"kind":%q}`, c.load.name), "order=n"), &got)
 	if !ok {
 		return
 	}
@@ -206,7 +234,7 @@ func (l *load) check(t *testing.T, base string) {
 		var got struct {
 			Results []struct{ ObjectID, Key string }
 		}
-		reader.must(t, "GET", where(entryClass, fmt.Sprintf(`{"owner":%d}`, c.number), "limit=100000"), "", &got)
+		reader.must(t, "GET", where(entryClass, fmt.Sprintf(`{"owner":%q}`, c.owner()), "limit=100000"), "", &got)
 		byKey := map[string]string{}
 		for _, o := range got.Results {
 			if other, twice := byKey[o.Key]; twice {
