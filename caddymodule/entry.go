@@ -10,32 +10,36 @@ import (
 	"github.com/parsescale/parsescale/policies/cache"
 )
 
-// entry makes a cache entry of an answer. It returns false for an answer that may not be stored.
-func (x *exchange) entry(a answer) (*cache.Entry, cache.Dependencies, bool) {
-	var none cache.Dependencies
+// entry makes a cache entry, and its key, of the answer to a fill. It returns false for an answer that may not be stored.
+func (x *exchange) entry(a answer, f *cache.Fill) (e *cache.Entry, deps cache.Dependencies, key cache.Key, ok bool) {
 	if a.err != nil || a.Status != http.StatusOK || a.Stream != nil {
-		return nil, none, false
+		return
 	}
 	body := a.Body
 	reads, ok := cache.ParseReads(a.Header.Get("X-Parsescale-Reads"))
 	switch {
 	case !ok || reads.NoStore:
-		return nil, none, false
+		return nil, deps, key, false
 	case x.route.bundled() && a.Header["X-Parsescale-Reads"] == nil:
-		return nil, none, false // the worker doesn't say what else the answer depends on
+		return nil, deps, key, false // the worker doesn't say what else the answer depends on
 	case int64(len(body)) > x.route.maxEntry || a.Header["Set-Cookie"] != nil:
-		return nil, none, false
+		return nil, deps, key, false
 	case !strings.HasPrefix(a.Header.Get("Content-Type"), "application/json"):
-		return nil, none, false
+		return nil, deps, key, false
 	case forbidsStoring(a.Header["Cache-Control"]):
-		return nil, none, false
+		return nil, deps, key, false
 	case x.req.Class == "_User" && bytes.Contains(body, []byte(`"sessionToken"`)):
-		return nil, none, false // tokens stay out of memory that outlives the request
+		return nil, deps, key, false // tokens stay out of memory that outlives the request
 	}
-	now := time.Now()
-	e := &cache.Entry{Status: a.Status, Body: body, ETag: a.Header.Get("Etag"), Stored: now, Expires: now.Add(x.route.ttl)}
-	if !reads.Expires.IsZero() && reads.Expires.Before(e.Expires) {
-		e.Expires = reads.Expires
+	if deps, ok = cache.FromBody(x.req.Query, body); !ok {
+		return
+	}
+	deps.Add(reads)
+	if key, ok = x.storeKey(f, &reads, a.Header["X-Parsescale-Rights"], &deps); !ok {
+		return
+	}
+	e = &cache.Entry{
+		Status: a.Status, Body: body, ETag: a.Header.Get("Etag"), Stored: time.Now(), Expires: earlier(reads.Expires, time.Now().Add(x.route.ttl)),
 	}
 	for name, values := range a.Header {
 		if isInternal(name) || name == "Content-Length" || name == "Date" || name == "Etag" || strings.HasPrefix(name, "X-Ratelimit-") {
@@ -45,12 +49,7 @@ func (x *exchange) entry(a answer) (*cache.Entry, cache.Dependencies, bool) {
 			e.Header = append(e.Header, cache.Field{Name: name, Value: v})
 		}
 	}
-	deps, ok := cache.FromBody(x.req.Query, body)
-	if !ok {
-		return nil, none, false
-	}
-	deps.Add(reads)
-	return e, deps, true
+	return e, deps, key, true
 }
 
 func forbidsStoring(cacheControl []string) bool {

@@ -253,12 +253,6 @@ func isUpgrade(r *http.Request) bool {
 	return r.Method == http.MethodGet && r.Header.Get("Upgrade") != "" && strings.Contains(strings.ToLower(r.Header.Get("Connection")), "upgrade")
 }
 
-// key converts the classifier's key to the cache's: the two packages don't know each other.
-func (x *exchange) key() cache.Key {
-	k := x.req.Key()
-	return cache.Key{Hi: k.Hi, Lo: k.Lo, Len: k.Len}
-}
-
 var (
 	_ caddy.Provisioner           = (*Handler)(nil)
 	_ caddy.Validator             = (*Handler)(nil)

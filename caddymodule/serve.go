@@ -63,17 +63,16 @@ func (x *exchange) cacheable() bool {
 
 // serveCached answers a read from the cache, or asks a worker once for everybody who asks the same meanwhile.
 func (x *exchange) serveCached() {
-	c, key := x.route.cache, x.key()
+	c := x.route.cache
 	if !x.route.serving() {
 		// A worker that may have written is out of touch: nothing that is stored can be trusted until it is settled.
 		x.relay(x.forward(x.r.Context()), "fwd=miss; detail=feed-not-live")
 		return
 	}
-	if !x.req.NoCache {
-		if e, ok := c.Get(key); ok {
-			x.writeEntry(e, "hit")
-			return
-		}
+	e, key := x.lookUp()
+	if e != nil && !x.req.NoCache {
+		x.writeEntry(e, "hit")
+		return
 	}
 	fill, leader := c.Begin(key, x.reading())
 	if leader {
@@ -101,13 +100,13 @@ func (x *exchange) fill(f *cache.Fill) {
 		verdict = "fwd=request"
 	}
 	a := x.forward(context.WithoutCancel(x.r.Context()))
-	e, deps, ok := x.entry(a)
+	e, deps, key, ok := x.entry(a, f)
 	if !ok {
 		f.Abandon() // first: nobody else waits for this client to take its answer
 		x.relay(a, verdict)
 		return
 	}
-	if f.Store(e, deps) {
+	if f.StoreAs(key, e, deps) {
 		verdict += "; stored"
 	}
 	x.writeEntry(e, verdict)
@@ -117,7 +116,7 @@ func (x *exchange) fill(f *cache.Fill) {
 func (x *exchange) reading() cache.Reading {
 	return cache.Reading{
 		Class: x.req.Class, ObjectID: x.req.ObjectID, Query: x.req.Query,
-		Session: x.req.Session != "", Level: x.route.level,
+		Token: x.req.Session != "" && !x.route.tellsRights(), Level: x.route.level,
 	}
 }
 

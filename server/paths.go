@@ -37,6 +37,7 @@ func newPaths(o *config.Options, store storage.Store, env Environment, postman *
 	reading.SubqueryLimit = o.RequestComplexity.SubqueryLimit
 	reading.AllowPublicExplain = o.AllowPublicExplain
 	reading.FileURL = fileURL
+	reading.Shared = env.Gateway
 
 	reading.Code, reading.TriggersSeeAll = code, o.ProtectedFieldsTriggerExempt
 

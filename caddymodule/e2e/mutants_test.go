@@ -35,7 +35,7 @@ var mutants = []struct{ name, file, is, becomes string }{
 	},
 	{
 		"what only the answer tells isn't looked up", "policies/cache/fill.go",
-		"fl.stale = c.touchedSince(fl.seq, &d)",
+		"fl.stale = fl.stale || c.touchedSince(fl.seq, &d)",
 		"",
 	},
 	{

@@ -102,28 +102,49 @@ func (c *Cache) shard(k Key) *shard { return &c.shards[k.Hi>>c.shift] }
 
 // Get returns the entry of a key, if there is one and it hasn't expired.
 func (c *Cache) Get(k Key) (*Entry, bool) {
+	n := c.find(k, true, true)
+	if n == nil {
+		return nil, false
+	}
+	return n.entry, true
+}
+
+// GetEither returns the entry of the first key, or else that of the second. It counts as one look-up.
+func (c *Cache) GetEither(first, second Key) (*Entry, bool) {
+	n := c.find(first, true, false)
+	if n == nil {
+		n = c.find(second, true, true)
+	}
+	if n == nil {
+		return nil, false
+	}
+	return n.entry, true
+}
+
+// find returns the stored node of a key, unless it has expired. hits and misses say what is counted.
+func (c *Cache) find(k Key, hits, misses bool) *node {
 	s := c.shard(k)
 	s.mu.Lock()
 	n, ok := s.lru.Get(k)
-	if !ok {
+	if ok && (n.entry.Expires.IsZero() || c.options.Clock().Before(n.entry.Expires)) {
+		if hits {
+			s.hits++
+		}
+		s.mu.Unlock()
+		return n
+	}
+	if misses {
 		s.misses++
-		s.mu.Unlock()
-		return nil, false
 	}
-	e := n.entry
-	if e.Expires.IsZero() || c.options.Clock().Before(e.Expires) {
-		s.hits++
-		s.mu.Unlock()
-		return e, true
-	}
-	s.misses++
 	s.mu.Unlock()
-	c.mu.Lock()
-	if c.drop(n) {
-		c.stats.Expirations++
+	if ok {
+		c.mu.Lock()
+		if c.drop(n) {
+			c.stats.Expirations++
+		}
+		c.mu.Unlock()
 	}
-	c.mu.Unlock()
-	return nil, false
+	return nil
 }
 
 // insert stores a node's entry, in the place of an older one with the same key, and makes room. The lock is held.
@@ -139,7 +160,7 @@ func (c *Cache) insert(n *node) {
 	s.mu.Lock()
 	s.lru.Add(n.key, n)
 	s.mu.Unlock()
-	c.stats.Entries++
+	*c.counted(n)++
 	c.sweep(s, n)
 	c.evict(int(n.key.Hi>>c.shift), n)
 }
@@ -154,9 +175,18 @@ func (c *Cache) drop(n *node) bool {
 	s.mu.Lock()
 	s.lru.Remove(n.key)
 	s.mu.Unlock()
+	n.end()
 	c.graph.detach(n)
-	c.stats.Entries--
+	*c.counted(n)--
 	return true
+}
+
+// counted is where a stored node is counted.
+func (c *Cache) counted(n *node) *int {
+	if n.rights != nil {
+		return &c.stats.Sessions
+	}
+	return &c.stats.Entries
 }
 
 // sweep drops up to two expired entries from the unused end of a shard: as many leave as come, without a goroutine
@@ -214,6 +244,7 @@ func (c *Cache) flush() int {
 	}
 	c.graph.each(func(n *node) {
 		n.stored = false
+		n.end()
 		if n.flight != nil {
 			n.flight.dirty = true
 		}
@@ -221,7 +252,7 @@ func (c *Cache) flush() int {
 	})
 	clear(c.flights)
 	c.graph.init()
-	c.stats.Entries = 0
+	c.stats.Entries, c.stats.Sessions = 0, 0
 	c.stats.Invalidations += uint64(n)
 	return n
 }
@@ -245,6 +276,8 @@ func (c *Cache) Purge(class, objectID string) int {
 // Stats are a Cache's counters, and its present size.
 type Stats struct {
 	Entries int `json:"entries"`
+	// Sessions is the number of session tokens of which it is known what they stand for.
+	Sessions int `json:"sessions"`
 	// Bytes is the memory of entries, of fills under way and of the index, in bytes; MaxBytes is its bound.
 	Bytes    int64  `json:"bytes"`
 	MaxBytes int64  `json:"max_bytes"`
@@ -257,6 +290,8 @@ type Stats struct {
 	RefusedFills uint64 `json:"refused_fills"`
 	// Oversized counts the answers that weren't stored because of their size, or of all they depend on.
 	Oversized uint64 `json:"oversized"`
+	// Shared counts the answers stored that are everyone's.
+	Shared uint64 `json:"shared"`
 	// Invalidations, Evictions and Expirations count the entries dropped by a change, for room, and by age.
 	Invalidations uint64 `json:"invalidations"`
 	Evictions     uint64 `json:"evictions"`

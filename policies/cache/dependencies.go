@@ -104,6 +104,8 @@ func hash(class, id []byte) byte {
 type Reads struct {
 	// NoStore: the answer must not be stored.
 	NoStore bool
+	// Everyone: whoever else asks the same gets the same answer, if with a valid session or none.
+	Everyone bool
 	// Expires is when the answer stops being good; zero: never.
 	Expires time.Time
 
@@ -114,8 +116,8 @@ type Reads struct {
 // maxReads bounds the header that is read, in bytes; a worker sends 4 kB at most.
 const maxReads = 8 << 10
 
-// ParseReads reads the header: space separated items "Class:objectId", "Class", "expires=<unix ms>" and "no-store". A
-// join table's class has two colons of its own and no object id. It returns false for what it doesn't understand: such
+// ParseReads reads the header: space separated items "Class:objectId", "Class", "expires=<unix ms>", "for=everyone" and
+// "no-store". A join table's class has two colons of its own and no object id. It returns false for what it doesn't understand: such
 // an answer must not be stored.
 func ParseReads(header string) (Reads, bool) {
 	var r Reads
@@ -128,6 +130,8 @@ func ParseReads(header string) (Reads, bool) {
 		switch {
 		case item == "no-store":
 			r.NoStore = true
+		case isSetting && name == "for" && value == "everyone":
+			r.Everyone = true
 		case isSetting && name == "expires":
 			ms, err := strconv.ParseInt(value, 10, 64)
 			if err != nil {
@@ -151,6 +155,20 @@ func ParseReads(header string) (Reads, bool) {
 		}
 	}
 	return r, true
+}
+
+// ParseRights reads a worker's X-Parsescale-Rights: what the session token of the question stands for, as a name that
+// only equal rights have, and then, as in ParseReads, what that depends on. It returns false for what it doesn't
+// understand.
+func ParseRights(header string) (name string, r Reads, ok bool) {
+	name, rest, _ := strings.Cut(header, " ")
+	if len(name) < 16 || len(name) > 128 {
+		return "", Reads{}, false
+	}
+	if r, ok = ParseReads(rest); !ok || r.NoStore || r.Everyone {
+		return "", Reads{}, false
+	}
+	return name, r, true
 }
 
 // isClass reports whether a name can be a class's or a field's.

@@ -94,7 +94,10 @@ func (f *Fill) Wait(ctx context.Context) (*Entry, error) {
 // Begin knew it depends on, or what d adds. At a level with a time to live, Expires is brought forward to its end,
 // counted from Begin. The entry, and the bytes that d was made from, must not change any more. It reports whether the
 // entry was stored.
-func (f *Fill) Store(e *Entry, d Dependencies) (stored bool) {
+func (f *Fill) Store(e *Entry, d Dependencies) (stored bool) { return f.StoreAs(f.fl.node.key, e, d) }
+
+// StoreAs is Store under another key than that of the fill: only the answer tells who shares it.
+func (f *Fill) StoreAs(k Key, e *Entry, d Dependencies) (stored bool) {
 	c, fl := f.c, f.fl
 	if !f.leader {
 		return false
@@ -113,7 +116,7 @@ func (f *Fill) Store(e *Entry, d Dependencies) (stored bool) {
 		return false
 	}
 	fl.entry = e
-	fl.stale = c.touchedSince(fl.seq, &d)
+	fl.stale = fl.stale || c.touchedSince(fl.seq, &d)
 	size := e.size()
 	switch {
 	case !fl.storable:
@@ -129,15 +132,9 @@ func (f *Fill) Store(e *Entry, d Dependencies) (stored bool) {
 		return false
 	}
 	n := fl.node
-	n.entry, n.flight = e, nil
+	n.key, n.entry, n.flight = k, e, nil
 	c.graph.charge(n, size)
-	round := c.graph.begin()
-	for i := range d.refs {
-		c.graph.attachBytes(n, round, d.refs[i].class, d.refs[i].id)
-	}
-	for _, class := range d.classes {
-		c.graph.attach(n, round, subject{class, "", anything})
-	}
+	c.graph.depend(n, &d)
 	c.insert(n)
 	return true
 }

@@ -29,6 +29,7 @@ type node struct {
 	key    Key
 	entry  *Entry
 	flight *flight // nil once it is stored
+	rights *Rights // of a session token, in place of an answer; nil: it is an answer
 	stored bool
 	edges  []edge
 	asks   []ask
@@ -129,6 +130,17 @@ func (g *graph) link(n *node, round uint64, d *dep) {
 	d.refs = append(d.refs, ref{n, len(n.edges)})
 	n.edges = append(n.edges, edge{d, len(d.refs) - 1})
 	g.charge(n, edgeSize)
+}
+
+// depend makes a node depend on what its answer told.
+func (g *graph) depend(n *node, d *Dependencies) {
+	round := g.begin()
+	for i := range d.refs {
+		g.attachBytes(n, round, d.refs[i].class, d.refs[i].id)
+	}
+	for _, class := range d.classes {
+		g.attach(n, round, subject{class, "", anything})
+	}
 }
 
 // begin starts a round of attaching.

@@ -143,7 +143,7 @@ func TestInvalidation(t *testing.T) {
 			{"one goes", join(change.Delete, "_Join:users:Role", "r", "u1"), true},
 			{"another comes", join(change.Create, "_Join:users:Role", "r", "u3"), false},
 		}},
-		{"a session at the level ttl", Reading{Class: "Game", Query: &query.Query{Class: "Game", Where: where(t, `{"a":1}`)}, Session: true, Level: TTL}, nil, []row{
+		{"a session at the level ttl", Reading{Class: "Game", Query: &query.Query{Class: "Game", Where: where(t, `{"a":1}`)}, Token: true, Level: TTL}, nil, []row{
 			{"users", change.Change{Class: "_User", Kind: change.Purge}, true},
 			{"sessions", change.Change{Class: "_Session", Kind: change.Purge}, true},
 			{"roles", create("_Role", "r", fields{}), true},
@@ -151,7 +151,7 @@ func TestInvalidation(t *testing.T) {
 			{"roles of roles", join(change.Create, "_Join:roles:_Role", "r", "u"), true},
 			{"another class", change.Change{Class: "Post", Kind: change.Purge}, false},
 		}},
-		{"a session at the level exact", Reading{Class: "Game", Query: &query.Query{Class: "Game", Where: where(t, `{"a":1}`)}, Session: true, Level: Exact}, []string{"_User:u1"}, []row{
+		{"a session at the level exact", Reading{Class: "Game", Query: &query.Query{Class: "Game", Where: where(t, `{"a":1}`)}, Level: Exact}, []string{"_User:u1"}, []row{
 			{"another user", update("_User", "u2", fields{}, fields{}), false},
 			{"the user", update("_User", "u1", fields{}, fields{}), true},
 		}},

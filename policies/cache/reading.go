@@ -12,14 +12,15 @@ type Reading struct {
 	ObjectID string
 	// Query is the question; nil if it couldn't be read, which makes the answer depend on all of the class.
 	Query *query.Query
-	// Session: the question carries a session token.
-	Session bool
+	// Token: the answer is shared among requests with the same session token only, since nobody says what the token
+	// stands for.
+	Token bool
 	// Level is the level at which the answer is kept.
 	Level Level
 }
 
-// sessionClasses decide who a session token stands for. Where workers don't say which of their objects an answer
-// depended on, it depends on all of them.
+// sessionClasses decide who a session token stands for. Where workers don't say which of their objects that was, an
+// answer depends on all of them.
 var sessionClasses = [...]string{"_Session", "_User", "_Role", "_Join:users:_Role", "_Join:roles:_Role"}
 
 // maxAsks bounds the wheres, and maxRelated the members of relations, that one answer depends on one by one.
@@ -50,7 +51,7 @@ func (r *Reading) plan() (p plan) {
 	default:
 		p.ask(r.Class, q.Where)
 	}
-	if r.Session && r.Level.TokenScope() {
+	if r.Token {
 		for _, class := range sessionClasses {
 			p.on(subject{class, "", anything})
 		}

@@ -13,6 +13,9 @@ const (
 	indexSize = 256 // a where's place in the predicate index
 )
 
+// rightsSize is the memory of Rights beside their node.
+const rightsSize = 96
+
 func (d *dep) size() int64 { return depSize + int64(len(d.id)) }
 
 func (e *Entry) size() int64 {

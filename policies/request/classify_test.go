@@ -342,7 +342,7 @@ func TestCacheable(t *testing.T) {
 			if r.Why != test.why || r.Cacheable != (test.why == "") {
 				t.Errorf("cacheable %v, why %q, want %q", r.Cacheable, r.Why, test.why)
 			}
-			if r.Cacheable && (r.Query == nil || r.Key() == Key{}) {
+			if r.Cacheable && (r.Query == nil || r.Key(r.Token()) == Key{}) {
 				t.Error("cacheable without a key")
 			}
 		})

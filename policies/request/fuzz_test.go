@@ -113,7 +113,7 @@ func FuzzClassify(f *testing.F) {
 		if r.AppID != wantApp || r.Session != wantSession {
 			t.Fatalf("app %q session %q, want %q %q", r.AppID, r.Session, wantApp, wantSession)
 		}
-		if r.Key() == (Key{}) || r.Key() != r.Key() {
+		if r.Key(r.Token()) == (Key{}) || r.Key(r.Token()) != r.Key(r.Token()) {
 			t.Fatal("no steady key")
 		}
 	})

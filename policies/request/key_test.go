@@ -11,7 +11,7 @@ func keyOf(t *testing.T, in Input) Key {
 	if !r.Cacheable {
 		t.Fatalf("%s %s?%s %s is not cacheable: %s", in.Method, in.Path, in.RawQuery, in.Body, r.Why)
 	}
-	return r.Key()
+	return r.Key(r.Token())
 }
 
 // Each group is one question, asked in different words; no two groups share a key.
@@ -84,7 +84,7 @@ func TestSeedChangesKeys(t *testing.T) {
 
 func TestKeyOfOthersIsZero(t *testing.T) {
 	for _, target := range []string{"POST /classes/A", "GET /config", "GET /classes/A?foo=1"} {
-		if r := Classify(ask(target, "", app)); r.Key() != (Key{}) {
+		if r := Classify(ask(target, "", app)); r.Key(r.Token()) != (Key{}) {
 			t.Errorf("%s has a key", target)
 		}
 	}

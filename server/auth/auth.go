@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"time"
@@ -206,6 +208,21 @@ func LockedOut(user storage.Object) bool {
 	read, isRead := user["_rperm"].([]any)
 	write, isWrite := user["_wperm"].([]any)
 	return (isRead || isWrite) && len(read) == 0 && len(write) == 0
+}
+
+// Name is a name for the rights of a caller who isn't privileged, which only equal rights have: those of the same user
+// with the same roles. "" is for a caller who isn't logged in. It tells nothing of either.
+func (a *Auth) Name() string {
+	if a.UserID == "" {
+		return ""
+	}
+	h := sha256.New()
+	h.Write([]byte(a.UserID))
+	for _, role := range a.Roles {
+		h.Write([]byte{0}) // no database lets it stand in a text
+		h.Write([]byte(role))
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:24])
 }
 
 // Dependencies collects what an answer depends on.

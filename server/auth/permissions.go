@@ -60,6 +60,12 @@ func (a *Auth) Permit(class *schema.Class, op string, isUpdate bool) (Grant, err
 	return g, nil
 }
 
+// PermitsAll reports whether the class-level permissions let everybody do op (get, find or count) to all objects.
+func PermitsAll(class *schema.Class, op string) bool {
+	g, err := (&Auth{}).Permit(class, op, false)
+	return err == nil && g.All()
+}
+
 // Where returns the condition objects must meet; nil when they needn't.
 func (g Grant) Where() query.Expr {
 	if g.All() {

@@ -91,6 +91,29 @@ func (r *Rules) Protection(class *schema.Class, a *Auth) Protection {
 	return p
 }
 
+// ProtectsAlike reports whether the same fields of a class are hidden from all callers who aren't privileged.
+func (r *Rules) ProtectsAlike(class *schema.Class) bool {
+	if class == nil {
+		return true
+	}
+	if class.Name == schema.User && r.o.ProtectedFieldsOwnerExempt {
+		return false
+	}
+	for who := range r.o.ProtectedFields[class.Name] {
+		if who != "*" {
+			return false
+		}
+	}
+	if class.Permissions != nil {
+		for who := range class.Permissions.ProtectedFields {
+			if who != "*" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // None reports whether nothing is ever hidden.
 func (p Protection) None() bool { return len(p.Hidden) == 0 }
 

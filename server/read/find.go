@@ -111,6 +111,10 @@ func (r *reading) ask(method string, q *query.Query) (*question, error) {
 	}
 	k.class = r.sch.Class(k.name)
 	k.protect = r.rules.Protection(k.class, r.a)
+	r.alike(k.name, k.class)
+	if asksOthers(q.Where) {
+		r.shared = false
+	}
 	where, err := r.authorize(q.Where, r.scope(k.name, k.class, k.protect, q.Where))
 	if err != nil {
 		return nil, err
@@ -166,8 +170,8 @@ func (r *reading) results(out []byte, k *question, limit, skip int, extra func([
 	}
 	f.Last = k.last
 	show := r.shaper(k, extra)
-	first := true
-	err = r.s.Find(r.ctx, f, func(row storage.Row) error {
+	start, first := len(out), true
+	err = r.look(f, func() { out, first = out[:start], true }, func(row storage.Row) error {
 		shape, err := show.of(row)
 		if err != nil {
 			return err
@@ -198,7 +202,7 @@ func (r *reading) count(k *question) (int64, error) {
 	if err != nil || f == nil {
 		return 0, err
 	}
-	return r.s.Count(r.ctx, f)
+	return r.number(f)
 }
 
 // permitted asks the class-level permissions and returns the find they leave; nil when it can have no results.
@@ -207,6 +211,7 @@ func (r *reading) permitted(k *question, op string) (*storage.Find, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.permittedToAll(k.class, op)
 	if k.class == nil {
 		// It has no objects, but what it is asked is checked like any other question.
 		return &storage.Find{Schema: r.sch, Class: &schema.Class{Name: k.name}, Limit: -1, Where: k.where}, nil

@@ -48,7 +48,7 @@ func (r *reading) included(out []byte, k *question, f *storage.Find, extra func(
 
 func (r *reading) records(k *question, f *storage.Find) ([]*record, error) {
 	var rows []*record
-	err := r.s.Find(r.ctx, f, func(row storage.Row) error {
+	err := r.look(f, func() { rows = nil }, func(row storage.Row) error {
 		o, err := row.Object()
 		if err != nil {
 			return err
@@ -180,6 +180,7 @@ func (r *reading) embedded(class string, ids []string, p *includePath) (*questio
 		return nil, nil, r.rules.CheckExists(r.a.Caller, r.sch, class)
 	}
 	k.protect = r.rules.Protection(k.class, r.a)
+	r.alike(class, k.class)
 	k.fields, err = r.choose(k.class, &query.Query{Keys: p.keys, ExcludeKeys: p.exclude})
 	return k, own, err
 }

@@ -37,6 +37,9 @@ type Options struct {
 	// TriggersSeeAll shows the app's code the fields too that are protected from who asks;
 	// parse-server's protectedFieldsTriggerExempt. Default: false.
 	TriggersSeeAll bool
+	// Shared has answers tell whether they would be the same whoever asked, which may cost a second look at a class now
+	// and then: of use to a gateway that keeps answers. Default: false.
+	Shared bool
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 }

@@ -18,6 +18,8 @@ type Path struct {
 	o     Options
 	code  trigger.Code
 	rules *auth.Rules
+	// privates are the classes in which private objects were met lately.
+	privates privates
 }
 
 // Result is an answer.
@@ -46,6 +48,8 @@ type reading struct {
 	d   *Reads
 	// alone: nothing else is asked of the snapshot.
 	alone bool
+	// shared: so far the answer would be the same whoever asked.
+	shared bool
 }
 
 // Find answers GET /classes/:className: {"results":[…]}, and "count" if q asks for it.
@@ -56,6 +60,7 @@ func (p *Path) Find(ctx context.Context, c auth.Caller, q *query.Query) (*Result
 	res := &Result{}
 	err := p.in(ctx, c, res, func(r *reading) (err error) {
 		res.Body, err = r.find(q)
+		res.Reads.everyone = r.shared && err == nil
 		return err
 	})
 	if err != nil {
@@ -73,6 +78,7 @@ func (p *Path) Get(ctx context.Context, c auth.Caller, class, id string, q *quer
 	res := &Result{}
 	err := p.in(ctx, c, res, func(r *reading) (err error) {
 		res.Body, err = r.get(class, id, q, r.token(class, id))
+		res.Reads.everyone = r.shared && err == nil
 		return err
 	})
 	if err != nil {
@@ -103,12 +109,12 @@ func (p *Path) in(ctx context.Context, c auth.Caller, res *Result, f func(*readi
 		if err != nil {
 			return err
 		}
-		a.Reads(&res.Reads)
+		res.Reads.by(a)
 		sch, err := s.Schema(ctx)
 		if err != nil {
 			return err
 		}
-		return f(&reading{Path: p, ctx: ctx, s: s, sch: sch, a: a, d: &res.Reads, alone: true})
+		return f(&reading{Path: p, ctx: ctx, s: s, sch: sch, a: a, d: &res.Reads, alone: true, shared: p.o.Shared && !a.Privileged()})
 	})
 }
 

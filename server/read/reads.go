@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/parsescale/parsescale/server/auth"
 )
 
 // maxReads bounds the text of Reads, in bytes.
@@ -17,6 +19,34 @@ type Reads struct {
 	objects map[string]map[string]bool // ids by class
 	expires time.Time
 	noStore bool
+	// everyone: whoever else asks gets the same answer, if with a valid session or none.
+	everyone bool
+	// name is that of the caller's rights, "" for a caller without a session; rights are what they depend on.
+	name   string
+	rights *Reads
+}
+
+// by says whose question it is. What the caller's rights depend on is told apart from what the answer depends on: the
+// answer is that of all with the same rights.
+func (r *Reads) by(a *auth.Auth) {
+	if a.UserID == "" {
+		return
+	}
+	r.name, r.rights = a.Name(), &Reads{}
+	a.Reads(r.rights)
+}
+
+// Rights returns the text of the X-Parsescale-Rights header: a name that only equal rights have, and what they depend on
+// in the form of String. It is "" if the caller has no session, or the rights depend on too much to be told.
+func (r *Reads) Rights() string {
+	if r.rights == nil {
+		return ""
+	}
+	text := r.rights.String()
+	if text == "no-store" {
+		return ""
+	}
+	return r.name + " " + text
 }
 
 // Add says that the answer depends on one object, there or not.
@@ -52,8 +82,13 @@ func (r *Reads) Expires(t time.Time) {
 // NoStore says that the answer mustn't be stored.
 func (r *Reads) NoStore() { r.noStore = true }
 
-// merge adds what another answer depends on.
+// merge adds what another part of the answer depends on. A caller whose rights changed between the parts got an answer
+// that nobody else would.
 func (r *Reads) merge(o *Reads) {
+	if r.rights != nil && r.name != o.name {
+		r.noStore = true
+	}
+	r.name, r.rights, r.everyone = o.name, o.rights, false
 	for class := range o.classes {
 		r.AddClass(class)
 	}
@@ -68,8 +103,8 @@ func (r *Reads) merge(o *Reads) {
 	r.noStore = r.noStore || o.noStore
 }
 
-// String returns the header's text: space separated items "Class:objectId", "Class", "expires=<unix ms>" and
-// "no-store". Classes that are named as a whole don't list their objects. Past 4 kB the classes with the most objects
+// String returns the header's text: space separated items "Class:objectId", "Class", "expires=<unix ms>", "for=everyone"
+// and "no-store". Classes that are named as a whole don't list their objects. Past 4 kB the classes with the most objects
 // are named as a whole, and if that isn't enough the answer is no-store.
 func (r *Reads) String() string {
 	if r.noStore {
@@ -114,6 +149,9 @@ func (r *Reads) text(whole map[string]bool) string {
 		}
 	}
 	slices.Sort(items)
+	if r.everyone {
+		items = append(items, "for=everyone")
+	}
 	if !r.expires.IsZero() {
 		items = append(items, "expires="+strconv.FormatInt(r.expires.UnixMilli(), 10))
 	}

@@ -93,6 +93,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			res.reads.Expires(time.Now().Add(a.o.FileURLsLast / 2))
 		}
 		t.Header().Set("X-Parsescale-Reads", res.reads.String()) // also when it is empty: then that is known
+		if rights := res.reads.Rights(); rights != "" {
+			t.Header().Set("X-Parsescale-Rights", rights)
+		}
 	}
 	res.write(t, r)
 }

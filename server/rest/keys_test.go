@@ -70,8 +70,10 @@ func TestForgedFieldsChangeNothing(t *testing.T) {
 	if one.body == two.body {
 		t.Error("a client's write id was believed")
 	}
-	if res := w.do("GET", "/classes/A", "", app()); res.header.Get("X-Parsescale-Reads") != "" {
-		t.Error("the reads are told to a client")
+	token := member(t, w.do("POST", "/users", `{"username":"u","password":"p"}`, app()).body, "sessionToken")
+	res := w.do("GET", "/classes/A", "", app("X-Parse-Session-Token", token))
+	if res.status != 200 || res.header.Get("X-Parsescale-Reads")+res.header.Get("X-Parsescale-Rights") != "" {
+		t.Errorf("a client is told what is the gateway's to know: %d, %v", res.status, res.header)
 	}
 }
 
@@ -102,8 +104,8 @@ func TestGatewayFields(t *testing.T) {
 	}
 	token := member(t, w.do("POST", "/users", `{"username":"u","password":"p"}`, app("X-Parsescale-Client-Ip", "8.8.8.8")).body, "sessionToken")
 	res := w.do("GET", "/classes/A", "", map[string]string{"X-Parse-Application-Id": "APP", "X-Parse-Session-Token": token, "X-Parsescale-Client-Ip": "8.8.8.8"})
-	if res.header.Get("X-Parsescale-Reads") == "" {
-		t.Error("an answer for a session names no dependencies")
+	if res.header.Get("X-Parsescale-Rights") == "" {
+		t.Error("an answer for a session doesn't name its rights")
 	}
 }
 

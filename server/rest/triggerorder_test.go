@@ -198,7 +198,7 @@ func TestTriggerReads(t *testing.T) {
 	w.do("POST", "/classes/Inc", `{"q":{"__type":"Pointer","className":"AF","objectId":"`+af+`"},"p":{"__type":"Pointer","className":"Plain","objectId":"`+plain+`"},"gone":{"__type":"Pointer","className":"Plain","objectId":"gone"}}`, app())
 	for path, want := range map[string]string{
 		"/classes/AF": "no-store", "/classes/AF/" + af: "no-store", "/classes/BFO": "no-store",
-		"/classes/Plain": "", "/classes/Plain/" + plain: "", "/classes/Inc": "",
+		"/classes/Plain": "for=everyone", "/classes/Plain/" + plain: "for=everyone", "/classes/Inc": "for=everyone",
 		"/classes/Inc?include=q": "no-store", "/classes/Inc?include=p": "", "/classes/Inc?include=gone": "Plain:gone",
 		`/classes/Inc?where={"q":{"$inQuery":{"className":"AF","where":{}}}}`:    "no-store",
 		`/classes/Inc?where={"p":{"$inQuery":{"className":"Plain","where":{}}}}`: "",

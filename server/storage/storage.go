@@ -95,6 +95,8 @@ type Row interface {
 	ObjectID() string
 	// AppendJSON appends the object in the REST API's form, straight from the driver's values.
 	AppendJSON(dst []byte, s *Shape) []byte
+	// Public reports whether everybody may read the object; false too if its _rperm wasn't read.
+	Public() bool
 	// Object decodes the row.
 	Object() (Object, error)
 }

@@ -78,9 +78,9 @@ func TestSessionsExpire(t *testing.T) {
 		o.Write.SessionLength = 3600
 	})
 	a.Play(t, []apptest.Step{signUp("ann"), {Who: "<tokann>", Do: "POST /classes/A", Body: `{}`, Want: `{"objectId":"<o>",<any>}`}})
-	reads := a.Do(a.Fill("<tokann>"), "GET /classes/A", "").Reads
-	if !strings.Contains(reads, "expires=") {
-		t.Errorf("an answer doesn't say when it ends: %q", reads)
+	rights := a.Do(a.Fill("<tokann>"), "GET /classes/A", "").Rights
+	if !strings.Contains(rights, "expires=") {
+		t.Errorf("rights don't say when they end: %q", rights)
 	}
 	clock.Advance(3601 * time.Second)
 	a.Play(t, []apptest.Step{
@@ -134,13 +134,16 @@ func TestRoles(t *testing.T) {
 		{Who: "master", Do: "DELETE /roles/<admin>", Want: `{}`},
 		{Who: "<tokann>", Do: "GET /classes/A/<o>", Status: 404, Want: gone},
 	})
-	reads := a.Do(a.Fill("<tokann>"), "GET /classes/A", "").Reads
+	answer := a.Do(a.Fill("<tokann>"), "GET /classes/A", "")
 	for _, want := range []string{"_Role", "_Join:users:_Role", "_Join:roles:_Role", a.Fill("_User:<ann>")} {
-		if !strings.Contains(" "+reads+" ", " "+want+" ") {
-			t.Errorf("the answer doesn't say that it depends on %s: %s", want, reads)
+		if !strings.Contains(" "+answer.Rights+" ", " "+want+" ") {
+			t.Errorf("the rights don't say that they depend on %s: %s", want, answer.Rights)
 		}
 	}
-	if got := a.Do("", "GET /classes/A", "").Reads; got != "" {
-		t.Errorf("an answer for nobody depends on %s", got)
+	if answer.Reads != "" {
+		t.Errorf("an answer depends on %s, beside the rights", answer.Reads)
+	}
+	if got := a.Do("", "GET /classes/A", ""); got.Reads != "" || got.Rights != "" {
+		t.Errorf("an answer for nobody depends on %s and the rights %s", got.Reads, got.Rights)
 	}
 }

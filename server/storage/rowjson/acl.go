@@ -28,6 +28,16 @@ func (r *Row) appendACL(dst []byte, first int) []byte {
 	return append(dst, '}')
 }
 
+// Public implements storage.Row.
+func (r *Row) Public() bool {
+	if r.plan.read < 0 {
+		return false
+	}
+	var private bool
+	r.readers, private = r.list(r.readers[:0], r.plan.read)
+	return !private || slices.Contains(r.readers, `"*"`)
+}
+
 // list appends the elements of a half of the ACL, if the row has it.
 func (r *Row) list(dst []string, i int) ([]string, bool) {
 	if i < 0 || r.values.Null(i) {

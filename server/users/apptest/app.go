@@ -120,7 +120,8 @@ type Answer struct {
 	Status   int
 	Body     string
 	Location string
-	Reads    string
+	// Reads and Rights are what a gateway is told: what the answer, and what the caller's rights depend on.
+	Reads, Rights string
 }
 
 // Caller reads who asks: words of public, master, readonly, maintenance, installation=X, or a session token.
@@ -247,7 +248,7 @@ func wasRead(res *read.Result, err error) Answer {
 	if err != nil {
 		return failed(err)
 	}
-	return Answer{Status: 200, Body: string(res.Body), Reads: res.Reads.String()}
+	return Answer{Status: 200, Body: string(res.Body), Reads: res.Reads.String(), Rights: res.Reads.Rights()}
 }
 
 func written(res *write.Result, err error) Answer {

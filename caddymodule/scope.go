@@ -1,0 +1,88 @@
+package caddymodule
+
+import (
+	"time"
+
+	"github.com/parsescale/parsescale/policies/cache"
+	"github.com/parsescale/parsescale/policies/request"
+)
+
+// cacheKey converts the classifier's key to the cache's: the two packages don't know each other.
+func cacheKey(k request.Key) cache.Key { return cache.Key{Hi: k.Hi, Lo: k.Lo, Len: k.Len} }
+
+// tellsRights reports whether workers tell what a session token stands for, and which answers are everyone's, and
+// whether that may be trusted to hold: every change of sessions, users and roles is known.
+func (g *gateway) tellsRights() bool { return g.bundled() && !g.level.TokenScope() }
+
+// lookUp returns the entry that answers the request, if there is one, and the key of its question among those who may
+// share an answer with it.
+func (x *exchange) lookUp() (*cache.Entry, cache.Key) {
+	c := x.route.cache
+	if !x.route.tellsRights() {
+		k := cacheKey(x.req.Key(x.req.Token()))
+		e, _ := c.Get(k)
+		return e, k
+	}
+	scope := request.Scope{}
+	var rights *cache.Rights
+	if x.req.Session != "" {
+		if rights = c.Rights(cacheKey(x.req.SessionKey())); rights == nil {
+			// Nobody knows yet whether the session is valid: only a worker can answer.
+			return nil, cacheKey(x.req.Key(x.req.Token()))
+		}
+		scope = request.Rights(rights.Name)
+	}
+	own, all := x.req.KeysIn(scope, request.Everyone())
+	e, _ := c.GetEither(cacheKey(all), cacheKey(own))
+	if rights != nil && !rights.Current() {
+		return nil, cacheKey(x.req.Key(x.req.Token()))
+	}
+	return e, cacheKey(own)
+}
+
+// storeKey is the key under which an answer may be shared, by what its worker says of it. It remembers what the worker
+// says the session token stands for, or adds that to what the answer depends on. It returns false if the answer may not
+// be stored.
+func (x *exchange) storeKey(f *cache.Fill, reads *cache.Reads, rights []string, deps *cache.Dependencies) (cache.Key, bool) {
+	if x.req.Session == "" || !x.route.bundled() {
+		return cacheKey(x.req.Key(x.scope(reads, ""))), true
+	}
+	if len(rights) != 1 {
+		return cache.Key{}, false
+	}
+	name, on, ok := cache.ParseRights(rights[0])
+	if !ok {
+		return cache.Key{}, false
+	}
+	if !x.route.tellsRights() {
+		deps.Add(on)
+		reads.Expires = earlier(on.Expires, reads.Expires)
+		return cacheKey(x.req.Key(x.req.Token())), true
+	}
+	var session cache.Dependencies
+	session.Add(on)
+	// Not longer than an answer may be kept: workers want to see now and then that a session is in use.
+	f.StoreRights(cacheKey(x.req.SessionKey()), name, session, earlier(on.Expires, time.Now().Add(x.route.ttl)))
+	return cacheKey(x.req.Key(x.scope(reads, name))), true
+}
+
+// scope is who shares an answer; rights is the name of what the request's session token stands for, if that is known.
+func (x *exchange) scope(reads *cache.Reads, rights string) request.Scope {
+	switch {
+	case !x.route.tellsRights():
+		return x.req.Token()
+	case reads.Everyone:
+		return request.Everyone()
+	case rights != "":
+		return request.Rights(rights)
+	}
+	return request.Scope{}
+}
+
+// earlier is the earlier of two times, of which either may be none.
+func earlier(t, u time.Time) time.Time {
+	if t.IsZero() || !u.IsZero() && u.Before(t) {
+		return u
+	}
+	return t
+}

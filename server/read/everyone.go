@@ -1,0 +1,118 @@
+package read
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/parsescale/parsescale/server/auth"
+	"github.com/parsescale/parsescale/server/query"
+	"github.com/parsescale/parsescale/server/schema"
+	"github.com/parsescale/parsescale/server/storage"
+)
+
+// Many answers would be the same whoever asked: nothing that was looked at is kept from anybody, nor shown to some in
+// another way. A gateway keeps one copy of such an answer for all. reading.shared says that nothing has been met so far
+// that tells callers apart; what isn't known to treat all alike ends it.
+
+// errPrivate ends a look at all objects at the first that not everybody may read.
+var errPrivate = errors.New("an object that not everybody may read")
+
+// privatePause is how long a class in which a private object was met isn't looked at without regard to who asks: that
+// costs a second look when it fails.
+const privatePause = time.Second
+
+// privates remembers in which classes private objects were met.
+type privates struct {
+	mu  sync.Mutex
+	met map[string]time.Time // classes of the schema only
+}
+
+func (p *privates) meet(class string, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.met == nil {
+		p.met = map[string]time.Time{}
+	}
+	p.met[class] = now
+}
+
+func (p *privates) lately(class string, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at, met := p.met[class]
+	if met && now.Sub(at) >= privatePause {
+		delete(p.met, class)
+		return false
+	}
+	return met
+}
+
+// alike ends sharing if a class may show callers different fields. Users see more of themselves than others do, and
+// sessions are their users' alone.
+func (r *reading) alike(name string, class *schema.Class) {
+	if name == schema.User || name == schema.Session || name == schema.Installation || !r.rules.ProtectsAlike(class) {
+		r.shared = false
+	}
+}
+
+// permittedToAll ends sharing if the class-level permissions tell callers apart.
+func (r *reading) permittedToAll(class *schema.Class, op string) {
+	if r.shared && !auth.PermitsAll(class, op) {
+		r.shared = false
+	}
+}
+
+// look calls each for the objects of f, as Snapshot.Find does; begin is called first, and again if it begins anew. As
+// long as the answer may be everybody's it looks at all objects, and if everybody may read each of them, that is what
+// whoever else asks would see. What is skipped isn't looked at, and might be private.
+func (r *reading) look(f *storage.Find, begin func(), each func(storage.Row) error) error {
+	begin()
+	if r.shared && f.Skip == 0 && !r.privates.lately(f.Class.Name, r.o.Now()) {
+		all := *f
+		all.Readers = nil
+		err := r.s.Find(r.ctx, &all, func(row storage.Row) error {
+			if !row.Public() {
+				return errPrivate
+			}
+			return each(row)
+		})
+		if !errors.Is(err, errPrivate) {
+			return err
+		}
+		r.privates.meet(f.Class.Name, r.o.Now())
+		begin()
+	}
+	r.shared = false
+	return r.s.Find(r.ctx, f, each)
+}
+
+// number counts the objects of f. If as many are everybody's to read as there are, everybody counts the same.
+func (r *reading) number(f *storage.Find) (int64, error) {
+	if r.shared && !r.privates.lately(f.Class.Name, r.o.Now()) {
+		all, public := *f, *f
+		all.Readers, public.Readers = nil, []string{"*"}
+		n, err := r.s.Count(r.ctx, &all)
+		if err != nil {
+			return 0, err
+		}
+		m, err := r.s.Count(r.ctx, &public)
+		if err != nil || m == n {
+			return m, err
+		}
+		r.privates.meet(f.Class.Name, r.o.Now())
+	}
+	r.shared = false
+	return r.s.Count(r.ctx, f)
+}
+
+// asksOthers reports whether a where asks about objects other than those it finds.
+func asksOthers(where query.Expr) (others bool) {
+	query.Walk(where, func(e query.Expr) {
+		switch e.(type) {
+		case *query.InQuery, *query.Select, *query.RelatedTo:
+			others = true
+		}
+	})
+	return others
+}
