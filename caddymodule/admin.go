@@ -15,7 +15,10 @@ var activeApp atomic.Pointer[App]
 
 // Admin adds the gateway's routes to Caddy's admin API:
 //
-//	GET /parse/status    what every app's workers, cache, feed and limits are doing
+//	GET  /parse/status         what every app's workers, cache, feed and limits are doing
+//	GET  /parse/cache/hottest  the answers that are served most often: ?app=NAME&n=20
+//	POST /parse/cache/purge    drop what depends on an object, a class or an app: {"app":…,"class":…,"objectId":…}
+//	POST /parse/explain        what the gateway makes of a request: {"method":…,"path":…,"headers":{…},"body":…}
 type Admin struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -25,13 +28,26 @@ func (Admin) CaddyModule() caddy.ModuleInfo {
 
 // Routes returns the admin routes.
 func (a Admin) Routes() []caddy.AdminRoute {
-	return []caddy.AdminRoute{{Pattern: "/parse/status", Handler: caddy.AdminHandlerFunc(a.status)}}
+	return []caddy.AdminRoute{
+		{Pattern: "/parse/status", Handler: only(http.MethodGet, a.status)},
+		{Pattern: "/parse/cache/hottest", Handler: only(http.MethodGet, a.hottest)},
+		{Pattern: "/parse/cache/purge", Handler: only(http.MethodPost, a.purge)},
+		{Pattern: "/parse/explain", Handler: only(http.MethodPost, a.explain)},
+	}
 }
 
-func (Admin) status(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet {
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("method %s isn't allowed; use GET", r.Method)}
-	}
+// only refuses other methods.
+func only(method string, serve caddy.AdminHandlerFunc) caddy.AdminHandler {
+	return caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		if r.Method != method {
+			w.Header().Set("Allow", method)
+			return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("method %s isn't allowed; use %s", r.Method, method)}
+		}
+		return serve(w, r)
+	})
+}
+
+func (Admin) status(w http.ResponseWriter, _ *http.Request) error {
 	s := Status{Apps: map[string]AppStatus{}}
 	if app := activeApp.Load(); app != nil {
 		app.mu.Lock()
@@ -40,10 +56,15 @@ func (Admin) status(w http.ResponseWriter, r *http.Request) error {
 		}
 		app.mu.Unlock()
 	}
+	return writeIndented(w, s)
+}
+
+func writeIndented(w http.ResponseWriter, v any) error {
 	w.Header().Set("Content-Type", "application/json")
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
-	return enc.Encode(s)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
 }
 
 // Status is the answer of GET /parse/status.

@@ -26,6 +26,7 @@ type appState struct {
 	http   *caddyhttp.App // whose servers hold the handlers; nil until one is provisioned
 
 	mu       sync.Mutex
+	handlers []*Handler          // that serve the apps
 	gateways map[string]*gateway // by name; each is one reference into the usage pool
 	settings map[string]*settings
 }
@@ -38,6 +39,11 @@ func (App) CaddyModule() caddy.ModuleInfo {
 // Provision checks the settings. Nothing is opened or started before Start, so that `caddy validate` does neither.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.appState = &appState{logger: ctx.Logger(), gateways: map[string]*gateway{}, settings: map[string]*settings{}}
+	if registry := ctx.GetMetricsRegistry(); registry != nil {
+		if err := registry.Register(metrics{a.appState}); err != nil {
+			return fmt.Errorf("cannot register the metrics: %w", err)
+		}
+	}
 	for name, c := range a.Apps {
 		if err := c.validate(name); err != nil {
 			return err

@@ -90,11 +90,11 @@ func (x *exchange) writeEntry(e *cache.Entry, verdict string) {
 	}
 	if e.ETag != "" && etagMatches(x.r.Header["If-None-Match"], e.ETag) {
 		delete(h, "Content-Type")
-		x.w.WriteHeader(http.StatusNotModified)
+		x.answers(http.StatusNotModified, sourceOf(verdict))
 		return
 	}
 	put("Content-Length", strconv.Itoa(len(e.Body)))
-	x.w.WriteHeader(e.Status)
+	x.answers(e.Status, sourceOf(verdict))
 	_, _ = x.w.Write(e.Body) // the client may be gone; the entry stays
 }
 

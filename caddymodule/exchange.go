@@ -23,6 +23,9 @@ type exchange struct {
 	streamed  bool   // the body is passed on as it comes
 	inspected []byte // what the classifier may look at
 	complete  bool   // inspected is the whole body
+
+	status int    // of the answer; 0: none was given
+	source source // of the answer
 }
 
 // readBody reads the request's body, so that the request can be classified and, if its worker dies, sent again. File

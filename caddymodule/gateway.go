@@ -39,6 +39,8 @@ type gateway struct {
 	hub   *feed.Hub // nil for upstreams
 	// writes makes the ids of writes.
 	writes *writeIDs
+	// answered counts the answers.
+	answered answered
 
 	mu       sync.Mutex
 	applied  *settings              // nil before the first apply

@@ -78,6 +78,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			h.byID[g.appID] = rt
 		}
 	}
+	app.mu.Lock()
+	app.handlers = append(app.handlers, h)
+	app.mu.Unlock()
 	return nil
 }
 
@@ -152,6 +155,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	stripInternal(r.Header)
 	stripConnection(r.Header)
 	x := exchange{handler: h, w: w, r: r, path: rest, ip: clientIP(r)}
+	defer x.count(time.Now())
 	if !x.readBody() {
 		return nil
 	}

@@ -54,7 +54,7 @@ func (x *exchange) refuse(e refusal, verdict string) {
 	h["Content-Type"] = []string{"application/json; charset=utf-8"}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	setCacheStatus(h, verdict)
-	x.w.WriteHeader(e.status)
+	x.answers(e.status, refused)
 	if x.r.Method != http.MethodHead {
 		_, _ = x.w.Write(body) // the client may be gone; there is nobody left to tell
 	}

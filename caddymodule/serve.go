@@ -198,7 +198,7 @@ func (x *exchange) relay(a answer, verdict string) {
 		}
 	}
 	setCacheStatus(h, verdict)
-	x.w.WriteHeader(a.Status)
+	x.answers(a.Status, sourceOf(verdict))
 	if a.Stream == nil {
 		_, _ = x.w.Write(a.Body) // the client may be gone
 		return
@@ -213,7 +213,7 @@ func (x *exchange) relay(a answer, verdict string) {
 func (x *exchange) fail(err error, verdict string) {
 	switch {
 	case errors.Is(err, context.Canceled):
-		x.w.WriteHeader(499) // nobody is listening
+		x.answers(499, refused) // nobody is listening
 		return
 	case errors.Is(err, upstream.ErrOutcomeUnknown):
 		x.refuse(outcomeUnknown, verdict)

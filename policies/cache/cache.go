@@ -129,6 +129,7 @@ func (c *Cache) find(k Key, hits, misses bool) *node {
 	if ok && (n.entry.Expires.IsZero() || c.options.Clock().Before(n.entry.Expires)) {
 		if hits {
 			s.hits++
+			n.hits++
 		}
 		s.mu.Unlock()
 		return n

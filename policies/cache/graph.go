@@ -31,6 +31,7 @@ type node struct {
 	flight *flight // nil once it is stored
 	rights *Rights // of a session token, in place of an answer; nil: it is an answer
 	stored bool
+	hits   uint64 // under its shard's lock
 	edges  []edge
 	asks   []ask
 	size   int64  // bytes charged for it

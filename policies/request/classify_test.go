@@ -378,7 +378,7 @@ func TestCacheControl(t *testing.T) {
 }
 
 func TestOpNames(t *testing.T) {
-	for op := range ops {
+	for op := range Ops {
 		if got, ok := ParseOp(op.String()); !ok || got != op {
 			t.Errorf("%d is %q, which is %d", op, op, got)
 		}

@@ -33,16 +33,17 @@ const (
 	ServerInfo    // /serverInfo, /security, /scriptlog
 	Page          // /apps/…: e-mail verification and password reset in a browser
 	Preflight     // OPTIONS
-	ops
+	// Ops is the number of operations.
+	Ops
 )
 
-var opNames = [ops]string{"other", "find", "get", "create", "update", "delete", "batch", "signup", "login", "logout", "me",
+var opNames = [Ops]string{"other", "find", "get", "create", "update", "delete", "batch", "signup", "login", "logout", "me",
 	"account", "function", "job", "file_upload", "file_read", "file_delete", "schema", "config", "hooks", "aggregate",
 	"push", "event", "purge", "health", "server_info", "page", "preflight"}
 
 // String is the operation's name in configurations, metrics and logs.
 func (o Op) String() string {
-	if o < ops {
+	if o < Ops {
 		return opNames[o]
 	}
 	return opNames[Other]

@@ -1,0 +1,179 @@
+package caddymodule
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/parsescale/parsescale/policies/request"
+)
+
+// metrics are what Prometheus is told of the apps of a config, read when it asks. Every label has few values: apps,
+// workers and operations have names that the configuration or this program gives.
+type metrics struct{ *appState }
+
+// desc is one metric: its name, help and the labels beside the app's.
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("parsescale_"+name, help, append([]string{"app"}, labels...), nil)
+}
+
+var (
+	requestsDesc = desc("requests_total", "Answers by operation, by where they came from (hit, collapsed, miss, bypass, refused) and by status class.", "op", "source", "status")
+	durationDesc = desc("request_duration_seconds", "Time from a request's head to its answer, by where it came from.", "source")
+
+	levelDesc         = desc("cache_level", "1 for the level at which the app's answers are cached.", "level")
+	servingDesc       = desc("cache_serving", "1 while cached answers may be served.")
+	entriesDesc       = desc("cache_entries", "Stored answers.")
+	bytesDesc         = desc("cache_bytes", "Memory of stored answers and their index, in bytes.")
+	maxBytesDesc      = desc("cache_max_bytes", "Bound of cache_bytes.")
+	hitsDesc          = desc("cache_hits_total", "Lookups that found an answer.")
+	missesDesc        = desc("cache_misses_total", "Lookups that found none.")
+	fillsDesc         = desc("cache_fills_total", "Questions that a worker was asked for the cache.")
+	collapsedDesc     = desc("cache_collapsed_total", "Questions that waited for another's fill.")
+	refusedFillsDesc  = desc("cache_refused_fills_total", "Answers that were not stored.", "reason")
+	droppedDesc       = desc("cache_dropped_total", "Stored answers that were dropped: by a change, for room, or by age.", "reason")
+	changesDesc       = desc("cache_changes_total", "Changes that were matched against stored answers.")
+	fillingDesc       = desc("cache_filling", "Fills under way.")
+	openPreparesDesc  = desc("cache_open_prepares", "Writes announced and not finished; what they may touch is not served.")
+	feedLiveDesc      = desc("feed_live", "1 while every worker's change stream is alive.")
+	feedPreparesDesc  = desc("feed_prepares_total", "Commits announced by workers.")
+	feedChangesDesc   = desc("feed_changes_total", "Changes announced by workers.")
+	feedAbortsDesc    = desc("feed_aborts_total", "Announced commits that were given up.")
+	feedGapsDesc      = desc("feed_gaps_total", "Change streams that ended without a drain.")
+	workerStateDesc   = desc("worker_state", "1 for the state of the worker: up, ejected, down or draining.", "worker", "state")
+	workerBreakerDesc = desc("worker_breaker_open", "1 while the worker's breaker is open, 0.5 while it is half open.", "worker")
+	inFlightDesc      = desc("worker_in_flight", "Requests that the worker is answering.", "worker")
+	latencyDesc       = desc("worker_latency_seconds", "Averaged time to the head of an answer (peak-EWMA).", "worker")
+	workerReqDesc     = desc("worker_requests_total", "Requests sent to the worker, repetitions included.", "worker")
+	workerFailDesc    = desc("worker_failures_total", "Requests that the worker failed on.", "worker")
+	workerRetryDesc   = desc("worker_retries_total", "Requests that had failed before and were sent to the worker.", "worker")
+	workersDesc       = desc("workers_available", "Workers that may be asked now.")
+	limitKeysDesc     = desc("rate_limit_keys", "Keys that the rate limit holds.", "limit")
+	limitEvictedDesc  = desc("rate_limit_evicted_total", "Keys dropped to make room.", "limit")
+)
+
+// Describe implements prometheus.Collector.
+func (metrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		requestsDesc, durationDesc, levelDesc, servingDesc, entriesDesc, bytesDesc, maxBytesDesc, hitsDesc, missesDesc, fillsDesc,
+		collapsedDesc, refusedFillsDesc, droppedDesc, changesDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
+		feedChangesDesc, feedAbortsDesc, feedGapsDesc, workerStateDesc, workerBreakerDesc, inFlightDesc, latencyDesc, workerReqDesc,
+		workerFailDesc, workerRetryDesc, workersDesc, limitKeysDesc, limitEvictedDesc,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m metrics) Collect(ch chan<- prometheus.Metric) {
+	m.mu.Lock()
+	apps := make(map[string]*gateway, len(m.gateways))
+	for name, g := range m.gateways {
+		apps[name] = g
+	}
+	m.mu.Unlock()
+	for name, g := range apps {
+		o := observer{ch, name}
+		o.answers(&g.answered)
+		s := g.status()
+		o.cache(&s)
+		o.feed(&s)
+		o.workers(&s, g.pool.Available())
+		for limit, l := range s.Limits {
+			o.gauge(limitKeysDesc, float64(l.Keys), limit)
+			o.counter(limitEvictedDesc, l.Evicted, limit)
+		}
+	}
+}
+
+// observer sends the metrics of one app.
+type observer struct {
+	ch  chan<- prometheus.Metric
+	app string
+}
+
+func (o observer) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	o.ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{o.app}, labels...)...)
+}
+
+func (o observer) counter(d *prometheus.Desc, v uint64, labels ...string) {
+	o.ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), append([]string{o.app}, labels...)...)
+}
+
+func (o observer) answers(a *answered) {
+	for op := range a.counts {
+		for s := range a.counts[op] {
+			for class := range a.counts[op][s] {
+				if n := a.counts[op][s][class].Load(); n > 0 {
+					o.counter(requestsDesc, n, request.Op(op).String(), sourceNames[s], strconv.Itoa(class)+"xx")
+				}
+			}
+		}
+	}
+	for s := range a.durations {
+		buckets, total := make(map[float64]uint64, len(durationBounds)), uint64(0)
+		for i := range a.durations[s] {
+			total += a.durations[s][i].Load()
+			if i < len(durationBounds) {
+				buckets[durationBounds[i]] = total
+			}
+		}
+		if total > 0 {
+			o.ch <- prometheus.MustNewConstHistogram(durationDesc, total, float64(a.sums[s].Load())/1e9, buckets, o.app, sourceNames[s])
+		}
+	}
+}
+
+func (o observer) cache(s *AppStatus) {
+	c := &s.Cache
+	o.gauge(levelDesc, 1, s.Level)
+	o.gauge(servingDesc, truth(s.Serving))
+	o.gauge(entriesDesc, float64(c.Entries))
+	o.gauge(bytesDesc, float64(c.Bytes))
+	o.gauge(maxBytesDesc, float64(c.MaxBytes))
+	o.counter(hitsDesc, c.Hits)
+	o.counter(missesDesc, c.Misses)
+	o.counter(fillsDesc, c.Fills)
+	o.counter(collapsedDesc, c.Collapsed)
+	o.counter(refusedFillsDesc, c.RefusedFills, "changed")
+	o.counter(refusedFillsDesc, c.Oversized, "size")
+	o.counter(droppedDesc, c.Invalidations, "change")
+	o.counter(droppedDesc, c.Evictions, "room")
+	o.counter(droppedDesc, c.Expirations, "age")
+	o.counter(changesDesc, c.Changes)
+	o.gauge(fillingDesc, float64(c.Filling))
+	o.gauge(openPreparesDesc, float64(c.OpenPrepares))
+}
+
+func (o observer) feed(s *AppStatus) {
+	if f := s.Feed; f != nil {
+		o.gauge(feedLiveDesc, truth(f.Live))
+		o.counter(feedPreparesDesc, f.Prepares)
+		o.counter(feedChangesDesc, f.Changes)
+		o.counter(feedAbortsDesc, f.Aborts)
+		o.counter(feedGapsDesc, f.Gaps)
+	}
+}
+
+func (o observer) workers(s *AppStatus, available int) {
+	o.gauge(workersDesc, float64(available))
+	for _, w := range s.Workers {
+		if w.State == "" {
+			continue // a process that is in no pool yet
+		}
+		o.gauge(workerStateDesc, 1, w.Name, w.State)
+		o.gauge(workerBreakerDesc, map[string]float64{"open": 1, "half-open": .5}[w.Breaker], w.Name)
+		o.gauge(inFlightDesc, float64(w.InFlight), w.Name)
+		o.gauge(latencyDesc, w.LatencyMS/1e3, w.Name)
+		o.counter(workerReqDesc, w.Requests, w.Name)
+		o.counter(workerFailDesc, w.Failures, w.Name)
+		o.counter(workerRetryDesc, w.Retries, w.Name)
+	}
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
