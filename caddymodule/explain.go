@@ -136,11 +136,9 @@ func (h *Handler) explain(r *http.Request, rest, body string) Explained {
 	case !e.Cached && e.Why == "":
 		e.Why = "the client says no-store, or asks with HEAD"
 	case e.Cached:
-		e.Scope = "requests without a session and with the same keys"
-		if q.Session != "" {
-			e.Scope = "requests with the same session token and the same keys"
-		}
-		c := x.route.cache.Explain(x.key(), x.reading())
+		var keys []cache.Key
+		keys, e.Scope = x.sharers()
+		c := x.route.cache.Explain(x.reading(), keys...)
 		e.Cache = &c
 	}
 	return e

@@ -40,6 +40,26 @@ func (x *exchange) lookUp() (*cache.Entry, cache.Key) {
 	return e, cacheKey(own)
 }
 
+// sharers are the keys under which the request's answer may be stored, its own first, and who shares what is stored under
+// that, in words.
+func (x *exchange) sharers() (keys []cache.Key, scope string) {
+	switch own := cacheKey(x.req.Key(x.req.Token())); {
+	case x.req.Session == "" && !x.route.tellsRights():
+		return []cache.Key{own}, "requests with the same keys and no session"
+	case !x.route.tellsRights():
+		return []cache.Key{own}, "requests with the same keys and the same session token"
+	case x.req.Session == "":
+		own, all := x.req.KeysIn(request.Scope{}, request.Everyone())
+		return []cache.Key{cacheKey(own), cacheKey(all)}, "requests with the same keys and no session, or with any where the answer is everyone's"
+	default:
+		if rights := x.route.cache.Rights(cacheKey(x.req.SessionKey())); rights != nil {
+			own, all := x.req.KeysIn(request.Rights(rights.Name), request.Everyone())
+			return []cache.Key{cacheKey(own), cacheKey(all)}, "requests with the same keys of the same user with the same roles, or of any where the answer is everyone's"
+		}
+		return []cache.Key{own}, "unknown until a worker was asked what the session token stands for"
+	}
+}
+
 // storeKey is the key under which an answer may be shared, by what its worker says of it. It remembers what the worker
 // says the session token stands for, or adds that to what the answer depends on. It returns false if the answer may not
 // be stored.

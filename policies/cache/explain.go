@@ -25,25 +25,25 @@ type Explanation struct {
 // maxExplained bounds how many dependencies are spelt out.
 const maxExplained = 100
 
-// Explain tells of the question with key k. Values that are asked for aren't shown, ids of objects are. It counts as no
-// lookup.
-func (c *Cache) Explain(k Key, r Reading) Explanation {
-	x := Explanation{Key: fmt.Sprintf("%016x%016x", k.Hi, k.Lo), DependsOn: []string{}}
+// Explain tells of the question with the first of the keys; its answer may be stored under any of them. Values that are
+// asked for aren't shown, ids of objects are. It counts as no look-up.
+func (c *Cache) Explain(r Reading, keys ...Key) Explanation {
+	x := Explanation{Key: fmt.Sprintf("%016x%016x", keys[0].Hi, keys[0].Lo), DependsOn: []string{}}
 	p := r.plan()
-	s := c.shard(k)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s.mu.Lock()
-	n, _ := s.lru.Peek(k)
-	var hits uint64
-	if n != nil {
-		hits = n.hits
-	}
-	s.mu.Unlock()
-	x.Storable, x.Filling, x.Changing = !p.unstorable, c.flights[k] != nil, c.open.touches(&p)
-	if n != nil && (n.entry.Expires.IsZero() || c.options.Clock().Before(n.entry.Expires)) {
+	x.Storable, x.Filling, x.Changing = !p.unstorable, c.flights[keys[0]] != nil, c.open.touches(&p)
+	for _, k := range keys {
+		s := c.shard(k)
+		s.mu.Lock()
+		n, _ := s.lru.Peek(k)
+		if n == nil || !n.entry.Expires.IsZero() && !c.options.Clock().Before(n.entry.Expires) {
+			s.mu.Unlock()
+			continue
+		}
 		h := n.describe()
-		h.Hits = hits
+		h.Hits = n.hits
+		s.mu.Unlock()
 		x.Entry = &h
 		for _, a := range n.asks {
 			x.dependsOn(a.String())

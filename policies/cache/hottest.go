@@ -37,7 +37,9 @@ func (c *Cache) Hottest(n int) []Hot {
 		s := &c.shards[i]
 		s.mu.Lock()
 		for _, n := range s.lru.Values() {
-			all = append(all, counted{n, n.hits})
+			if n.rights == nil {
+				all = append(all, counted{n, n.hits})
+			}
 		}
 		s.mu.Unlock()
 	}

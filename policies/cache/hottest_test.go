@@ -40,7 +40,7 @@ func TestHottest(t *testing.T) {
 func TestExplain(t *testing.T) {
 	c := New(Options{})
 	r := find(t, "Game", `{"name":"SECRET","owner":{"$inQuery":{"className":"_User","where":{"level":{"$gt":5}}}}}`)
-	unknown := c.Explain(key("q"), r)
+	unknown := c.Explain(r, key("q"))
 	if unknown.Entry != nil || !unknown.Storable || unknown.Filling || unknown.Changing {
 		t.Errorf("before it is asked: %+v", unknown)
 	}
@@ -51,7 +51,7 @@ func TestExplain(t *testing.T) {
 
 	put(t, c, "q", r, "Game:a", "_User:u", "_Role")
 	has(c, "q")
-	stored := c.Explain(key("q"), r)
+	stored := c.Explain(r, key("q"))
 	if stored.Entry == nil || stored.Entry.Hits != 1 || stored.Key == "" {
 		t.Fatalf("once it is stored: %+v", stored)
 	}
@@ -65,14 +65,14 @@ func TestExplain(t *testing.T) {
 	}
 
 	finish := c.Prepare([]change.Change{{Class: "Game", ObjectID: "a", Kind: change.Update}})
-	if x := c.Explain(key("q"), r); x.Entry != nil || !x.Changing {
+	if x := c.Explain(r, key("q")); x.Entry != nil || !x.Changing {
 		t.Errorf("while a change is open: %+v", x)
 	}
 	finish()
-	if x := c.Explain(key("q"), find(t, "Game", `{"a":{"$inQuery":{"className":"B","where":{},"redirectClassNameForKey":"x"}}}`)); x.Storable {
+	if x := c.Explain(find(t, "Game", `{"a":{"$inQuery":{"className":"B","where":{},"redirectClassNameForKey":"x"}}}`), key("q")); x.Storable {
 		t.Errorf("what can't be told: %+v", x)
 	}
-	if x := c.Explain(key("r"), Reading{Class: "Game", Level: TTL, Session: true}); !strings.Contains(strings.Join(x.DependsOn, "\n"), "_Session any change") {
+	if x := c.Explain(Reading{Class: "Game", Level: TTL, Token: true}, key("r")); !strings.Contains(strings.Join(x.DependsOn, "\n"), "_Session any change") {
 		t.Errorf("a question that can't be read: %+v", x)
 	}
 }

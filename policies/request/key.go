@@ -76,7 +76,7 @@ func (r *Request) SessionKey() Key {
 		return Key{}
 	}
 	var buf [256]byte
-	b := append(buf[:0], keyVersion, byte(ops)<<1) // as no question begins
+	b := append(buf[:0], keyVersion, byte(Ops)<<1) // as no question begins
 	b = appendPart(b, r.AppID)
 	return r.hash(append(b, r.Session...))
 }
