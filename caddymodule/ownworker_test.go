@@ -48,10 +48,10 @@ const (
 	ownApp, ownMaster, ownREST, ownJS = "app", "master", "rest", "javascript"
 )
 
-func newOwnSite(t testing.TB, tamper tampering, code func(*cloud.Cloud) error, more string) *ownSite {
+func newOwnSite(t testing.TB, tamper tampering, code func(*cloud.Cloud) error) *ownSite {
 	t.Helper()
-	// A remote site, of which everything but the workers stays.
-	s := &ownSite{site: mustSite(t, "{\n\tadmin off\n}\n:9 {\n\tparse /parse/* 127.0.0.1:1 {\n\t\tcache {\n\t\t\tttl 5s\n"+more+"\n\t\t}\n\t}\n}"), tamper: tamper}
+	// A remote site, of which everything but the workers stays. Gateways are told apart by their upstreams.
+	s := &ownSite{site: newSiteOf(t, fmt.Sprintf("{\n\tadmin off\n}\n:9 {\n\tparse /parse/* 127.0.0.1:%d {\n\t\tcache\n\t}\n}", ownSites.Add(1))), tamper: tamper}
 	h := parseHandlers(s.server.Routes)[0]
 	h.routes[0].ttl = defaultExactTTL
 	g := h.routes[0].gateway
@@ -107,7 +107,10 @@ func newOwnSite(t testing.TB, tamper tampering, code func(*cloud.Cloud) error, m
 	return s
 }
 
-func mustSite(t testing.TB, caddyfile string) *site {
+// ownSites counts the sites made.
+var ownSites atomic.Int64
+
+func newSiteOf(t testing.TB, caddyfile string) *site {
 	t.Helper()
 	s, err := trySite(t, caddyfile)
 	if err != nil {
@@ -185,6 +188,9 @@ func (s *ownSite) ask(h http.Handler, who asker, method, path, body string) *htt
 	}
 	for k, v := range who.header {
 		r.Header.Set(k, v)
+	}
+	if h != s.server {
+		r.Header.Set("X-Parsescale-Client-Ip", "192.0.2.1") // as the gateway says of httptest's requests
 	}
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, r)

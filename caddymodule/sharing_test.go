@@ -15,7 +15,7 @@ type sharing struct {
 	t *testing.T
 }
 
-func newSharing(t *testing.T) sharing { return sharing{newOwnSite(t, tampering{}, nil, ""), t} }
+func newSharing(t *testing.T) sharing { return sharing{newOwnSite(t, tampering{}, nil), t} }
 
 // expect asks as somebody and compares with the worker's own answer.
 func (s sharing) expect(want string, who asker, path string) {

@@ -27,6 +27,8 @@ type Entry struct {
 	Header []Field // in order
 	Body   []byte
 	ETag   string
+	// Everyone: the answer is shared by all who ask, whoever they are.
+	Everyone bool
 	// Stored is when the answer was given.
 	Stored time.Time
 	// Expires is when the entry stops being served; zero: never.

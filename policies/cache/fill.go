@@ -136,6 +136,9 @@ func (f *Fill) StoreAs(k Key, e *Entry, d Dependencies) (stored bool) {
 	c.graph.charge(n, size)
 	c.graph.depend(n, &d)
 	c.insert(n)
+	if e.Everyone {
+		c.stats.Shared++
+	}
 	return true
 }
 

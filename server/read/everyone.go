@@ -3,7 +3,6 @@ package read
 import (
 	"errors"
 	"sync"
-	"time"
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/query"
@@ -18,34 +17,38 @@ import (
 // errPrivate ends a look at all objects at the first that not everybody may read.
 var errPrivate = errors.New("an object that not everybody may read")
 
-// privatePause is how long a class in which a private object was met isn't looked at without regard to who asks: that
-// costs a second look when it fails.
-const privatePause = time.Second
+// privatePause is how many looks at a class in which a private object was met regard who asks from the start: to find
+// that out again costs a second look.
+const privatePause = 8
 
 // privates remembers in which classes private objects were met.
 type privates struct {
-	mu  sync.Mutex
-	met map[string]time.Time // classes of the schema only
+	mu sync.Mutex
+	// left are the looks that regard who asks, by class; classes of the schema only.
+	left map[string]int
 }
 
-func (p *privates) meet(class string, now time.Time) {
+func (p *privates) meet(class string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.met == nil {
-		p.met = map[string]time.Time{}
+	if p.left == nil {
+		p.left = map[string]int{}
 	}
-	p.met[class] = now
+	p.left[class] = privatePause
 }
 
-func (p *privates) lately(class string, now time.Time) bool {
+// lately reports whether a private object was met in one of the latest looks at a class, and counts this one.
+func (p *privates) lately(class string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at, met := p.met[class]
-	if met && now.Sub(at) >= privatePause {
-		delete(p.met, class)
-		return false
+	n := p.left[class]
+	switch {
+	case n > 1:
+		p.left[class] = n - 1
+	case n == 1:
+		delete(p.left, class)
 	}
-	return met
+	return n > 0
 }
 
 // alike ends sharing if a class may show callers different fields. Users see more of themselves than others do, and
@@ -68,7 +71,7 @@ func (r *reading) permittedToAll(class *schema.Class, op string) {
 // whoever else asks would see. What is skipped isn't looked at, and might be private.
 func (r *reading) look(f *storage.Find, begin func(), each func(storage.Row) error) error {
 	begin()
-	if r.shared && f.Skip == 0 && !r.privates.lately(f.Class.Name, r.o.Now()) {
+	if r.shared && f.Skip == 0 && !r.privates.lately(f.Class.Name) {
 		all := *f
 		all.Readers = nil
 		err := r.s.Find(r.ctx, &all, func(row storage.Row) error {
@@ -80,7 +83,7 @@ func (r *reading) look(f *storage.Find, begin func(), each func(storage.Row) err
 		if !errors.Is(err, errPrivate) {
 			return err
 		}
-		r.privates.meet(f.Class.Name, r.o.Now())
+		r.privates.meet(f.Class.Name)
 		begin()
 	}
 	r.shared = false
@@ -89,7 +92,7 @@ func (r *reading) look(f *storage.Find, begin func(), each func(storage.Row) err
 
 // number counts the objects of f. If as many are everybody's to read as there are, everybody counts the same.
 func (r *reading) number(f *storage.Find) (int64, error) {
-	if r.shared && !r.privates.lately(f.Class.Name, r.o.Now()) {
+	if r.shared && !r.privates.lately(f.Class.Name) {
 		all, public := *f, *f
 		all.Readers, public.Readers = nil, []string{"*"}
 		n, err := r.s.Count(r.ctx, &all)
@@ -100,7 +103,7 @@ func (r *reading) number(f *storage.Find) (int64, error) {
 		if err != nil || m == n {
 			return m, err
 		}
-		r.privates.meet(f.Class.Name, r.o.Now())
+		r.privates.meet(f.Class.Name)
 	}
 	r.shared = false
 	return r.s.Count(r.ctx, f)
