@@ -165,7 +165,8 @@ func ParseRights(header string) (name string, r Reads, ok bool) {
 	if len(name) < 16 || len(name) > 128 {
 		return "", Reads{}, false
 	}
-	if r, ok = ParseReads(rest); !ok || r.NoStore || r.Everyone {
+	r, ok = ParseReads(rest)
+	if !ok || r.NoStore || r.Everyone || len(r.objects)+len(r.classes) == 0 { // they depend on the session at least
 		return "", Reads{}, false
 	}
 	return name, r, true

@@ -161,7 +161,8 @@ func TestParseRights(t *testing.T) {
 		ok     bool
 	}{
 		{name + " _Session:s1 _User:u1 _Role expires=12", true},
-		{name, true}, // StoreRights refuses it
+		{name, false}, // they depend on something
+		{name + " expires=12", false},
 		{"", false},
 		{"short _Session:s1", false},
 		{name + " no-store", false},
