@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -52,52 +51,6 @@ func TestRemotePoolCachesOnlyIfTold(t *testing.T) {
 		{method: "GET", path: "/parse/classes/A", cache: "fwd=bypass", calls: 1},
 		{method: "GET", path: "/parse/classes/A", cache: "fwd=bypass", calls: 1},
 	})
-}
-
-func TestAnswersThatAreNotStored(t *testing.T) {
-	answer := func(header, value string, status int, body string) func(http.ResponseWriter, *http.Request, string) {
-		return func(w http.ResponseWriter, _ *http.Request, _ string) {
-			w.Header().Set("Content-Type", "application/json; charset=utf-8")
-			if header != "" {
-				w.Header().Set(header, value)
-			}
-			w.WriteHeader(status)
-			_, _ = io.WriteString(w, body)
-		}
-	}
-	tests := []struct {
-		name  string
-		reply func(http.ResponseWriter, *http.Request, string)
-		path  string
-	}{
-		{"an error", answer("", "", 400, `{"code":102,"error":"x"}`), "/parse/classes/A"},
-		{"not found", answer("", "", 404, `{"code":101,"error":"Object not found."}`), "/parse/classes/A/o1"},
-		{"no-store", answer("Cache-Control", "no-store", 200, found), "/parse/classes/A"},
-		{"private", answer("Cache-Control", "private", 200, found), "/parse/classes/A"},
-		{"a cookie", answer("Set-Cookie", "a=b", 200, found), "/parse/classes/A"},
-		{"another content type", answer("Content-Type", "text/html", 200, found), "/parse/classes/A"},
-		{"not JSON", answer("", "", 200, `{"results":[`), "/parse/classes/A"},
-		{"a session token", answer("", "", 200, `{"objectId":"u1","sessionToken":"r:1"}`), "/parse/users/u1"},
-		{"too large", answer("", "", 200, `{"results":[{"objectId":"o1","s":"`+strings.Repeat("x", 2048)+`"}]}`), "/parse/classes/A"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			w := newRecordingWorker(t, tt.reply)
-			s := newSite(t, remoteSite(w, "cache {\nmax_object 1KB\n}"))
-			for range 2 {
-				r := httptest.NewRequest("GET", tt.path, http.NoBody)
-				r.Header.Set("X-Parse-Application-Id", "app")
-				rec := httptest.NewRecorder()
-				s.server.ServeHTTP(rec, r)
-				if v := rec.Header().Get("Cache-Status"); strings.Contains(v, "stored") || strings.Contains(v, "hit") {
-					t.Errorf("Cache-Status %q", v)
-				}
-			}
-			if w.count() != 2 {
-				t.Errorf("%d requests reached the worker, want 2", w.count())
-			}
-		})
-	}
 }
 
 // What a worker's limits say is about the request that they counted, not about those that the cache answers.

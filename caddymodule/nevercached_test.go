@@ -160,6 +160,7 @@ func TestAnswersNeverCached(t *testing.T) {
 		{"two values", "/classes/A", 200, found + found, ""},
 		{"a list", "/classes/A", 200, `[]`, ""},
 		{"other successes", "/classes/A", 203, found, ""},
+		{"too large", "/classes/A", 200, `{"results":[{"objectId":"o1","s":"` + strings.Repeat("x", 2048) + `"}]}`, ""},
 		{"not found", "/classes/A/o1", 404, `{"code":101,"error":"Object not found."}`, ""},
 		{"refused", "/classes/A", 403, `{"error":"unauthorized"}`, ""},
 		{"an invalid session", "/classes/A", 400, `{"code":209,"error":"Invalid session token"}`, ""},
@@ -175,7 +176,7 @@ func TestAnswersNeverCached(t *testing.T) {
 				w.WriteHeader(tt.status)
 				_, _ = io.WriteString(w, tt.body)
 			})
-			s := newSite(t, remoteSite(w, "cache"))
+			s := newSite(t, remoteSite(w, "cache {\nmax_object 1KB\n}"))
 			c := parseHandlers(s.server.Routes)[0].routes[0].cache
 			everyQuestionCalls(t, s.server, w.count, func() int { return c.Stats().Entries }, []question{
 				{name: "by GET", method: "GET", path: tt.path}, sdk("by the SDK", tt.path, ""),

@@ -1,9 +1,12 @@
 package request
 
 import (
+	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // The reference: what parse-server makes of a body, slowly. Undecided cases count as a write.
@@ -115,6 +118,68 @@ func FuzzClassify(f *testing.F) {
 		}
 		if r.Key(r.Token()) == (Key{}) || r.Key(r.Token()) != r.Key(r.Token()) {
 			t.Fatal("no steady key")
+		}
+	})
+}
+
+// FuzzKeys writes a question anew as another JSON library does, which changes order, white space, escapes and numbers:
+// that must neither change its key nor whether it is cached. And a question in which one value differs has another key.
+func FuzzKeys(f *testing.F) {
+	for _, s := range []string{
+		`{"where":{"a":{"$gt":1.50,"$lt":3e2},"b":"\u00e9\ud83d\ude00"},"limit":10,"keys":"a,b"}`,
+		`{"where":{"$or":[{"a":1},{"b":{"$in":["x",1,null,true]}}]},"order":"-a","count":1}`,
+		`{"where":{"d":{"__type":"Date","iso":"2020-01-01T00:00:00.000Z"},"p":{"__type":"Pointer","className":"B","objectId":"x"}}}`,
+		`{"where":{"a":{"$eq":1},"$and":[{"b":2}]},"include":"p.q","skip":-0.0}`,
+		`{"where":"{\"a\":1}","limit":"5"}`,
+		`{"where":{"a":9007199254740993,"b":1e400,"c":0.1}}`,
+		`{"where":{"a":{"$inQuery":{"where":{"x":1},"className":"B"}}}}`,
+	} {
+		f.Add(s)
+	}
+	classified := func(body []byte) Request {
+		return Classify(Input{Method: "POST", Path: "/classes/A", Header: http.Header{}, Body: body, BodyComplete: true, Mount: "/parse"})
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var o map[string]any
+		if json.Unmarshal([]byte(text), &o) != nil || o == nil || !utf8.ValidString(text) {
+			return
+		}
+		for name := range o {
+			if name == "" || name[0] == '_' {
+				return
+			}
+		}
+		again := func(changes map[string]any) []byte {
+			all := map[string]any{"_method": "GET", "_ApplicationId": "app"}
+			maps.Copy(all, o)
+			maps.Copy(all, changes)
+			b, err := json.MarshalIndent(all, "", " ")
+			if err != nil {
+				t.Skip("it isn't JSON for the library either")
+			}
+			return b
+		}
+		first := classified([]byte(`{"_method":"GET","_ApplicationId":"app",` + strings.TrimPrefix(strings.TrimSpace(text), "{")))
+		second := classified(again(nil))
+		if !first.Cacheable {
+			return
+		}
+		if !second.Cacheable || first.Key(Scope{}) != second.Key(Scope{}) {
+			t.Fatalf("another key, or cached no more (%s):\n%s\n%s", second.Why, text, again(nil))
+		}
+		// A condition more makes another question.
+		where, _ := o["where"].(map[string]any)
+		narrowed := maps.Clone(where)
+		if narrowed == nil {
+			narrowed = map[string]any{}
+		}
+		if _, there := narrowed["fuzzed"]; there || o["where"] != nil && where == nil {
+			return
+		}
+		narrowed["fuzzed"] = "x"
+		third := classified(again(map[string]any{"where": narrowed}))
+		if third.Cacheable && third.Key(Scope{}) == first.Key(Scope{}) {
+			t.Fatalf("a condition more, and the same key: %s", text)
 		}
 	})
 }

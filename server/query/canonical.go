@@ -5,13 +5,15 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"strings"
 )
 
 // The canonical form is a prefix code: every node and value starts with a tag that tells how it goes on, strings and
 // lists with their length. Two questions have the same bytes only if they are the same up to
 //   - the order and repetition of the terms of And, Or and Nor, and nesting of And in And and Or in Or,
 //   - the order and repetition of the values of $in, $nin and $containedBy, and the order of those of $all,
-//   - the order of members of objects, and the spelling of numbers, dates and strings.
+//   - the order of members of objects, and the spelling of numbers, dates and strings,
+//   - the order of keys, those among them that are always shown, the comment, and a preference for the primary.
 const (
 	tagAnd byte = iota
 	tagOr
@@ -55,7 +57,7 @@ const (
 )
 
 // canonicalVersion changes when the form does.
-const canonicalVersion = 2
+const canonicalVersion = 3
 
 // AppendCanonical appends the canonical form of q: equal questions give equal bytes, different ones different bytes.
 func (q *Query) AppendCanonical(dst []byte) []byte {
@@ -68,14 +70,24 @@ func (q *Query) AppendCanonical(dst []byte) []byte {
 	c.flag(q.Count)
 	c.flag(q.IncludeAll)
 	c.flag(q.Keys != nil)
-	c.strings(q.Keys)
+	c.sorted(len(q.Keys), true, func(i int) {
+		if !alwaysShown(q.Keys[i]) {
+			c.string(q.Keys[i])
+		}
+	})
 	c.strings(q.ExcludeKeys)
 	c.flag(q.Score)
 	c.length(len(q.Include))
 	for _, p := range q.Include {
 		c.string(string(p))
 	}
-	for _, s := range [...]string{q.Redirect, q.Explain, q.Hint, q.Comment, q.ReadPreference, q.IncludeReadPreference, q.SubqueryPreference} {
+	for _, s := range [...]string{q.Redirect, q.Explain, q.Hint} {
+		c.string(s)
+	}
+	for _, s := range [...]string{q.ReadPreference, q.IncludeReadPreference, q.SubqueryPreference} {
+		if strings.EqualFold(s, "PRIMARY") { // which it is anyway
+			s = ""
+		}
 		c.string(s)
 	}
 	return c.dst
