@@ -1,10 +1,16 @@
 package rest_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/parsescale/parsescale/server"
+	"github.com/parsescale/parsescale/server/cloud"
 	"github.com/parsescale/parsescale/server/config"
 )
 
@@ -74,6 +80,61 @@ func TestForgedFieldsChangeNothing(t *testing.T) {
 	res := w.do("GET", "/classes/A", "", app("X-Parse-Session-Token", token))
 	if res.status != 200 || res.header.Get("X-Parsescale-Reads")+res.header.Get("X-Parsescale-Rights") != "" {
 		t.Errorf("a client is told what is the gateway's to know: %d, %v", res.status, res.header)
+	}
+}
+
+// TestRepeatsAskNobody repeats writes of classes with triggers, as a gateway does whose worker died: the code isn't asked
+// again about what is done, and the answer is the first one's, also where a request id was used up.
+func TestRepeatsAskNobody(t *testing.T) {
+	var mu sync.Mutex
+	asked := map[string]int{}
+	count := func(kind string) cloud.Trigger {
+		return func(_ context.Context, r *cloud.TriggerRequest) error {
+			mu.Lock()
+			defer mu.Unlock()
+			asked[kind+" "+r.Object.ClassName]++
+			return nil
+		}
+	}
+	w := start(t, server.Environment{Gateway: true, Cloud: func(c *cloud.Cloud) error {
+		var all cloud.Validator
+		return errors.Join(
+			c.BeforeSave("A", count("beforeSave"), all), c.AfterSave("A", count("afterSave"), all),
+			c.BeforeDelete("A", count("beforeDelete"), all), c.AfterDelete("A", count("afterDelete"), all),
+			c.BeforeSave("_User", count("beforeSave"), all), c.BeforeLogin(count("beforeLogin")),
+		)
+	}}, func(o *config.Options) { o.IdempotencyOptions.Paths = []string{".*"} })
+	local := master("X-Parsescale-Client-Ip", "127.0.0.1")
+	w.do("POST", "/users", `{"username":"u","password":"p"}`, local)
+	made := w.do("POST", "/classes/A", `{"n":1}`, local)
+	id := member(t, made.body, "objectId")
+	for _, c := range []struct {
+		name, method, path, body, requestID string
+		asked                               map[string]int
+	}{
+		{"create", "POST", "/classes/A", `{"n":1}`, "", map[string]int{"beforeSave A": 1, "afterSave A": 1}},
+		{"create with a request id", "POST", "/classes/A", `{"n":1}`, "r1", map[string]int{"beforeSave A": 1, "afterSave A": 1}},
+		{"update", "PUT", "/classes/A/" + id, `{"n":2}`, "", map[string]int{"beforeSave A": 1, "afterSave A": 1}},
+		{"update with a request id", "PUT", "/classes/A/" + id, `{"n":3}`, "r2", map[string]int{"beforeSave A": 1, "afterSave A": 1}},
+		{"batch", "POST", "/batch", `{"requests":[{"method":"POST","path":"/parse/classes/A","body":{}}]}`, "", map[string]int{"beforeSave A": 1, "afterSave A": 1}},
+		{"transaction", "POST", "/batch", `{"transaction":true,"requests":[{"method":"POST","path":"/parse/classes/A","body":{}}]}`, "", map[string]int{"beforeSave A": 1, "afterSave A": 1}},
+		{"sign-up", "POST", "/users", `{"username":"v","password":"p"}`, "", map[string]int{"beforeSave _User": 1}},
+		{"log-in", "POST", "/login", `{"username":"u","password":"p"}`, "", map[string]int{"beforeLogin _User": 1}},
+		{"delete", "DELETE", "/classes/A/" + id, ``, "", map[string]int{"beforeDelete A": 1, "afterDelete A": 1}},
+	} {
+		clear(asked)
+		header := master("X-Parsescale-Client-Ip", "127.0.0.1", "X-Parsescale-Write-Id", strings.ReplaceAll(c.name, " ", "-"))
+		if c.requestID != "" {
+			header["X-Parse-Request-Id"] = c.requestID
+		}
+		one := w.do(c.method, c.path, c.body, header)
+		two := w.do(c.method, c.path, c.body, header)
+		if one.status/100 != 2 || one.status != two.status || one.body != two.body {
+			t.Errorf("%s: %d %s, then %d %s", c.name, one.status, one.body, two.status, two.body)
+		}
+		if !maps.Equal(asked, c.asked) {
+			t.Errorf("%s: asked %v, want %v", c.name, asked, c.asked)
+		}
 	}
 }
 

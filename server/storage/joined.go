@@ -57,6 +57,14 @@ func (s joined) Read(ctx context.Context, f func(Snapshot) error) error {
 	return s.Store.Read(ctx, f)
 }
 
+// Written implements Store. Within a transaction there are no ids.
+func (s joined) Written(ctx context.Context, id string) ([]byte, bool, error) {
+	if Inside(ctx) {
+		return nil, false, nil
+	}
+	return s.Store.Written(ctx, id)
+}
+
 // Write implements Store. Within a transaction the id counts for nothing: that of the transaction does.
 func (s joined) Write(ctx context.Context, id string, f func(Tx) ([]byte, error)) ([]byte, bool, error) {
 	if p, ok := ctx.Value(txKey{}).(*part); ok {

@@ -34,6 +34,9 @@ type Store interface {
 	// effects are undone, or f isn't called at all, and the stored result is returned with repeated = true. Ids are kept
 	// for a few minutes. An id of "" means none.
 	Write(ctx context.Context, id string, f func(tx Tx) (result []byte, err error)) (result []byte, repeated bool, err error)
+	// Written returns the stored result of the write with an id, and whether there is one: whether that write was
+	// committed, and not longer ago than ids are kept.
+	Written(ctx context.Context, id string) (result []byte, found bool, err error)
 	// Close waits for what runs and closes the database.
 	Close() error
 }

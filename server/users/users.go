@@ -81,6 +81,9 @@ func (u *Users) LogIn(ctx context.Context, c auth.Caller, l LogIn, id string) (*
 	if err != nil {
 		return nil, err
 	}
+	if res, err := u.writes.Repeated(ctx, schema.User, id); res != nil || err != nil {
+		return res, err
+	}
 	if !claim.Refused() && !c.ReadOnly && !u.tooOld(user) {
 		if err := u.beforeLogIn(ctx, set, c, userID); err != nil {
 			return nil, err

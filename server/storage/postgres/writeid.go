@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -20,6 +22,31 @@ var (
 	sqlUpdateKnown = []byte(updateKnown)
 	sqlSweep       = []byte(sweepKnown)
 )
+
+// Written implements storage.Store. It asks the primary: no replica is sure to know.
+func (s *Store) Written(ctx context.Context, id string) (result []byte, found bool, err error) {
+	if err := s.begin(); err != nil {
+		return nil, false, err
+	}
+	defer s.running.Done()
+	err = s.use(ctx, func(c *conn) error {
+		result, found = nil, false
+		c.send(sqlKnown, []int16{binaryFormat}, id, instant(s.options.Clock()))
+		if err := c.sync(); err != nil {
+			return err
+		}
+		err := c.rows(func(row [][]byte) {
+			if found = len(row[1]) == 1 && row[1][0] == 1; found {
+				result = append([]byte{}, row[0]...)
+			}
+		})
+		return errors.Join(err, c.end())
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("cannot look a write id up: %w", err)
+	}
+	return result, found, nil
+}
 
 // sweepEvery is how often expired write ids are deleted.
 const sweepEvery = 30 * time.Second

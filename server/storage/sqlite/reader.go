@@ -36,6 +36,26 @@ func (s *Store) Read(ctx context.Context, f func(storage.Snapshot) error) error 
 	return f(&snapshot{conn: c, catalog: cat})
 }
 
+// Written implements storage.Store.
+func (s *Store) Written(ctx context.Context, id string) (result []byte, found bool, err error) {
+	if err := s.begin(); err != nil {
+		return nil, false, err
+	}
+	defer s.running.Done()
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	}
+	defer func() { <-s.slots }()
+	c, err := s.reader()
+	if err != nil {
+		return nil, false, err
+	}
+	defer s.park(c)
+	return c.kept(id, s.options.Clock())
+}
+
 // reader returns a connection that nobody uses. The caller holds a slot.
 func (s *Store) reader() (*conn, error) {
 	s.idle.Lock()

@@ -213,16 +213,24 @@ func (g *group) one(w *write) (kept bool, err error) {
 
 // known finds the result that an earlier write with the same id left.
 func (g *group) known(w *write) (bool, error) {
-	found := false
-	err := g.conn.each(sqlKept, 1, []any{w.id, g.now().UnixMilli()}, func(row []driver.Value) error {
-		w.result, _ = row[0].([]byte)
+	result, found, err := g.conn.kept(w.id, g.now())
+	if found {
+		w.result = result
+	}
+	return found, err
+}
+
+// kept returns the result that a write with an id has left, and whether there is one.
+func (c *conn) kept(id string, now time.Time) (result []byte, found bool, err error) {
+	err = c.each(sqlKept, 1, []any{id, now.UnixMilli()}, func(row []driver.Value) error {
+		result, _ = row[0].([]byte)
 		found = true
 		return nil
 	})
 	if err != nil {
-		return false, fmt.Errorf("cannot look a write id up: %w", err)
+		return nil, false, fmt.Errorf("cannot look a write id up: %w", err)
 	}
-	return found, nil
+	return result, found, nil
 }
 
 func (g *group) keep(w *write) error {

@@ -41,6 +41,7 @@ func Run(t *testing.T, d Database) {
 		{"RoundTrip", roundTrip},
 		{"Writes", writes},
 		{"HastyWrites", hastyWrites},
+		{"Written", written},
 		{"UniqueFields", uniqueFields},
 		{"Relations", relations},
 		{"SnapshotStays", snapshotStays},
