@@ -52,6 +52,9 @@ func (w *write) try(ctx context.Context) outcome {
 	default:
 		o = a.commit(result)
 	}
+	if a.doubt != nil && o.err != nil && c.broken == nil {
+		o = a.claim(o)
+	}
 	finished = true
 	if o.err == nil && a.tx.catalog != cat {
 		o.old = cat
@@ -109,10 +112,8 @@ func (a *attempt) begun() error {
 		if err := c.rest(); err != nil {
 			return err
 		}
-		if a.found = c.affected() == 0; !a.found {
-			a.resolve(false) // and never will: the id is ours
-			a.expired = true // so that the result replaces the claim
-		}
+		a.found = c.affected() == 0
+		a.expired = !a.found // so that the result replaces the claim
 	case a.id != "":
 		if err := c.rows(a.readKnown); err != nil {
 			return err
@@ -122,6 +123,29 @@ func (a *attempt) begun() error {
 		return errKnown
 	}
 	return nil
+}
+
+// claim takes the id for good after a try that failed, so that an earlier commit that wasn't answered can't arrive any more:
+// what was claimed in the failed transaction is free again.
+func (a *attempt) claim(o outcome) outcome {
+	c := a.tx.conn
+	c.send(sqlClaimKnown, nil, a.id, instant(a.options.Clock().Add(a.options.WriteIDTTL)))
+	err := c.sync()
+	if err == nil {
+		err = c.rest()
+	}
+	if err = errors.Join(err, c.end()); err != nil || c.affected() == 0 {
+		o.again = true // it has arrived, or it still isn't known
+		return o
+	}
+	a.resolve(false)
+	return o
+}
+
+// done tells the announcer of a commit, and that an earlier one which wasn't answered never came: the id is this one's.
+func (a *attempt) done(finish func(bool)) {
+	a.resolve(false)
+	finish(true)
 }
 
 // undo ends a transaction whose function failed, and decides what that means.

@@ -29,7 +29,7 @@ func (a *attempt) commit(result []byte) outcome {
 	}
 	switch {
 	case err == nil && string(c.command) == "COMMIT":
-		finish(true)
+		a.done(finish)
 		return outcome{result: result}
 	case err == nil:
 		finish(false)
@@ -67,7 +67,14 @@ func (a *attempt) unknown(finish func(bool), err error) outcome {
 		finish(true)
 		return outcome{err: fmt.Errorf("%w: %w", storage.ErrUnknownOutcome, err)}
 	}
-	a.doubt, a.fresh = finish, true
+	earlier := a.doubt
+	a.doubt = func(committed bool) {
+		if earlier != nil {
+			earlier(committed)
+		}
+		finish(committed)
+	}
+	a.fresh = true
 	return outcome{err: unavailable(err), again: true}
 }
 

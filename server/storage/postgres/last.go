@@ -94,7 +94,7 @@ func (a *attempt) commitLast(result []byte) outcome {
 		}
 		return outcome{err: storage.ErrNotFound}
 	case err == nil:
-		finish(true)
+		a.done(finish)
 		return outcome{result: result}
 	case c.broken != nil:
 		return a.unknown(finish, err)

@@ -24,10 +24,12 @@ type wire struct {
 	at       string // how that statement begins
 	listener net.Listener
 	server   string
-	cut      atomic.Bool // at the next COMMIT
-	before   bool        // cut before the COMMIT arrives
-	down     atomic.Bool // nobody gets through
-	mute     atomic.Bool // no answer gets through
+	cut      atomic.Bool   // at the next COMMIT
+	before   bool          // cut before the COMMIT arrives
+	late     chan struct{} // if not nil: the COMMIT arrives once it is closed
+	arrived  chan struct{} // closed when it has arrived then
+	down     atomic.Bool   // nobody gets through
+	mute     atomic.Bool   // no answer gets through
 }
 
 // through returns an address that leads through a wire to the same database.
@@ -102,6 +104,11 @@ func (w *wire) serve(client net.Conn) {
 			if w.before {
 				return
 			}
+			if w.late != nil {
+				client.Close()
+				<-w.late
+				defer close(w.arrived)
+			}
 			_, _ = server.Write(buf[:n])
 			time.Sleep(300 * time.Millisecond) // it commits
 			return
@@ -170,6 +177,47 @@ func TestCommitWithoutAnswer(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestCommitThatComesLate: a commit that wasn't answered, and that hasn't arrived when the write is tried again and fails,
+// is never done. The announcer hears that it wasn't only when that is certain.
+func TestCommitThatComesLate(t *testing.T) {
+	a := &announced{}
+	w, uri := through(t, database(t))
+	w.late, w.arrived = make(chan struct{}), make(chan struct{})
+	s := open(t, uri, func(o *Options) { o.Announcer = a })
+	c := storetest.PutClass(t, s, "A")
+	storetest.Insert(t, s, c, `{"objectId":"first"}`)
+	w.cut.Store(true)
+	no, tries := errors.New("no"), 0
+	_, _, err := s.Write(ctx, "w1", func(tx storage.Tx) ([]byte, error) {
+		if tries++; tries > 1 {
+			return nil, no
+		}
+		tx.Emit(change.Change{Class: "A", ObjectID: "x", Kind: change.Create})
+		return []byte("done"), tx.Insert(ctx, c, storage.Object{"objectId": "x"})
+	})
+	if !errors.Is(err, no) || tries != 2 {
+		t.Errorf("%d tries, the last: %v", tries, err)
+	}
+	if got := fmt.Sprint(a.finished); got != "[false]" {
+		t.Errorf("the announcer was told %s", got)
+	}
+	close(w.late)
+	<-w.arrived
+	if got := storetest.All(t, s, "A"); got != "first" {
+		t.Errorf("kept %q", got)
+	}
+	// The id is free for who sends the write again.
+	again, repeated, err := s.Write(ctx, "w1", func(tx storage.Tx) ([]byte, error) {
+		return []byte("done"), tx.Insert(ctx, c, storage.Object{"objectId": "y"})
+	})
+	if string(again) != "done" || repeated || err != nil {
+		t.Errorf("once more: %q, %v, %v", again, repeated, err)
+	}
+	if result, found, err := s.Written(ctx, "w1"); !found || string(result) != "done" || err != nil {
+		t.Errorf("its result is %q, %v, %v", result, found, err)
 	}
 }
 

@@ -22,7 +22,7 @@ type write struct {
 	duplicate bool // a unique index was violated before
 	patient   bool // the last change isn't to wait for the commit
 	// doubt, if not nil, is called once it is known whether an earlier try, whose commit wasn't answered, has committed.
-	// The id is claimed then before anything else is done.
+	// The id is claimed then before anything else is done; that it has not is known once that claim is committed.
 	doubt func(committed bool)
 }
 

@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	selectKnown = `SELECT result, expires >= $2::timestamptz FROM parsescale._write WHERE id = $1::text`
+	// A row without a result is a claim: the write wasn't done, and who holds the claim may do it.
+	selectKnown = `SELECT result, result IS NOT NULL AND expires >= $2::timestamptz FROM parsescale._write WHERE id = $1::text`
 	insertKnown = `INSERT INTO parsescale._write (id, result, expires) VALUES ($1::text, $2::bytea, $3::timestamptz)`
 	claimKnown  = `INSERT INTO parsescale._write (id, expires) VALUES ($1::text, $2::timestamptz) ON CONFLICT DO NOTHING`
 	updateKnown = `UPDATE parsescale._write SET result = $2::bytea, expires = $3::timestamptz WHERE id = $1::text`
