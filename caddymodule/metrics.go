@@ -24,6 +24,8 @@ var (
 	levelDesc         = desc("cache_level", "1 for the level at which the app's answers are cached.", "level")
 	servingDesc       = desc("cache_serving", "1 while cached answers may be served.")
 	entriesDesc       = desc("cache_entries", "Stored answers.")
+	sessionsDesc      = desc("cache_sessions", "Session tokens of which it is known what they stand for.")
+	sharedDesc        = desc("cache_shared_total", "Answers stored that are everyone's, whoever asks.")
 	bytesDesc         = desc("cache_bytes", "Memory of stored answers and their index, in bytes.")
 	maxBytesDesc      = desc("cache_max_bytes", "Bound of cache_bytes.")
 	hitsDesc          = desc("cache_hits_total", "Lookups that found an answer.")
@@ -55,7 +57,7 @@ var (
 // Describe implements prometheus.Collector.
 func (metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		requestsDesc, durationDesc, levelDesc, servingDesc, entriesDesc, bytesDesc, maxBytesDesc, hitsDesc, missesDesc, fillsDesc,
+		requestsDesc, durationDesc, levelDesc, servingDesc, entriesDesc, sessionsDesc, sharedDesc, bytesDesc, maxBytesDesc, hitsDesc, missesDesc, fillsDesc,
 		collapsedDesc, refusedFillsDesc, droppedDesc, changesDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
 		feedChangesDesc, feedAbortsDesc, feedGapsDesc, workerStateDesc, workerBreakerDesc, inFlightDesc, latencyDesc, workerReqDesc,
 		workerFailDesc, workerRetryDesc, workersDesc, limitKeysDesc, limitEvictedDesc,
@@ -129,6 +131,8 @@ func (o observer) cache(s *AppStatus) {
 	o.gauge(levelDesc, 1, s.Level)
 	o.gauge(servingDesc, truth(s.Serving))
 	o.gauge(entriesDesc, float64(c.Entries))
+	o.gauge(sessionsDesc, float64(c.Sessions))
+	o.counter(sharedDesc, c.Shared)
 	o.gauge(bytesDesc, float64(c.Bytes))
 	o.gauge(maxBytesDesc, float64(c.MaxBytes))
 	o.counter(hitsDesc, c.Hits)

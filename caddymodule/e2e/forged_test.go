@@ -177,7 +177,7 @@ func strippedAnswers(t *testing.T, g *gateway) {
 // forgedReads checks that a client's X-Parsescale-Reads doesn't reach the cache, and that the worker's doesn't reach a
 // client.
 func forgedReads(t *testing.T, g *gateway) {
-	c := newClient(t, g.url()).with("X-Parsescale-Reads", "Other:nothing expires=99999999999999")
+	c := newClient(t, g.url()).with("X-Parsescale-Reads", "Other:nothing for=everyone expires=99999999999999", "X-Parsescale-Rights", "0123456789abcdef Other:nothing")
 	id := c.create(t, "ForgedReads", `{"n":1}`)
 	find := where("ForgedReads", `{"n":{"$gt":0}}`)
 	for _, a := range []answer{c.must(t, "GET", find, "", nil), c.stored(t, find)} {

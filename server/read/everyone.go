@@ -17,39 +17,52 @@ import (
 // errPrivate ends a look at all objects at the first that not everybody may read.
 var errPrivate = errors.New("an object that not everybody may read")
 
-// privatePause is how many looks at a class in which a private object was met regard who asks from the start: to find
+// maxPause bounds how many looks at a class regard who asks from the start, after private objects were met in it: to find
 // that out again costs a second look.
-const privatePause = 8
+const maxPause = 32
 
-// privates remembers in which classes private objects were met.
+// privates remembers in which classes private objects were met: the more often in a row, the longer.
 type privates struct {
-	mu sync.Mutex
-	// left are the looks that regard who asks, by class; classes of the schema only.
-	left map[string]int
+	mu  sync.Mutex
+	met map[string]pause // classes of the schema only
 }
 
+// pause is the looks left that regard who asks, and how many there were from the beginning.
+type pause struct{ left, length int }
+
+// meet notes that a private object was met.
 func (p *privates) meet(class string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.left == nil {
-		p.left = map[string]int{}
+	if p.met == nil {
+		p.met = map[string]pause{}
 	}
-	p.left[class] = privatePause
+	n := min(max(1, 2*p.met[class].length), maxPause)
+	p.met[class] = pause{n, n}
+}
+
+// none notes that a look met no private object.
+func (p *privates) none(class string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.met, class)
 }
 
 // lately reports whether a private object was met in one of the latest looks at a class, and counts this one.
 func (p *privates) lately(class string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := p.left[class]
-	switch {
-	case n > 1:
-		p.left[class] = n - 1
-	case n == 1:
-		delete(p.left, class)
+	m, met := p.met[class]
+	if !met || m.left == 0 {
+		return false
 	}
-	return n > 0
+	m.left--
+	p.met[class] = m
+	return true
 }
+
+// maxSkipped bounds how many objects are looked at although they are skipped.
+const maxSkipped = 1000
 
 // alike ends sharing if a class may show callers different fields. Users see more of themselves than others do, and
 // sessions are their users' alone.
@@ -67,20 +80,29 @@ func (r *reading) permittedToAll(class *schema.Class, op string) {
 }
 
 // look calls each for the objects of f, as Snapshot.Find does; begin is called first, and again if it begins anew. As
-// long as the answer may be everybody's it looks at all objects, and if everybody may read each of them, that is what
-// whoever else asks would see. What is skipped isn't looked at, and might be private.
+// long as the answer may be everybody's it looks at all objects, those to be skipped among them, and if everybody may read
+// each, whoever else asks would see the same.
 func (r *reading) look(f *storage.Find, begin func(), each func(storage.Row) error) error {
 	begin()
-	if r.shared && f.Skip == 0 && !r.privates.lately(f.Class.Name) {
+	if r.shared && f.Skip <= maxSkipped && !r.privates.lately(f.Class.Name) {
 		all := *f
-		all.Readers = nil
+		all.Readers, all.Skip = nil, 0
+		if all.Limit >= 0 {
+			all.Limit += f.Skip
+		}
+		skip := f.Skip
 		err := r.s.Find(r.ctx, &all, func(row storage.Row) error {
 			if !row.Public() {
 				return errPrivate
 			}
+			if skip > 0 {
+				skip--
+				return nil
+			}
 			return each(row)
 		})
 		if !errors.Is(err, errPrivate) {
+			r.privates.none(f.Class.Name)
 			return err
 		}
 		r.privates.meet(f.Class.Name)
@@ -101,6 +123,7 @@ func (r *reading) number(f *storage.Find) (int64, error) {
 		}
 		m, err := r.s.Count(r.ctx, &public)
 		if err != nil || m == n {
+			r.privates.none(f.Class.Name)
 			return m, err
 		}
 		r.privates.meet(f.Class.Name)
