@@ -27,6 +27,7 @@ func FromBody(q *query.Query, body []byte) (Dependencies, bool) {
 	if s.space(); s.i != len(s.b) {
 		return Dependencies{}, false
 	}
+	s.deps.window = windowOf(q, s.shown, s.last)
 	return s.deps, true
 }
 
@@ -50,6 +51,8 @@ type scanner struct {
 	class []byte // of the results
 	path  []byte // of the field that is being read, below the result, dots between names
 	deps  Dependencies
+	shown int    // how many results there are
+	last  []byte // the last of them
 }
 
 func (s *scanner) peek() byte {
@@ -177,8 +180,13 @@ func (s *scanner) array(r role, depth int) bool {
 		return true
 	}
 	for {
+		s.space()
+		start := s.i
 		if !s.value(r, depth+1) {
 			return false
+		}
+		if r == result && depth == 1 {
+			s.shown, s.last = s.shown+1, s.b[start:s.i]
 		}
 		if s.next(',') {
 			continue

@@ -23,6 +23,8 @@ type Dependencies struct {
 	byClass bool
 	// overflow: there were too many even of classes; the answer can't be kept.
 	overflow bool
+	// window is what part of all that was found the answer shows; nil: all of it, or it isn't known.
+	window *window
 	// seen finds most repetitions: one included object stands in many results. By hash, the place in refs plus one.
 	seen [256]uint16
 }

@@ -29,6 +29,7 @@ type node struct {
 	key    Key
 	entry  *Entry
 	flight *flight // nil once it is stored
+	window *window // nil: what the where finds is shown as a whole, or may be
 	rights *Rights // of a session token, in place of an answer; nil: it is an answer
 	stored bool
 	hits   uint64 // under its shard's lock
@@ -135,6 +136,10 @@ func (g *graph) link(n *node, round uint64, d *dep) {
 
 // depend makes a node depend on what its answer told.
 func (g *graph) depend(n *node, d *Dependencies) {
+	if d.window != nil && len(n.asks) == 1 { // the index doesn't tell which of several wheres it came upon
+		n.window = d.window
+		g.charge(n, n.window.size())
+	}
 	round := g.begin()
 	for i := range d.refs {
 		g.attachBytes(n, round, d.refs[i].class, d.refs[i].id)

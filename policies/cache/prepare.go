@@ -35,7 +35,7 @@ func (c *Cache) invalidate(changes []change.Change) (dropped int) {
 	c.serial++
 	c.stats.Changes += uint64(len(changes))
 	f := finder{graph: &c.graph, round: c.graph.begin()}
-	f.visit = f.found
+	f.visit = f.asked
 	for i := range changes {
 		if changes[i].Class == "" {
 			return c.flush()
@@ -66,6 +66,7 @@ type finder struct {
 	nodes []*node
 	doc   document
 	visit func(*node)
+	ch    *change.Change // the one that is looked at
 }
 
 func (f *finder) found(n *node) {
@@ -73,6 +74,14 @@ func (f *finder) found(n *node) {
 		n.mark = f.round
 		f.nodes = append(f.nodes, n)
 	}
+}
+
+// asked is told of a node with a where that finds the object of the change, or may find it, before or after.
+func (f *finder) asked(n *node) {
+	if n.mark == f.round || n.window != nil && n.window.keeps(n.asks[0].where, f.ch) {
+		return
+	}
+	f.found(n)
 }
 
 func (f *finder) dep(s subject) {
@@ -110,6 +119,7 @@ func (f *finder) find(ch *change.Change) {
 	case imageMissing(ch):
 		f.dep(subject{ch.Class, "", asked})
 	default:
+		f.ch = ch // those that show the object are found by now
 		for _, i := range [...]*change.Image{ch.Before, ch.After} {
 			if i != nil {
 				f.doc = document{i, ch.ObjectID}
