@@ -14,30 +14,34 @@ func cacheKey(k request.Key) cache.Key { return cache.Key{Hi: k.Hi, Lo: k.Lo, Le
 // whether that may be trusted to hold: every change of sessions, users and roles is known.
 func (g *gateway) tellsRights() bool { return g.bundled() && !g.level.TokenScope() }
 
-// lookUp returns the entry that answers the request, if there is one, and the key of its question among those who may
-// share an answer with it.
-func (x *exchange) lookUp() (*cache.Entry, cache.Key) {
+// lookUp returns the entry that answers the request, if there is one; else the key under which to ask a worker, together
+// with whoever asks under it meanwhile, and whether these are all who ask, and not only those with equal rights.
+func (x *exchange) lookUp() (e *cache.Entry, key cache.Key, everyone bool) {
 	c := x.route.cache
 	if !x.route.tellsRights() {
-		k := cacheKey(x.req.Key(x.req.Token()))
-		e, _ := c.Get(k)
-		return e, k
+		key = cacheKey(x.req.Key(x.req.Token()))
+		e, _ = c.Get(key)
+		return e, key, false
 	}
 	scope := request.Scope{}
 	var rights *cache.Rights
 	if x.req.Session != "" {
 		if rights = c.Rights(cacheKey(x.req.SessionKey())); rights == nil {
 			// Nobody knows yet whether the session is valid: only a worker can answer.
-			return nil, cacheKey(x.req.Key(x.req.Token()))
+			return nil, cacheKey(x.req.Key(x.req.Token())), false
 		}
 		scope = request.Rights(rights.Name)
 	}
-	own, all := x.req.KeysIn(scope, request.Everyone())
-	e, _ := c.GetEither(cacheKey(all), cacheKey(own))
+	o, a := x.req.KeysIn(scope, request.Everyone())
+	own, all := cacheKey(o), cacheKey(a)
+	e, _ = c.GetEither(all, own)
 	if rights != nil && !rights.Current() {
-		return nil, cacheKey(x.req.Key(x.req.Token()))
+		return nil, cacheKey(x.req.Key(x.req.Token())), false
 	}
-	return e, cacheKey(own)
+	if e == nil && c.LikelyEveryones(all) {
+		return nil, all, true
+	}
+	return e, own, false
 }
 
 // sharers are the keys under which the request's answer may be stored, its own first, and who shares what is stored under

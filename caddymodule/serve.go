@@ -69,12 +69,14 @@ func (x *exchange) serveCached() {
 		x.relay(x.forward(x.r.Context()), "fwd=miss; detail=feed-not-live")
 		return
 	}
-	e, key := x.lookUp()
+	e, key, everyone := x.lookUp()
 	if e != nil && !x.req.NoCache {
 		x.writeEntry(e, "hit")
 		return
 	}
-	fill, leader := c.Begin(key, x.reading())
+	reading := x.reading()
+	reading.Everyone = everyone
+	fill, leader := c.Begin(key, reading)
 	if leader {
 		x.fill(fill)
 		return

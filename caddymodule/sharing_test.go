@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/parsescale/parsescale/policies/cache"
 )
@@ -59,6 +61,54 @@ func TestEveryoneSharesWhatIsPublic(t *testing.T) {
 	}
 	// What the private object isn't part of is still everyone's.
 	s.expect("hit", bob, "/classes/A/"+first)
+}
+
+// Many who ask at once what was everyone's ask a worker once; if it isn't everyone's any more, each gets an own answer.
+func TestManyAskAtOnce(t *testing.T) {
+	s := newSharing(t)
+	annID, ann := s.signUp(t, "ann")
+	_, bob := s.signUp(t, "bob")
+	askers := []asker{byREST, ann, bob}
+	id := s.object(t, "A", `{"n":1}`)
+	const q = "/classes/A?order=n"
+	for _, who := range askers {
+		s.ask(s.server, who, "GET", "/parse"+q, "")
+	}
+	for _, acl := range []string{`{"*":{"read":true}}`, `{"` + annID + `":{"read":true}}`} {
+		s.must(t, byMaster, "PUT", "/classes/A/"+id, `{"ACL":`+acl+`}`, nil)
+		asking, let := make(chan struct{}, 100), make(chan struct{})
+		s.tamper.answer = func(http.Header) {
+			asking <- struct{}{}
+			<-let
+		}
+		before, joined := s.asked.Load(), s.gateway.cache.Stats().Collapsed
+		results := make([]string, 0, 30)
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for range 10 {
+			for _, who := range askers {
+				wg.Go(func() {
+					rec := s.ask(s.server, who, "GET", "/parse"+q, "")
+					mu.Lock()
+					defer mu.Unlock()
+					if now := s.ask(s.worker, who, "GET", "/parse"+q, ""); now.Body.String() != rec.Body.String() {
+						t.Errorf("%s got %s, a worker answers %s", who.name, rec.Body, now.Body)
+					}
+					results = append(results, verdict(rec))
+				})
+			}
+		}
+		<-asking
+		for s.gateway.cache.Stats().Collapsed < joined+29 {
+			time.Sleep(time.Millisecond)
+		}
+		close(let)
+		wg.Wait()
+		s.tamper.answer = nil
+		if n := s.asked.Load() - before; strings.Contains(acl, "*") && n != 1 {
+			t.Errorf("%d questions reached the worker, want 1: %v", n, results)
+		}
+	}
 }
 
 // What tells users apart ends sharing: each of these is asked by two users.

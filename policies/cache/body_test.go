@@ -198,3 +198,18 @@ func FuzzParseReads(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseRights(f *testing.F) {
+	for _, s := range []string{"0123456789abcdef _Session:s1 _User:u1 _Role _Join:users:_Role expires=12", "0123456789abcdef", " _Session:s1", "0123456789abcdef\tfor=everyone"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		name, r, ok := ParseRights(s)
+		if !ok {
+			return
+		}
+		if len(name) < 16 || !strings.HasPrefix(s, name) || len(r.classes)+len(r.objects) == 0 || r.NoStore || r.Everyone {
+			t.Errorf("%q: %q, %+v", s, name, r)
+		}
+	})
+}

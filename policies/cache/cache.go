@@ -57,6 +57,8 @@ type Cache struct {
 	shift   uint // key.Hi >> shift is the shard
 	shards  []shard
 
+	everyones everyones
+
 	mu      sync.Mutex
 	graph   graph
 	flights map[Key]*flight // fills that may be joined

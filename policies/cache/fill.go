@@ -20,6 +20,7 @@ type flight struct {
 	seq, serial uint64
 	quiet       bool
 	level       Level
+	everyone    bool // those who join need not share the leader's rights
 
 	storable bool
 	dirty    bool // a change touched it: not stored, and joined no more
@@ -59,7 +60,7 @@ func (c *Cache) Begin(k Key, r Reading) (f *Fill, leader bool) {
 	c.stats.Fills++
 	fl := &flight{
 		node: &node{key: k}, began: now, seq: c.seq, serial: c.serial, quiet: len(c.open.prepares) == 0,
-		level: r.Level, done: make(chan struct{}),
+		level: r.Level, everyone: r.Everyone, done: make(chan struct{}),
 	}
 	fl.node.flight = fl
 	if p := r.plan(); !p.unstorable && !c.open.touches(&p) {
@@ -115,7 +116,10 @@ func (f *Fill) StoreAs(k Key, e *Entry, d Dependencies) (stored bool) {
 	if fl.settled {
 		return false
 	}
-	fl.entry = e
+	if !fl.everyone || e.Everyone {
+		fl.entry = e
+	}
+	c.everyones.note(fl.node.key, k, e.Everyone)
 	fl.stale = fl.stale || c.touchedSince(fl.seq, &d)
 	size := e.size()
 	switch {

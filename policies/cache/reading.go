@@ -15,6 +15,8 @@ type Reading struct {
 	// Token: the answer is shared among requests with the same session token only, since nobody says what the token
 	// stands for.
 	Token bool
+	// Everyone: all who ask join one fill, in the hope that the answer is everyone's. If it isn't, only the leader gets it.
+	Everyone bool
 	// Level is the level at which the answer is kept.
 	Level Level
 }

@@ -183,3 +183,42 @@ func TestParseRights(t *testing.T) {
 	f.Abandon()
 	checkEmpty(t, c)
 }
+
+// Who asks what was everyone's joins one fill, and gets its answer only if it is everyone's again.
+func TestEveryonesFill(t *testing.T) {
+	for _, everyone := range []bool{true, false} {
+		c := New(Options{})
+		all, own := key("all"), key("own")
+		if c.LikelyEveryones(all) {
+			t.Fatal("nothing is known, and it is likely")
+		}
+		r := find(t, "Game", `{"a":1}`)
+		f, _ := c.Begin(own, r)
+		if e := entry("a"); !f.StoreAs(all, &Entry{Status: 200, Body: e.Body, Everyone: true}, Dependencies{}) || !c.LikelyEveryones(all) {
+			t.Fatal("an answer of everyone's isn't remembered")
+		}
+		apply(c, create("Game", "g", fields{"a": 1.0}))
+		r.Everyone = true
+		leader, _ := c.Begin(all, r)
+		follower, leads := c.Begin(all, r)
+		if leads {
+			t.Fatal("it doesn't join")
+		}
+		e := entry("b")
+		e.Everyone = everyone
+		under := own
+		if everyone {
+			under = all
+		}
+		if !leader.StoreAs(under, e, Dependencies{}) {
+			t.Fatal("not stored")
+		}
+		got, err := follower.Wait(context.Background())
+		if everyone && (err != nil || got != e) || !everyone && !errors.Is(err, ErrLeaderFailed) {
+			t.Errorf("everyone's: %v; who joined got %v, %v", everyone, got, err)
+		}
+		if c.LikelyEveryones(all) != everyone {
+			t.Errorf("it is remembered as everyone's: %v, want %v", !everyone, everyone)
+		}
+	}
+}
