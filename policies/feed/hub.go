@@ -17,8 +17,18 @@ type Applier interface {
 	Prepare(changes []change.Change) (finish func())
 }
 
-// Options are a Hub's timings.
+// Announcer tells the other gateways of an app of this one's changes.
+type Announcer interface {
+	// Announce is called with changes that have been applied here and are about to be committed. It waits for nothing
+	// and keeps nothing of them. It calls proceed once, before it returns or later from another goroutine, when they
+	// may be committed; the caller calls finish when they are, or are given up.
+	Announce(changes []change.Change, proceed func()) (finish func())
+}
+
+// Options are a Hub's timings, and whom else it tells.
 type Options struct {
+	// Announcer is told of every prepared change. Default: nobody; there is one gateway.
+	Announcer Announcer
 	// ReadyTimeout is how long a worker may take from its start until it is ready. Default 60 s.
 	ReadyTimeout time.Duration
 	// PingInterval is the time between two pings. Default 1 s.

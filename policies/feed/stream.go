@@ -265,13 +265,24 @@ func (s *Stream) prepare(f *change.Frame) error {
 		f.Changes[i].App = h.app // the stream tells whose it is
 	}
 	finish := h.applier.Prepare(f.Changes)
+	ack := func() error { return s.w.Send(&change.Frame{Type: change.TypeAck, ID: f.ID}) }
+	announcer := h.options.Announcer
+	if announcer != nil {
+		// The next frame is served before this one may be acknowledged: writes needn't wait for each other.
+		here := finish
+		there := announcer.Announce(f.Changes, func() { _ = ack() }) // a stream that can't be written ends by itself
+		finish = func() { here(); there() }
+	}
 	h.mu.Lock()
 	s.position = f.ID
 	s.prepared[f.ID] = finish
 	h.totals.prepares++
 	h.totals.changes += uint64(len(f.Changes))
 	h.mu.Unlock()
-	return s.w.Send(&change.Frame{Type: change.TypeAck, ID: f.ID})
+	if announcer != nil {
+		return nil
+	}
+	return ack()
 }
 
 func (s *Stream) finish(f *change.Frame) error {

@@ -16,6 +16,12 @@ const largeChange = 64 << 10
 // never less.
 func (f *Frame) Append(dst []byte) ([]byte, error) { return f.append(dst, MaxFrame) }
 
+// AppendWithin is Append with a bound of its own, in bytes, for the frame without its length: at most MaxFrame, and at
+// least 64 for a Prepare to fit.
+func (f *Frame) AppendWithin(dst []byte, limit int) ([]byte, error) {
+	return f.append(dst, min(limit, MaxFrame))
+}
+
 func (f *Frame) append(dst []byte, limit int) ([]byte, error) {
 	start := len(dst)
 	dst = append(dst, 0, 0, 0, 0, byte(f.Type))
