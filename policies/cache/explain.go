@@ -81,6 +81,8 @@ func (s subject) String() string {
 	switch s.part {
 	case object:
 		return s.class + " object " + s.id
+	case visible:
+		return s.class + " object " + s.id + " being readable"
 	case owner:
 		return s.class + " members of " + s.id
 	case related:

@@ -13,6 +13,7 @@ const (
 	object   part = iota // on one object, by its id
 	owner                // on the members of one owner's relation: rows of a join class, by owningId
 	related              // on who has one object as a member: rows of a join class, by relatedId
+	visible              // on whether one object can be read
 	anything             // on any change of the class
 	asked                // on whether a change may alter what a where of the class finds
 	whole                // no dependency, but a change: of everything in the class
@@ -43,6 +44,9 @@ type node struct {
 type ask struct {
 	class string
 	where query.Expr
+	// also are fields that decide, beside those of the where, what is made of the objects: they are sorted by them, or
+	// values of them are what is asked for.
+	also []string
 }
 
 // dep is a subject that nodes depend on. Its references and the nodes' edges know each other's places, so that either

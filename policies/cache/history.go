@@ -39,6 +39,9 @@ func (c *Cache) hold(changes []change.Change) *prepared {
 				p.subjects = append(p.subjects, subject{ch.Class, own, owner}, subject{ch.Class, rel, related})
 			} else {
 				p.subjects = append(p.subjects, subject{ch.Class, ch.ObjectID, object})
+				if mayHide(ch) {
+					p.subjects = append(p.subjects, subject{ch.Class, ch.ObjectID, visible})
+				}
 			}
 		}
 		if i == 0 || changes[i-1].Class != ch.Class {
@@ -69,7 +72,9 @@ func (c *Cache) finish(p *prepared) {
 		if o.touched[s]--; o.touched[s] == 0 {
 			delete(o.touched, s)
 		}
-		c.recent.add(s, c.seq)
+		if s.part != visible { // no answer turns out to depend on that
+			c.recent.add(s, c.seq)
+		}
 	}
 }
 

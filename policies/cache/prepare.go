@@ -67,6 +67,7 @@ type finder struct {
 	doc   document
 	visit func(*node)
 	ch    *change.Change // the one that is looked at
+	touch touch          // what it alters
 }
 
 func (f *finder) found(n *node) {
@@ -78,10 +79,20 @@ func (f *finder) found(n *node) {
 
 // asked is told of a node with a where that finds the object of the change, or may find it, before or after.
 func (f *finder) asked(n *node) {
-	if n.mark == f.round || n.window != nil && n.window.keeps(n.asks[0].where, f.ch) {
+	if n.mark == f.round || f.passes(n) || n.window != nil && n.window.keeps(n.asks[0].where, f.ch) {
 		return
 	}
 	f.found(n)
+}
+
+// passes reports whether the change alters nothing that the wheres of a node look at.
+func (f *finder) passes(n *node) bool {
+	for i := range n.asks {
+		if a := &n.asks[i]; a.class == f.ch.Class && !f.touch.passes(a) {
+			return false
+		}
+	}
+	return true
 }
 
 func (f *finder) dep(s subject) {
@@ -113,13 +124,16 @@ func (f *finder) find(ch *change.Change) {
 		f.dep(subject{ch.Class, rel, related})
 	} else {
 		f.dep(subject{ch.Class, ch.ObjectID, object})
+		if d := f.graph.deps[subject{ch.Class, ch.ObjectID, visible}]; d != nil && mayHide(ch) {
+			f.all(d)
+		}
 	}
 	switch {
 	case cl.index.Len() == 0:
 	case imageMissing(ch):
 		f.dep(subject{ch.Class, "", asked})
 	default:
-		f.ch = ch // those that show the object are found by now
+		f.ch, f.touch = ch, touchOf(ch) // those that show the object are found by now
 		for _, i := range [...]*change.Image{ch.Before, ch.After} {
 			if i != nil {
 				f.doc = document{i, ch.ObjectID}

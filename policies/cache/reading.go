@@ -51,7 +51,7 @@ func (r *Reading) plan() (p plan) {
 	case q == nil:
 		p.on(subject{r.Class, "", anything})
 	default:
-		p.ask(r.Class, q.Where)
+		p.ask(r.Class, q.Where, sortedBy(q.Order)...)
 	}
 	if r.Token {
 		for _, class := range sessionClasses {
@@ -63,12 +63,20 @@ func (r *Reading) plan() (p plan) {
 
 func (p *plan) on(s subject) { p.subjects = append(p.subjects, s) }
 
-func (p *plan) ask(class string, where query.Expr) {
+func sortedBy(order []query.Sort) []string {
+	var fields []string
+	for _, s := range order {
+		fields = append(fields, s.Path.Root())
+	}
+	return fields
+}
+
+func (p *plan) ask(class string, where query.Expr, also ...string) {
 	if len(p.asks) == maxAsks {
 		p.unstorable = true
 		return
 	}
-	p.asks = append(p.asks, ask{class, where})
+	p.asks = append(p.asks, ask{class, where, also})
 	p.walk(class, where)
 }
 
@@ -84,10 +92,10 @@ func (p *plan) walk(class string, e query.Expr) {
 	case *query.InQuery:
 		p.sub(e.Sub)
 	case *query.Select:
-		p.sub(e.Sub)
+		p.sub(e.Sub, e.Key.Root())
 	case *query.RelatedTo:
 		// The caller must be allowed to read the owner, so the owner counts too.
-		p.on(subject{e.Object.ClassName, e.Object.ObjectID, object})
+		p.on(subject{e.Object.ClassName, e.Object.ObjectID, visible})
 		p.on(subject{joinClass(e.Key, e.Object.ClassName), e.Object.ObjectID, owner})
 	case *query.Compare:
 		p.members(class, e.Path, e.Value)
@@ -102,12 +110,12 @@ func (p *plan) walkAll(class string, list []query.Expr) {
 	}
 }
 
-func (p *plan) sub(s *query.SubQuery) {
+func (p *plan) sub(s *query.SubQuery, also ...string) {
 	if s == nil || s.Class == "" || s.Redirect != "" {
 		p.unstorable = true
 		return
 	}
-	p.ask(s.Class, s.Where)
+	p.ask(s.Class, s.Where, append(also, sortedBy(s.Order)...)...)
 }
 
 // members adds the memberships that a comparison with pointers asks for if the field is a relation; only the schema
