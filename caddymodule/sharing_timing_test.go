@@ -41,6 +41,28 @@ func BenchmarkSharing(b *testing.B) {
 	}
 }
 
+// BenchmarkScopedHit compares hits without a session, with one whose answer is everyone's, and with one that has its own.
+func BenchmarkScopedHit(b *testing.B) {
+	s := newOwnSite(b, tampering{}, nil)
+	annID, ann := s.signUp(b, "ann")
+	s.object(b, "Open", `{"n":1}`)
+	s.object(b, "Private", fmt.Sprintf(`{"n":1,"ACL":{%q:{"read":true}}}`, annID))
+	for _, tt := range []struct {
+		name, path string
+		who        asker
+	}{{"no session", "/classes/Open", byREST}, {"everyone's", "/classes/Open", ann}, {"one's own", "/classes/Private", ann}} {
+		b.Run(tt.name, func(b *testing.B) {
+			b.ReportAllocs()
+			s.ask(s.server, tt.who, "GET", "/parse"+tt.path, "")
+			for b.Loop() {
+				if v := verdict(s.ask(s.server, tt.who, "GET", "/parse"+tt.path, "")); v != "hit" {
+					b.Fatal(v)
+				}
+			}
+		})
+	}
+}
+
 func sharedMix(b *testing.B, tamper tampering, private, requests int) (hits, reads int) {
 	const users, roles, objects, questions = 50, 5, 1000, 200
 	s := newOwnSite(b, tamper, nil)

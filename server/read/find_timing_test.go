@@ -73,6 +73,32 @@ func BenchmarkFind(b *testing.B) {
 	}
 }
 
+// BenchmarkShared tells what it costs to find out whether an answer is everyone's, where it is and where it isn't.
+func BenchmarkShared(b *testing.B) {
+	for _, shared := range []bool{false, true} {
+		for _, private := range []string{"none", "first", "last"} {
+			a := apptest.New(b, func(o *apptest.Options) { o.Read.Shared = shared })
+			for i := range 100 {
+				acl := ""
+				if private == "first" && i == 0 || private == "last" && i == 99 {
+					acl = `,"ACL":{}`
+				}
+				a.Do("", "POST /classes/Book", fmt.Sprintf(`{"pages":%d%s}`, i, acl))
+			}
+			for _, params := range []string{"order=pages", "limit=0&count=1"} {
+				q := ask(b, params)
+				b.Run(fmt.Sprintf("%s/private=%s/shared=%v", params, private, shared), func(b *testing.B) {
+					for b.Loop() {
+						if _, err := a.Reads.Find(b.Context(), apptest.Caller(""), q); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
 func BenchmarkGet(b *testing.B) {
 	a, id := shelf(b, 200)
 	b.ReportAllocs()
