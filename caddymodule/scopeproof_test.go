@@ -20,7 +20,7 @@ import (
 // permissions, protected fields, roles and sessions change at random. -rapid.checks says for how long.
 func TestScopes(t *testing.T) {
 	p := newProof(t, tampering{}, anACL, anACL, anACL, aField, anObject, aMember, aMember, aRole, permissions, noPermissions,
-		allPublic, allPublic, allPublic, aSession, aPassword, aUser)
+		allPublic, allPublic, allPublic, aSession, aPassword, aUser, anOwner, anOwner)
 	rapid.Check(t, p.step)
 	t.Logf("%d answers compared after %d writes; %d of %d that might be were hits; %d stored answers were everyone's",
 		p.compared, p.writes, p.hits, p.cacheable, p.s.gateway.cache.Stats().Shared)
@@ -94,6 +94,7 @@ const (
 	aSession
 	aPassword
 	aUser
+	anOwner
 )
 
 const (
@@ -191,6 +192,7 @@ func (p *proof) questions() []string {
 	class := "/classes/" + proofClass
 	return []string{
 		class + "?order=n", class + "?order=n", class, class + "?order=-n&limit=2", class + "?order=n&limit=2&skip=1", class + "?count=1&limit=0",
+		class + "?count=1&limit=0&order=n", class + "?count=1&limit=1&order=n", class + "?order=updatedAt&limit=2",
 		class + "?order=n&keys=n,secret", class + "?order=n&include=owner", class + "?order=secret,n",
 		class + "/" + p.objects[0], class + "/" + p.objects[1], class + "/" + p.objects[1] + "?include=owner",
 		where(proofClass, `{"n":{"$lt":3}}`), where(proofClass, `{"secret":1}`), where(proofClass, `{"objectId":"`+p.objects[2]+`"}`),
@@ -264,6 +266,8 @@ func (p *proof) write(c choices) {
 		p.send(c, "PUT", "/classes/"+proofClass+"/"+object, `{"ACL":`+p.acl(c)+`}`)
 	case aField:
 		p.send(c, "PUT", "/classes/"+proofClass+"/"+object, fmt.Sprintf(`{"n":%d}`, c.pick(6, "n")))
+	case anOwner: // whom pointer permissions may go by
+		p.send(c, "PUT", "/classes/"+proofClass+"/"+object, fmt.Sprintf(`{"owner":{"__type":"Pointer","className":"_User","objectId":%q}}`, u.id))
 	case anObject: // an object comes, for a while
 		var made struct{ ObjectID string }
 		p.s.must(c, byMaster, "POST", "/classes/"+proofClass, fmt.Sprintf(`{"n":%d,"secret":%d,"ACL":%s}`, c.pick(6, "n"), c.pick(2, "secret"), p.acl(c)), &made)

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,9 +152,37 @@ func (w *window) keeps(where query.Expr, ch *change.Change) bool {
 	case found[0] == query.No && found[1] == query.No:
 		return true
 	case found[0] == query.Yes && found[1] == query.Yes:
-		before, known := ch.Before.Field("_rperm")
-		after, knownToo := ch.After.Field("_rperm")
-		return known && knownToo && reflect.DeepEqual(before, after)
+		return sameReaders(ch.Before, ch.After)
+	}
+	return false
+}
+
+// sameReaders reports whether the same may certainly read an object before and after a change: its ACL is the same, and
+// so are all pointers to users, by any of which class-level permissions may go.
+func sameReaders(before, after *change.Image) bool {
+	if before.Partial || after.Partial || len(before.Omitted)+len(after.Omitted) > 0 {
+		return false
+	}
+	for _, i := range [...]*change.Image{before, after} {
+		for name := range i.Fields {
+			b, a := before.Fields[name], after.Fields[name]
+			if (name == "_rperm" || namesUser(b) || namesUser(a)) && !reflect.DeepEqual(b, a) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// namesUser reports whether a value is a pointer to a user, or a list with one.
+func namesUser(v any) bool {
+	switch v := v.(type) {
+	case query.Pointer:
+		return v.ClassName == "_User"
+	case []any:
+		return slices.ContainsFunc(v, namesUser)
+	case map[string]any:
+		return v["className"] == "_User"
 	}
 	return false
 }
