@@ -183,14 +183,15 @@ func (c *Cloud) post(ctx context.Context, url string, body map[string]any, log *
 	if len(data) > maxAnswer {
 		return failed("its answer is too long")
 	}
-	if res.StatusCode >= 300 {
-		return failed("its status", "status", res.StatusCode)
-	}
-	if len(bytes.TrimSpace(data)) == 0 {
+	done := res.StatusCode < 300
+	if done && len(bytes.TrimSpace(data)) == 0 {
 		return nil, nil
 	}
 	v, err := query.Decode(data)
 	m, ok := v.(map[string]any)
+	if !done && !truthy(m["error"]) { // one that says why it refuses is understood, whatever its status
+		return failed("its status", "status", res.StatusCode)
+	}
 	if err != nil || !ok {
 		return nil, parseerror.New(parseerror.ScriptFailed, "Malformed response")
 	}

@@ -16,8 +16,12 @@ var _ storage.Analyst = (*snapshot)(nil)
 
 // Distinct implements storage.Analyst.
 func (s *snapshot) Distinct(ctx context.Context, f *storage.Find, path query.Path, each func(value any) error) error {
-	field, err := s.conn.builder.Distinct(dialect{}, f, path)
-	if err != nil || s.conn.builder.Empty {
+	b, err := s.builder()
+	if err != nil {
+		return err
+	}
+	field, err := b.Distinct(dialect{}, f, path)
+	if err != nil || b.Empty {
 		return err
 	}
 	return s.rows(ctx, "find the values of "+f.Class.Name, []schema.Field{field}, func(values []any) error { return each(values[0]) })
@@ -25,8 +29,12 @@ func (s *snapshot) Distinct(ctx context.Context, f *storage.Find, path query.Pat
 
 // Aggregate implements storage.Analyst.
 func (s *snapshot) Aggregate(ctx context.Context, q *storage.Aggregate, each func(values []any) error) error {
-	types, err := s.conn.builder.Aggregate(dialect{}, q)
-	if err != nil || s.conn.builder.Empty {
+	b, err := s.builder()
+	if err != nil {
+		return err
+	}
+	types, err := b.Aggregate(dialect{}, q)
+	if err != nil || b.Empty {
 		return err
 	}
 	return s.rows(ctx, "aggregate objects of "+q.Class.Name, types, each)
@@ -65,7 +73,10 @@ func (s *snapshot) rows(ctx context.Context, what string, types []schema.Field, 
 
 // Explain implements storage.Analyst.
 func (s *snapshot) Explain(ctx context.Context, f *storage.Find) ([]byte, error) {
-	b := &s.conn.builder
+	b, err := s.builder()
+	if err != nil {
+		return nil, err
+	}
 	if err := b.Find(dialect{}, f, s.catalog.plan(f.Class).Names); err != nil {
 		return nil, err
 	}
@@ -74,7 +85,7 @@ func (s *snapshot) Explain(ctx context.Context, f *storage.Find) ([]byte, error)
 	}
 	var plan bytes.Buffer
 	var malformed error
-	err := s.query(ctx, append([]byte("EXPLAIN (FORMAT JSON) "), b.SQL...), nil, b.Args, func(r [][]byte) error {
+	err = s.query(ctx, append([]byte("EXPLAIN (FORMAT JSON) "), b.SQL...), nil, b.Args, func(r [][]byte) error {
 		malformed = json.Compact(&plan, r[0])
 		return malformed
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -37,6 +38,9 @@ type conn struct {
 	broken error
 	// command is the tag of the last statement that ended.
 	command []byte
+
+	deadline sync.Mutex // held while that of net is set
+	cut      bool       // it passed for good: who asks has gone
 
 	timeline uint64 // of a replica
 	// spare is a number taken for a change to come; 0: none.
@@ -263,6 +267,23 @@ func (c *conn) each(sql string, args []any, f func(row [][]byte) error) error {
 	return errors.Join(failed, c.end())
 }
 
+// cutOff has whatever waits for the server fail at once, now and later.
+func (c *conn) cutOff() {
+	c.deadline.Lock()
+	defer c.deadline.Unlock()
+	c.cut = true
+	_ = c.net.SetDeadline(time.Now())
+}
+
+// readUntil bounds the wait for answers; the zero time doesn't. It changes nothing for a connection that was cut off.
+func (c *conn) readUntil(t time.Time) {
+	c.deadline.Lock()
+	defer c.deadline.Unlock()
+	if !c.cut {
+		_ = c.net.SetReadDeadline(t)
+	}
+}
+
 // watch ends the connection, and what it runs, when the context does. stop must be called; it reports whether that
 // happened.
 func (c *conn) watch(ctx context.Context) (stop func() bool) {
@@ -272,7 +293,7 @@ func (c *conn) watch(ctx context.Context) (stop func() bool) {
 	done := make(chan struct{})
 	unregister := context.AfterFunc(ctx, func() {
 		defer close(done)
-		_ = c.net.SetDeadline(time.Now())
+		c.cutOff()
 		cancel, free := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer free()
 		_ = c.pg.CancelRequest(cancel) // if it doesn't arrive, the server notices when it has rows to send

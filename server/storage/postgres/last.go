@@ -18,7 +18,6 @@ type pending struct {
 	what, class string
 	sql         []byte
 	args        []any
-	insert      bool
 }
 
 const insertAnObject = "insert an object"
@@ -34,15 +33,24 @@ func (t *tx) wait(p pending) { t.pending, t.wrote, t.over = &p, true, true }
 
 // current is a table of one row that can only be read if the schema has the version that is bound as the argument that
 // follows the others. The division isn't made before the row is there.
-const current = "parsescale._schema_version WHERE 1/(version="
+const current = "(SELECT (SELECT version FROM parsescale._schema_version) AS version) AS v WHERE 1/COALESCE((version="
 
-// errDivided is how the database says that the version is another one.
+// errDivided is how the database says that the version is another one, or that a statement that went out with the commit
+// changed nothing.
 const errDivided = "22012"
+
+// mustChange wraps a statement so that it fails where it changes no row: when its answer comes, the commit has been done.
+func mustChange(sql []byte) []byte {
+	return append(append([]byte("WITH changed AS ("), sql...), " RETURNING 1) SELECT 1/count(*) FROM changed"...)
+}
 
 // insertLast keeps an INSERT for the commit. If it is all that there is, it sees to it by itself that the schema is the
 // right one.
 func (t *tx) insertLast(class *schema.Class, o storage.Object) error {
-	b := &t.conn.builder
+	b, err := t.builder()
+	if err != nil {
+		return err
+	}
 	if t.open {
 		if err := b.Insert(dialect{}, class, o); err != nil {
 			return err
@@ -52,9 +60,9 @@ func (t *tx) insertLast(class *schema.Class, o storage.Object) error {
 			return err
 		}
 		b.Arg(sqlbuild.Integer, int64(t.catalog.schema.Version)) //nolint:gosec // it was read from a bigint
-		b.Raw(")::int=1")
+		b.Raw(")::int,0)=1")
 	}
-	t.wait(pending{what: insertAnObject, class: class.Name, sql: b.SQL, args: b.Args, insert: true})
+	t.wait(pending{what: insertAnObject, class: class.Name, sql: b.SQL, args: b.Args})
 	return nil
 }
 
@@ -85,14 +93,8 @@ func (a *attempt) commitLast(result []byte) outcome {
 	if t.open {
 		c.send(sqlCommit, nil)
 	}
-	n, err := a.sendLast(told)
+	err = a.sendLast(told)
 	switch {
-	case err == nil && n == 0:
-		finish(false)
-		if p.insert {
-			return outcome{err: errors.New("cannot insert an object: parsescale._schema_version has no row")}
-		}
-		return outcome{err: storage.ErrNotFound}
 	case err == nil:
 		a.done(finish)
 		return outcome{result: result}
@@ -103,28 +105,26 @@ func (a *attempt) commitLast(result []byte) outcome {
 	return a.refused(err)
 }
 
-// sendLast sends what is queued and returns how many rows the first statement changed. With a number asked for, that is
-// kept.
-func (a *attempt) sendLast(numbered bool) (n int64, err error) {
+// sendLast sends what is queued. With a number asked for, that is kept.
+func (a *attempt) sendLast(numbered bool) error {
 	c := a.tx.conn
 	if err := c.sync(); err != nil {
-		return 0, err
+		return err
 	}
 	if err := c.rest(); err != nil {
-		return 0, errors.Join(err, c.end())
+		return errors.Join(err, c.end())
 	}
-	n = c.affected()
 	if a.id != "" {
 		if err := c.rest(); err != nil {
-			return n, errors.Join(err, c.end())
+			return errors.Join(err, c.end())
 		}
 	}
 	if numbered {
 		if err := c.rows(func(row [][]byte) { c.spare = uint64(bigint(row[0])) }); err != nil {
-			return n, errors.Join(err, c.end())
+			return errors.Join(err, c.end())
 		}
 	}
-	return n, c.end()
+	return c.end()
 }
 
 // refused decides what to do after the last statement, or the commit, failed.
@@ -152,6 +152,9 @@ func (a *attempt) refused(err error) outcome {
 				t.failed = c.broken
 			}
 		}
+	}
+	if t.open && stateOf(err) == errDivided {
+		return a.undo(storage.ErrNotFound)
 	}
 	return a.undo(writeError(t.pending.what, t.pending.class, err))
 }

@@ -27,7 +27,10 @@ func (s *snapshot) joined(class, field, want, by string, ids []string) (out []st
 	for i, id := range ids {
 		clean.items[i] = storable(id)
 	}
-	b := &s.conn.builder
+	b, err := s.builder()
+	if err != nil {
+		return nil, err
+	}
 	b.Reset(dialect{})
 	// In the order of bytes, on every database.
 	b.Raw(`SELECT DISTINCT "` + want + `"::text COLLATE "C" AS id FROM `)

@@ -105,7 +105,7 @@ func (s *Store) replica(ctx context.Context) (*replica, position) {
 func (s *snapshot) guard(at position) {
 	c := s.conn
 	s.before = func() {
-		_ = c.net.SetReadDeadline(time.Now().Add(probeEvery)) // one that hangs mustn't hold the read up
+		c.readUntil(time.Now().Add(probeEvery)) // one that hangs mustn't hold the read up
 		c.send(sqlReplayed, []int16{textFormat, binaryFormat})
 		c.hold()
 	}
@@ -122,7 +122,7 @@ func (s *snapshot) guard(at position) {
 		if err := c.skip(); err != nil {
 			return err
 		}
-		_ = c.net.SetReadDeadline(time.Time{})
+		c.readUntil(time.Time{})
 		if c.timeline != at.timeline {
 			_ = c.lose(errBehind) // a new connection learns which timeline the replica follows now
 		}

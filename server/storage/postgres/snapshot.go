@@ -87,6 +87,15 @@ func (s *snapshot) ask(send func()) error {
 	return nil
 }
 
+// builder returns that of the connection, unless a statement that waits for the commit was built with it: whoever asks
+// more after the last change must begin again, before anything of that is overwritten.
+func (s *snapshot) builder() (*sqlbuild.Builder, error) {
+	if s.over && s.writing {
+		return nil, s.fail(errOver)
+	}
+	return &s.conn.builder, nil
+}
+
 // finish reads the answer to ask, without its rows.
 func (s *snapshot) finish() error {
 	if err := s.conn.rest(); err != nil {
@@ -211,7 +220,10 @@ func (s *snapshot) Find(ctx context.Context, f *storage.Find, each func(storage.
 	if f.Score {
 		p = newPlan(p.Scored())
 	}
-	b := &s.conn.builder
+	b, err := s.builder()
+	if err != nil {
+		return err
+	}
 	if err := b.Find(dialect{}, f, p.Names); err != nil || b.Empty {
 		return err
 	}
@@ -224,7 +236,7 @@ func (s *snapshot) Find(ctx context.Context, f *storage.Find, each func(storage.
 		s.last()
 	}
 	var stopped error
-	err := s.query(ctx, b.SQL, p.formats, b.Args, func(r [][]byte) error {
+	err = s.query(ctx, b.SQL, p.formats, b.Args, func(r [][]byte) error {
 		v.row = r
 		stopped = each(row)
 		return stopped
@@ -237,7 +249,10 @@ func (s *snapshot) Find(ctx context.Context, f *storage.Find, each func(storage.
 
 // Count implements storage.Snapshot.
 func (s *snapshot) Count(ctx context.Context, f *storage.Find) (n int64, err error) {
-	b := &s.conn.builder
+	b, err := s.builder()
+	if err != nil {
+		return 0, err
+	}
 	if err := b.Count(dialect{}, f); err != nil || b.Empty {
 		return 0, err
 	}

@@ -117,7 +117,10 @@ func (t *tx) change(key objectKey, sql []byte, args ...any) (int64, error) {
 
 // Insert implements storage.Tx.
 func (t *tx) Insert(_ context.Context, class *schema.Class, o storage.Object) error {
-	b := &t.conn.builder
+	b, err := t.builder()
+	if err != nil {
+		return err
+	}
 	if t.mayWait() && (t.open || t.conn.quiet()) {
 		return t.insertLast(class, o)
 	}
@@ -132,13 +135,16 @@ func (t *tx) Insert(_ context.Context, class *schema.Class, o storage.Object) er
 
 // Update implements storage.Tx.
 func (t *tx) Update(_ context.Context, class *schema.Class, objectID string, set storage.Object) error {
-	b := &t.conn.builder
+	b, err := t.builder()
+	if err != nil {
+		return err
+	}
 	if err := b.Update(dialect{}, class, storable(objectID), set); err != nil {
 		return err
 	}
 	key := objectKey{class.Name, objectID}
 	if t.mayWait() && key == t.numbered {
-		t.wait(pending{what: "update an object", class: class.Name, sql: b.SQL, args: b.Args})
+		t.wait(pending{what: "update an object", class: class.Name, sql: mustChange(b.SQL), args: b.Args})
 		return nil
 	}
 	n, err := t.change(key, b.SQL, b.Args...)
@@ -156,11 +162,14 @@ func (t *tx) Delete(_ context.Context, class *schema.Class, objectID string) err
 	if len(class.Columns) == 0 {
 		return storage.ErrNotFound
 	}
-	b := &t.conn.builder
+	b, err := t.builder()
+	if err != nil {
+		return err
+	}
 	b.Delete(dialect{}, class)
 	key := objectKey{class.Name, objectID}
 	if t.mayWait() && key == t.numbered {
-		t.wait(pending{what: "delete an object", class: class.Name, sql: b.SQL, args: []any{storable(objectID)}})
+		t.wait(pending{what: "delete an object", class: class.Name, sql: mustChange(b.SQL), args: []any{storable(objectID)}})
 		return nil
 	}
 	n, err := t.change(key, b.SQL, storable(objectID))
