@@ -218,6 +218,48 @@ func TestWebhookAnswers(t *testing.T) {
 	}
 }
 
+// TestWebhookStatus: what a webhook says of its refusal reaches the client whatever the status, and nothing else of it does.
+func TestWebhookStatus(t *testing.T) {
+	var status int
+	var say string
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(say))
+	}))
+	defer hook.Close()
+	w := start(t, server.Environment{}, nil)
+	for _, b := range []string{`{"className":"A","triggerName":"beforeSave","url":"` + hook.URL + `"}`, `{"functionName":"f","url":"` + hook.URL + `"}`} {
+		path := "/hooks/triggers"
+		if strings.Contains(b, "functionName") {
+			path = "/hooks/functions"
+		}
+		if res := w.do("POST", path, b, master()); res.status != 200 {
+			t.Fatal(res.body)
+		}
+	}
+	for _, c := range []struct {
+		status      int
+		say, reason string
+	}{
+		{400, `{"error":"no way"}`, "no way"},
+		{404, `{"error":{"code":5,"message":"not here"}}`, "not here"},
+		{500, `{"error":"no way"}`, "no way"},
+		{500, `{"error":true}`, "Script failed. Unknown error."},
+		{400, `{"success":{"a":1}}`, ""}, {400, `{"error":null}`, ""}, {403, `denied by the proxy at 10.0.0.1`, ""}, {500, ``, ""}, {500, `"no"`, ""}, {302, `{}`, ""},
+	} {
+		status, say = c.status, c.say
+		for what, path := range map[string]string{"trigger": "/classes/A", "function": "/functions/f"} {
+			reason := c.reason
+			if reason == "" {
+				reason = "The webhook of the " + what + " can't be reached."
+			}
+			if res := w.do("POST", path, `{}`, app()); res.status != 400 || res.body != `{"code":141,"error":"`+reason+`"}` {
+				t.Errorf("%s, %d %s: %d %s", what, c.status, c.say, res.status, res.body)
+			}
+		}
+	}
+}
+
 // TestProtectedFieldsAndTriggers checks who learns of the fields that are protected from who saves.
 func TestProtectedFieldsAndTriggers(t *testing.T) {
 	for _, exempt := range []bool{false, true} {

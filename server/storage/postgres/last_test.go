@@ -1,11 +1,9 @@
 package postgres
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/parsescale/parsescale/server/change"
 	"github.com/parsescale/parsescale/server/query"
@@ -122,28 +120,5 @@ func TestAskedAfterLast(t *testing.T) {
 		if o := storetest.Get(t, s, "A", id); o["n"] != 1.0 {
 			t.Errorf("%s: kept %v", tt.name, o)
 		}
-	}
-}
-
-// TestCutOffStays: a connection whose asker has gone isn't waited for, whatever bounds were set and lifted meanwhile.
-func TestCutOffStays(t *testing.T) {
-	s := open(t, database(t))
-	c, err := s.primary.take(ctx, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.primary.give(c)
-	limited, cancel := context.WithCancel(ctx)
-	stop := c.watch(limited)
-	c.readUntil(time.Now().Add(time.Minute))
-	cancel()
-	time.Sleep(300 * time.Millisecond) // nothing runs yet that could be canceled
-	c.readUntil(time.Time{})
-	start := time.Now()
-	if err := c.exec([]byte("SELECT pg_sleep(3)")); !lost(err) || time.Since(start) > time.Second {
-		t.Errorf("%v after %v", err, time.Since(start))
-	}
-	if !stop() {
-		t.Error("nobody knows that it was cut off")
 	}
 }

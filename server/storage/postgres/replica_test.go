@@ -155,3 +155,25 @@ func TestReplicaAddresses(t *testing.T) {
 		}
 	}
 }
+
+// TestCutOffStays: nobody waits for an answer whose asker has gone, whatever bounds were set and lifted meanwhile.
+func TestCutOffStays(t *testing.T) {
+	w, uri := through(t, database(t))
+	s := open(t, uri)
+	c, err := s.primary.take(ctx, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.primary.give(c)
+	w.mute.Store(true)
+	c.readUntil(time.Now().Add(time.Minute))
+	c.send([]byte("SELECT 1"), nil)
+	must(t, c.sync())
+	c.cutOff()
+	c.readUntil(time.Time{})
+	start := time.Now()
+	defer time.AfterFunc(3*time.Second, func() { _ = c.net.Close() }).Stop()
+	if err := c.rest(); !lost(err) || time.Since(start) > time.Second {
+		t.Errorf("%v after %v", err, time.Since(start))
+	}
+}
