@@ -92,10 +92,11 @@ func (f *asking) admitted(class string, objects []*trigger.Object, params query.
 	return found.items, nil
 }
 
-// items returns objects of the app's code as JSON, which name their class. What is protected from the caller stays so,
-// whoever put it there.
+// items returns objects of the app's code as JSON, which name their class, if they aren't too large together. What is
+// protected from the caller stays so, whoever put it there.
 func (f *asking) items(class string, objects []*trigger.Object) ([][]byte, error) {
 	items := make([][]byte, len(objects))
+	size := 0
 	for i, o := range objects {
 		if o == nil {
 			return nil, parseerror.New(parseerror.ScriptFailed, "Script failed.")
@@ -110,6 +111,9 @@ func (f *asking) items(class string, objects []*trigger.Object) ([][]byte, error
 			}
 		}
 		items[i] = query.AppendJSON(nil, values)
+		if size += len(items[i]); f.o.MaxAnswer > 0 && size > f.o.MaxAnswer {
+			return nil, f.tooLarge()
+		}
 	}
 	return items, nil
 }
@@ -210,7 +214,7 @@ func (f *asking) look(class string, params query.Params, m method) (*finding, er
 			return nil, err
 		}
 		if size += len(item); f.o.MaxAnswer > 0 && size > f.o.MaxAnswer {
-			return nil, last.tooLarge()
+			return nil, f.tooLarge()
 		}
 		out.items = append(out.items, item)
 	}

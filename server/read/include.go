@@ -248,6 +248,6 @@ func (rec *record) visible(name string) bool {
 }
 
 // tooLarge is the error of an answer that outgrew its bound.
-func (r *reading) tooLarge() error {
-	return parseerror.New(parseerror.InvalidQuery, "The results exceed the maximum size of an answer of %d bytes", r.o.MaxAnswer)
+func (p *Path) tooLarge() error {
+	return parseerror.New(parseerror.InvalidQuery, "The results exceed the maximum size of an answer of %d bytes", p.o.MaxAnswer)
 }

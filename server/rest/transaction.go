@@ -19,12 +19,14 @@ func (a *API) runTransaction(c *call, subs []subRequest) (*answer, error) {
 			return &answer{body: body}, err
 		}
 	}
+	room := 0
 	asked := make([]*write.Asked, len(subs))
 	for i := range subs {
 		var err error
 		if asked[i], err = a.ask(c, &subs[i]); err != nil {
 			return nil, err
 		}
+		asked[i].Share(&room)
 	}
 	var committed func()
 	var answers []*answer
@@ -44,6 +46,7 @@ func (a *API) runTransaction(c *call, subs []subRequest) (*answer, error) {
 				return nil, errBatchAnswer
 			}
 		}
+		room = maxBatchAnswer - size
 		return appendAnswers(nil, answers), nil
 	})
 	if err != nil {

@@ -127,7 +127,7 @@ func (p *Path) runAfter(ctx context.Context, asked *Asked, kind trigger.Kind, re
 		if m, ok := ask.Result.(map[string]any); ok {
 			maps.DeleteFunc(m, func(field string, _ any) bool { return asked.hidden[field] })
 		}
-		res.Body = query.AppendJSON(nil, ask.Result)
+		p.tell(asked, res, query.AppendJSON(nil, ask.Result))
 		return nil
 	}
 	add := func(name string, v any) {
@@ -153,6 +153,15 @@ func (p *Path) runAfter(ctx context.Context, asked *Asked, kind trigger.Kind, re
 			add(name, v)
 		}
 	}
-	res.Body = appendObject(nil, body.Names, body.Values)
+	p.tell(asked, res, appendObject(nil, body.Names, body.Values))
 	return nil
+}
+
+// tell answers with what AfterSave has made of the answer, if there is room for it.
+func (p *Path) tell(asked *Asked, res *Result, body []byte) {
+	if !asked.fits(body) {
+		p.o.Logger.Warn("what an afterSave trigger says is left out: the answers are too large together", "class", asked.ask.Class)
+		return
+	}
+	res.Body = body
 }

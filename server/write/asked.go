@@ -31,6 +31,8 @@ type Asked struct {
 	shown map[string]any
 	// refused: the object is kept, although the write is answered with an error.
 	refused bool
+	// room is how many bytes AfterSave may still make of the answers that are given together; nil: as many as it likes.
+	room *int
 	// hidden are the fields that the answer doesn't show, whatever the code says.
 	hidden map[string]bool
 }
@@ -40,6 +42,26 @@ type askedKey struct{}
 // With returns a context in which the next write is one that the app's code was asked about already.
 func With(ctx context.Context, a *Asked) context.Context {
 	return context.WithValue(ctx, askedKey{}, a)
+}
+
+// Share bounds what AfterSave makes of the answer, in bytes, by what others with the same room have left of it. An answer
+// that finds no room stays as it was before: the write is done. Nil is no Asked, and needs none.
+func (a *Asked) Share(room *int) {
+	if a != nil {
+		a.room = room
+	}
+}
+
+// fits reports whether there is room for an answer, and takes it.
+func (a *Asked) fits(body []byte) bool {
+	if a.room == nil {
+		return true
+	}
+	if len(body) > *a.room {
+		return false
+	}
+	*a.room -= len(body)
+	return true
 }
 
 // Ask asks the app's code about a write, for which op is create, update or delete; objectID is "" for a new object. Nil: the
