@@ -45,3 +45,36 @@ func TestLogInTiming(t *testing.T) {
 		}
 	}
 }
+
+// TestClosedSignUpTiming: where nobody may sign up, neither the refusal nor how long it takes tells whether there is such a
+// user: the password is hashed in either case, before anybody looks.
+func TestClosedSignUpTiming(t *testing.T) {
+	w := start(t, server.Environment{Passwords: password.New(0, 0)}, nil)
+	if res := w.do("POST", "/users", `{"username":"ann","password":"pw"}`, app()); res.status != 201 {
+		t.Fatal(res)
+	}
+	if res := w.do("PUT", "/schemas/_User", `{"classLevelPermissions":{"create":{},"find":{"*":true}}}`, master()); res.status != 200 {
+		t.Fatal(res)
+	}
+	var refusals []string
+	var fastest []time.Duration
+	for _, name := range []string{"ann", "eve"} {
+		best := time.Hour
+		for range 3 {
+			began := time.Now()
+			res := w.do("POST", "/users", `{"username":"`+name+`","password":"pw"}`, app())
+			best = min(best, time.Since(began))
+			if res.status < 400 {
+				t.Fatalf("%s signed up: %s", name, res.body)
+			}
+			refusals = append(refusals, res.body)
+		}
+		fastest = append(fastest, best)
+	}
+	if same := slices.Compact(refusals); len(same) != 1 {
+		t.Errorf("the refusals differ: %q", same)
+	}
+	if fastest[0] < fastest[1]/3 || fastest[1] < fastest[0]/3 {
+		t.Errorf("%v for a name that is taken, %v for another one", fastest[0], fastest[1])
+	}
+}
