@@ -72,7 +72,7 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	defer g.mu.Unlock()
 	slogger := slog.New(zapslog.NewHandler(log.Core()))
 	g.cache.SetMaxBytes(s.cacheSize)
-	g.pool.Configure(upstream.Options{Probe: upstream.Probe{Path: s.healthURI}, Logger: slogger})
+	g.pool.Configure(upstream.Options{Probe: upstream.Probe{Path: s.healthURI}, GatherWrites: s.gatherWrites(), Logger: slogger})
 	if g.applied == nil {
 		log.Info("parse app", zap.Stringer("level", g.level), zap.String("promise", g.level.Promise()))
 	}

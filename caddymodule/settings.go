@@ -69,6 +69,15 @@ func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
 	return s, s.checkOptions()
 }
 
+// gatherWrites is up to how many requests under way a worker gets all writes. Only one process can write to an SQLite
+// file at a time, and it commits in one go what has come meanwhile; a server's database does that across processes.
+func (s *settings) gatherWrites() int64 {
+	if s.workers == nil || !strings.HasPrefix(s.workers.DatabaseURI, "sqlite://") {
+		return 0
+	}
+	return 128
+}
+
 // checkOptions has the worker's own rules applied to its options, so that `validate` finds what a start would.
 func (s *settings) checkOptions() error {
 	options := maps.Clone(s.options)

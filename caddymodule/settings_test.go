@@ -46,3 +46,20 @@ func TestGatewayURI(t *testing.T) {
 		}
 	}
 }
+
+// TestGatherWrites: only workers that share an SQLite file get their writes at one of them.
+func TestGatherWrites(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		workers *Workers
+		gather  bool
+	}{
+		{"SQLite", &Workers{DatabaseURI: "sqlite://data/parse.db"}, true},
+		{"PostgreSQL", &Workers{DatabaseURI: "postgres://parse@db/parse"}, false},
+		{"upstreams", nil, false},
+	} {
+		if got := (&settings{workers: test.workers}).gatherWrites() > 0; got != test.gather {
+			t.Errorf("%s: gathers writes: %v, want %v", test.name, got, test.gather)
+		}
+	}
+}

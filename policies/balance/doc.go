@@ -6,6 +6,7 @@
 //   - A node of unknown latency gets one request and no second before the first has ended.
 //   - A new or restarted node counts as slower than it is for a while (slow start).
 //   - A failure counts as a long latency, so that failing fast doesn't look like working fast.
+//   - Requests that cost less together go to one node, until it has many of them (Gather).
 //
 // The package must not know what a node is, whether it is healthy, nor what a request asks for.
 package balance

@@ -82,6 +82,15 @@ func (p *Picker) Pick(nodes []*Node, tried Set) *Node {
 	return a
 }
 
+// Gather chooses the first of nodes, as long as it has fewer than most requests under way; else it chooses as Pick does.
+// It is for requests that cost less the more of them one node has. It allocates nothing.
+func (p *Picker) Gather(nodes []*Node, tried Set, most int64) *Node {
+	if first := nth(nodes, tried, 0); first == nil || first.InFlight() < most {
+		return first
+	}
+	return p.Pick(nodes, tried)
+}
+
 func nth(nodes []*Node, tried Set, i int) *Node {
 	for _, n := range nodes {
 		if tried.Has(n) {

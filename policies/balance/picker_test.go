@@ -1,7 +1,9 @@
 package balance
 
 import (
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -177,5 +179,45 @@ func TestConcurrentUse(t *testing.T) {
 		if n.InFlight() != 0 {
 			t.Errorf("%d in flight at the end", n.InFlight())
 		}
+	}
+}
+
+func TestGather(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		busy  int // requests under way at the first node
+		tried []int
+		most  int64
+		want  []int
+	}{
+		{"idle", 0, nil, 2, []int{0}},
+		{"not yet too busy, though others are idle", 1, nil, 2, []int{0}},
+		{"too busy", 2, nil, 2, []int{1, 2}},
+		{"the first was tried", 0, []int{0}, 2, []int{1}},
+		{"all but one were tried, and it is too busy", 2, []int{1, 2}, 2, []int{0}},
+		{"all were tried", 0, []int{0, 1, 2}, 2, []int{-1}},
+		{"most of none: as Pick", 0, nil, 0, []int{0, 1, 2}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p, _ := newPicker(Options{})
+			nodes := []*Node{p.NewNode(), p.NewNode(), p.NewNode()}
+			for _, n := range nodes {
+				observe(n, time.Millisecond, Success)
+			}
+			for range test.busy {
+				nodes[0].Begin()
+			}
+			var tried Set
+			for _, i := range test.tried {
+				tried = append(tried, nodes[i])
+			}
+			got := map[int]bool{}
+			for range 200 {
+				got[slices.Index(nodes, p.Gather(nodes, tried, test.most))] = true
+			}
+			if chosen := slices.Sorted(maps.Keys(got)); !slices.Equal(chosen, test.want) {
+				t.Errorf("chose %v, want %v", chosen, test.want)
+			}
+		})
 	}
 }

@@ -30,6 +30,11 @@ type Options struct {
 	RetryShare float64
 	// RetryPerSecond are retries that are allowed beside RetryShare. Default 10 a second.
 	RetryPerSecond float64
+	// GatherWrites is how many requests a worker may have under way and still get every write: the worker that is in
+	// the pool for longest, of those that can be asked. It is for workers that share a file which only one of them can
+	// write to at a time: one process commits many writes at once, two wait for each other. Writes beyond it, and
+	// those that are Untimed, go to the worker that is best for a read. Default 0: all writes do.
+	GatherWrites int64
 	// BufferLimit is the largest body, in bytes, that is read before it is handed on; a worker that dies meanwhile
 	// is replaced by another. Larger bodies are streamed. Default 8 MiB.
 	BufferLimit int64

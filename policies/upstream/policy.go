@@ -85,8 +85,9 @@ func (s *seat) leave(o outcome) {
 // candidates bounds how many workers are looked at without allocating.
 const candidates = 16
 
-// choose takes a seat at a worker that may be asked and isn't in tried; nil if there is none now.
-func (p *Pool) choose(tried []*worker) *seat {
+// choose takes a seat at a worker that may be asked and isn't in tried; nil if there is none now. The one that has been
+// a member for longest is taken if it has fewer than gather requests under way.
+func (p *Pool) choose(tried []*worker, gather int64) *seat {
 	var (
 		nodeSpace   [candidates]*balance.Node
 		workerSpace [candidates]*worker
@@ -100,7 +101,7 @@ func (p *Pool) choose(tried []*worker) *seat {
 		}
 	}
 	for len(nodes) > 0 {
-		node := p.picker.Pick(nodes, nil)
+		node := p.picker.Gather(nodes, nil, gather)
 		for i, n := range nodes {
 			if n != node {
 				continue

@@ -24,11 +24,11 @@ func (p *Pool) seat(ctx context.Context, c *call) (*seat, error) {
 		if ctx.Err() != nil {
 			return nil, ended(ctx)
 		}
-		if s := p.choose(c.tried); s != nil {
+		if s := p.choose(c.tried, c.gather()); s != nil {
 			return s, nil
 		}
 		heard := p.news.listen()
-		if s := p.choose(c.tried); s != nil { // there may have been news in between
+		if s := p.choose(c.tried, c.gather()); s != nil { // there may have been news in between
 			return s, nil
 		}
 		left := c.patience()
@@ -54,6 +54,14 @@ func (p *Pool) seat(ctx context.Context, c *call) (*seat, error) {
 		timer.Stop()
 		c.waited += time.Since(begun)
 	}
+}
+
+// gather is how many requests a worker may have under way and still get this one together with other writes.
+func (c *call) gather() int64 {
+	if !c.req.Write || c.req.Untimed {
+		return 0
+	}
+	return c.options.GatherWrites
 }
 
 func backoff(round int) time.Duration {
