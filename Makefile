@@ -84,6 +84,8 @@ $(STORES): $(wildcard server/testservices/stores/*/go.* server/testservices/stor
 
 test-unit:
 	@$(call gotest,-race -timeout 15m $$(go list ./... | grep -v '/$(E2E)$$') ./.ci/testreport) -no-skips
+	@echo "without the race detector: the cache against SQL"
+	@$(call gotest,-run AgainstSQL ./policies/cache) -no-skips
 	@echo "once more on PostgreSQL: $(ON_POSTGRES)"
 	@PARSESCALE_TEST_DATABASE=postgres $(call gotest,-timeout 15m $(ON_POSTGRES)) -no-skips
 

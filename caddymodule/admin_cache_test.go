@@ -194,7 +194,7 @@ func TestMetrics(t *testing.T) {
 		"parsescale_workers_available":                        1,
 		"parsescale_worker_requests_total http://" + w.addr(): 2,
 		"parsescale_worker_state up http://" + w.addr():       1,
-		"parsescale_rate_limit_keys app 100/s":                1,
+		"parsescale_rate_limit_keys default app 100/s":        2, // the app, and the address before the app was known
 	} {
 		if value, ok := got[name]; !ok || value != want {
 			t.Errorf("%s is %v (%v), want %v", name, value, ok, want)

@@ -78,6 +78,9 @@ func (a *App) Start() error {
 			return fmt.Errorf("cannot start the parse app %q: %w", name, err)
 		}
 	}
+	for _, g := range a.gateways {
+		g.keepLimiters(a.handlers)
+	}
 	activeApp.Store(a)
 	a.announce()
 	return nil

@@ -7,8 +7,6 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/dustin/go-humanize"
-
-	"github.com/parsescale/parsescale/policies/ratelimit"
 )
 
 // parseDirective reads the directive. It is registered as a plain directive, not as a handler directive, because those
@@ -61,9 +59,19 @@ func mountOfPath(path string) string {
 //			max_object <size>
 //		}
 //		rate_limit {
-//			key      app|ip|app_ip
+//			key      app|ip|app_ip|session|api_key
 //			default  <events>/<window> [burst <n>]
+//			hit_cost <share>
 //			max_keys <n>
+//			dry_run
+//			zone <name> {
+//				key       app|ip|app_ip|session|api_key
+//				rate      <events>/<window> [burst <n>]
+//				ops       read|write|login|function|aggregate|push|files|<operation> ...
+//				classes   <class> ...
+//				functions <name> ...
+//				dry_run
+//			}
 //		}
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -135,43 +143,6 @@ func (c *CacheConfig) unmarshal(d *caddyfile.Dispenser) error {
 		if err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func (c *RateLimitConfig) unmarshal(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		switch name := d.Val(); name {
-		case "key":
-			if err := once(d, &c.Key); err != nil {
-				return err
-			}
-			if !validRateLimitKey(c.Key) {
-				return d.Errf("key takes app, ip or app_ip, not %q", c.Key)
-			}
-		case "default":
-			if c.Rate != "" {
-				return d.Err("default is given twice")
-			}
-			c.Rate = strings.Join(d.RemainingArgs(), " ")
-			if _, err := ratelimit.Parse(c.Rate); err != nil {
-				return d.WrapErr(err)
-			}
-		case "max_keys":
-			var n int64
-			if err := onceSize(d, &n); err != nil {
-				return err
-			}
-			c.MaxKeys = int(n)
-		default:
-			return d.Errf("unknown setting %q of rate_limit; known are key, default and max_keys", name)
-		}
-	}
-	if c.Rate == "" {
-		return d.Err("rate_limit needs its default, such as: default 20/10s burst 20")
 	}
 	return nil
 }

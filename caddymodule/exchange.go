@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/parsescale/parsescale/policies/ratelimit"
 	"github.com/parsescale/parsescale/policies/request"
 )
 
@@ -23,6 +24,8 @@ type exchange struct {
 	streamed  bool   // the body is passed on as it comes
 	inspected []byte // what the classifier may look at
 	complete  bool   // inspected is the whole body
+
+	charged ratelimit.Charged
 
 	status int    // of the answer; 0: none was given
 	source source // of the answer

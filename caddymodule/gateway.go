@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 	"go.uber.org/zap/exp/zapslog"
 
@@ -39,6 +40,8 @@ type gateway struct {
 	hub   *feed.Hub // nil for upstreams
 	// writes makes the ids of writes.
 	writes *writeIDs
+	// apps are application ids that workers know, where the gateway wasn't told the app's own.
+	apps *lru.Cache[string, struct{}]
 	// answered counts the answers.
 	answered answered
 
@@ -47,16 +50,17 @@ type gateway struct {
 	options  json.RawMessage        // what the workers were started with
 	sup      *supervisor.Supervisor // nil for upstreams, and before the first apply
 	claim    io.Closer              // on the database, together with sup
-	limiters map[RateLimitConfig]*ratelimit.Limiter
+	limiters map[limitKey]*ratelimit.Limiter
 }
 
 // newGateway sets an app up without starting anything.
 func newGateway(s *settings) *gateway {
 	g := &gateway{
-		identity: s.identity(), level: s.level, limiters: map[RateLimitConfig]*ratelimit.Limiter{},
+		identity: s.identity(), level: s.level, limiters: map[limitKey]*ratelimit.Limiter{},
 		cache: cache.New(cache.Options{MaxBytes: s.cacheSize}), pool: upstream.New(upstream.Options{}),
 		writes: newWriteIDs(),
 	}
+	g.apps, _ = lru.New[string, struct{}](maxKnownApps) // it fails for a size of 0 only
 	if s.workers != nil {
 		g.hub = feed.NewHub(s.appID, g.cache, feed.Options{})
 	}
@@ -178,25 +182,6 @@ func (s *settings) startOptions(log *slog.Logger) (json.RawMessage, error) {
 
 // serving reports whether cached answers may be served: every worker that could write tells the gateway first.
 func (g *gateway) serving() bool { return g.hub == nil || g.hub.Live() }
-
-// limiter returns the limiter for a handler's rate limit; equal settings share one across reloads.
-func (g *gateway) limiter(c RateLimitConfig) (*ratelimit.Limiter, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if l := g.limiters[c]; l != nil {
-		return l, nil
-	}
-	p, err := ratelimit.Parse(c.Rate)
-	if err != nil {
-		return nil, err
-	}
-	l, err := ratelimit.New([]ratelimit.Policy{p}, ratelimit.Options{MaxKeys: c.MaxKeys})
-	if err != nil {
-		return nil, err
-	}
-	g.limiters[c] = l
-	return l, nil
-}
 
 // Destruct ends the app when no config refers to it any more: its workers finish their requests and stop. While Caddy
 // runs on, requests of the old config may still be under way, so that happens in the background.

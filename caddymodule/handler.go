@@ -13,7 +13,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/parsescale/parsescale/policies/cache"
-	"github.com/parsescale/parsescale/policies/ratelimit"
 	"github.com/parsescale/parsescale/policies/request"
 )
 
@@ -30,8 +29,7 @@ type runtime struct {
 // route is one app as seen from one handler: the app's state and this handler's settings for it.
 type route struct {
 	*gateway
-	limiter  *ratelimit.Limiter // nil: no limit
-	limitKey string
+	limits   *limits // nil: no limit
 	caching  bool
 	ttl      time.Duration
 	maxEntry int64
@@ -113,22 +111,9 @@ func (h *Handler) route(g *gateway) (*route, error) {
 	if most := g.level.MaxTTL(); most > 0 && rt.ttl > most {
 		return nil, fmt.Errorf("at the cache level %s an answer may live %s at most, not %s", g.level, most, rt.ttl)
 	}
-	if c := h.RateLimit; c != nil {
-		settings := *c
-		if settings.Key == "" {
-			settings.Key = "app"
-		}
-		if !validRateLimitKey(settings.Key) {
-			return nil, fmt.Errorf("the rate limit's key must be app, ip or app_ip, not %q", settings.Key)
-		}
-		if settings.MaxKeys == 0 {
-			settings.MaxKeys = defaultMaxKeys
-		}
-		var err error
-		if rt.limiter, err = g.limiter(settings); err != nil {
-			return nil, err
-		}
-		rt.limitKey = settings.Key
+	var err error
+	if rt.limits, err = g.limitsOf(h.RateLimit); err != nil {
+		return nil, err
 	}
 	return rt, nil
 }

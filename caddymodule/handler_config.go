@@ -41,17 +41,45 @@ type CacheConfig struct {
 	MaxObject int64 `json:"max_object,omitempty"`
 }
 
-// RateLimitConfig bounds requests by the generic cell rate algorithm; what is over is refused with 429.
+// RateLimitConfig bounds requests by the generic cell rate algorithm; what is over is refused with 429. A request is charged
+// to all rates that concern it, or to none; a batch costs what it holds, and an unreadable one is charged to every rate.
 type RateLimitConfig struct {
-	// Key says whose requests are counted together: app (default), ip (the client's address) or app_ip.
+	// Key says whose requests the default rate counts together: app (default), ip (the client's address, of IPv6 its /64
+	// network), app_ip, session (the address, without one) or api_key. Requests with an application id that no worker has
+	// accepted yet are counted by address.
 	Key string `json:"key,omitempty"`
-	// Rate is how many requests are allowed in a window and how many at once: "20/10s burst 20".
+	// Rate is how many requests are allowed in a window and how many at once: "20/10s burst 20". Default: no rate but
+	// those of zones.
 	Rate string `json:"default,omitempty"`
-	// MaxKeys bounds how many keys are remembered; the least recently used goes first. Default: 100000.
+	// Zones are further rates, for some requests only.
+	Zones []RateZone `json:"zones,omitempty"`
+	// HitCost is the share of its cost that a request keeps paying when it is answered from the cache, above 0 and at most 1.
+	// Default: 1.
+	HitCost float64 `json:"hit_cost,omitempty"`
+	// DryRun lets everything pass, and counts what would be refused. Default: false.
+	DryRun bool `json:"dry_run,omitempty"`
+	// MaxKeys bounds how many keys each rate remembers; the least recently used goes first. Default: 100000.
 	MaxKeys int `json:"max_keys,omitempty"`
 }
 
-func validRateLimitKey(k string) bool { return k == "app" || k == "ip" || k == "app_ip" }
+// RateZone is a rate for some requests.
+type RateZone struct {
+	// Name is the zone's name in metrics and in the RateLimit headers: letters, digits, _ and -.
+	Name string `json:"name"`
+	// Key says whose requests are counted together, as in RateLimitConfig. Default: app.
+	Key string `json:"key,omitempty"`
+	// Rate is the zone's rate: "5/1m burst 5".
+	Rate string `json:"rate"`
+	// Ops are the operations that are charged: read, write, login, function, aggregate, push, files, or single ones such as
+	// create. Default: all.
+	Ops []string `json:"ops,omitempty"`
+	// Classes are the classes that are charged. Default: all.
+	Classes []string `json:"classes,omitempty"`
+	// Functions are the functions and jobs that are charged, by name. Default: all.
+	Functions []string `json:"functions,omitempty"`
+	// DryRun lets pass what the zone would refuse, and counts it. Default: false.
+	DryRun bool `json:"dry_run,omitempty"`
+}
 
 // The defaults of a handler.
 const (

@@ -51,6 +51,7 @@ var (
 	workerRetryDesc   = desc("worker_retries_total", "Requests that had failed before and were sent to the worker.", "worker")
 	workersDesc       = desc("workers_available", "Workers that may be asked now.")
 	limitKeysDesc     = desc("rate_limit_keys", "Keys that the rate limit holds.", "limit")
+	limitRefusedDesc  = desc("rate_limit_refused_total", "Requests that the rate limit refused, or would have refused but for a dry run.", "limit")
 	limitEvictedDesc  = desc("rate_limit_evicted_total", "Keys dropped to make room.", "limit")
 )
 
@@ -60,7 +61,7 @@ func (metrics) Describe(ch chan<- *prometheus.Desc) {
 		requestsDesc, durationDesc, levelDesc, servingDesc, entriesDesc, sessionsDesc, sharedDesc, bytesDesc, maxBytesDesc, hitsDesc, missesDesc, fillsDesc,
 		collapsedDesc, refusedFillsDesc, droppedDesc, changesDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
 		feedChangesDesc, feedAbortsDesc, feedGapsDesc, workerStateDesc, workerBreakerDesc, inFlightDesc, latencyDesc, workerReqDesc,
-		workerFailDesc, workerRetryDesc, workersDesc, limitKeysDesc, limitEvictedDesc,
+		workerFailDesc, workerRetryDesc, workersDesc, limitKeysDesc, limitEvictedDesc, limitRefusedDesc,
 	} {
 		ch <- d
 	}
@@ -84,6 +85,7 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 		for limit, l := range s.Limits {
 			o.gauge(limitKeysDesc, float64(l.Keys), limit)
 			o.counter(limitEvictedDesc, l.Evicted, limit)
+			o.counter(limitRefusedDesc, l.Refused, limit)
 		}
 	}
 }

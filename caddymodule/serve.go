@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strconv"
 
 	"go.uber.org/zap"
 
@@ -14,47 +13,6 @@ import (
 	"github.com/parsescale/parsescale/policies/upstream"
 	"github.com/parsescale/parsescale/server/change"
 )
-
-// withinLimit charges the request to the rate limit. It answers the request itself, and returns false, when the limit
-// is used up.
-func (x *exchange) withinLimit() bool {
-	l := x.route.limiter
-	if l == nil || x.r.Method == http.MethodOptions {
-		return true
-	}
-	if x.isBatch() && x.r.Header.Get("Content-Encoding") != "" {
-		x.refuse(uncountable, "fwd=bypass; detail=compressed-batch")
-		return false
-	}
-	d := l.Take(x.limitKey(), int64(x.req.Cost))
-	h := x.w.Header()
-	h["Ratelimit-Policy"] = []string{l.PolicyHeader()}
-	h["Ratelimit"] = []string{d.Header()}
-	if d.OK {
-		return true
-	}
-	if wait := d.RetryAfterSeconds(); wait > 0 { // else it costs more than the limit ever allows at once
-		h["Retry-After"] = []string{strconv.FormatInt(wait, 10)}
-	}
-	x.refuse(tooMany, "fwd=bypass; detail=rate-limited")
-	return false
-}
-
-// limitKey is whose requests are counted together. The application id is whatever the client says, so where the
-// gateway knows the app's own id, requests with any other are counted per address: they can't mint keys.
-func (x *exchange) limitKey() string {
-	app := x.req.AppID
-	if own := x.route.appID; own != "" && app != own {
-		return "other\x00" + x.ip
-	}
-	switch x.route.limitKey {
-	case "ip":
-		return x.ip
-	case "app_ip":
-		return app + "\x00" + x.ip
-	}
-	return app
-}
 
 // cacheable reports whether the request may be answered from the cache, or its answer stored.
 func (x *exchange) cacheable() bool {
@@ -71,6 +29,7 @@ func (x *exchange) serveCached() {
 	}
 	e, key, everyone := x.lookUp()
 	if e != nil && !x.req.NoCache {
+		x.giveBack()
 		x.writeEntry(e, "hit")
 		return
 	}
@@ -90,6 +49,7 @@ func (x *exchange) serveCached() {
 		x.relay(x.forward(x.r.Context()), "fwd=miss")
 		return
 	}
+	x.giveBack()
 	x.writeEntry(e, "fwd=miss; collapsed")
 }
 
@@ -181,6 +141,9 @@ func (x *exchange) forward(ctx context.Context) answer {
 		out.WriteID = x.route.writes.next()
 	}
 	resp, err := x.route.pool.Do(ctx, out)
+	if err == nil {
+		x.learnApp(resp.Status)
+	}
 	return answer{resp, err}
 }
 

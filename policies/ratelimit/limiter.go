@@ -35,6 +35,7 @@ type Limiter struct {
 	seed     uint64
 	shards   []shard
 	evicted  atomic.Uint64
+	refused  atomic.Uint64
 }
 
 // policy is a Policy in nanoseconds.
@@ -166,6 +167,14 @@ func (l *Limiter) Take(key string, cost int64) Decision {
 	return d
 }
 
+// Refund gives back a share, between 0 and 1, of what was taken for a key.
+func (l *Limiter) Refund(key string, cost int64, share float64) {
+	c := l.cell(key)
+	for i := range l.policies {
+		c.arrival(i).Add(-int64(share * float64(max(cost, 1)*l.policies[i].interval)))
+	}
+}
+
 // after is the theoretical arrival time once cost units were taken.
 func (p *policy) after(tat, now, cost int64) int64 {
 	return max(tat, now) + cost*p.interval
@@ -217,11 +226,13 @@ type Stats struct {
 	// Keys is the number of keys held; Evicted the number dropped to make room since the start.
 	Keys    int    `json:"keys"`
 	Evicted uint64 `json:"evicted"`
+	// Refused is the number of requests that zones refused with it, or would have refused but for a dry run.
+	Refused uint64 `json:"refused"`
 }
 
 // Stats counts the keys.
 func (l *Limiter) Stats() Stats {
-	st := Stats{Evicted: l.evicted.Load()}
+	st := Stats{Evicted: l.evicted.Load(), Refused: l.refused.Load()}
 	for i := range l.shards {
 		s := &l.shards[i]
 		s.mu.Lock()

@@ -65,6 +65,8 @@ type Request struct {
 	NoCache, NoStore bool
 	// Cost is 1, or the number of sub-requests of a batch.
 	Cost int
+	// Parts are what a batch holds; nil for any other request, and for a batch that can't be read.
+	Parts []Part
 	// Query is the question of a Find or Get that could be read, else nil.
 	Query *query.Query
 	// Cacheable: the answer may be taken from the cache (unless NoCache) and stored there. If not, Why says why not.

@@ -1,0 +1,205 @@
+package ratelimit
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/parsescale/parsescale/policies/request"
+)
+
+func TestAddress(t *testing.T) {
+	for ip, want := range map[string]string{
+		"10.1.2.3":               "10.1.2.3",
+		"::ffff:10.1.2.3":        "10.1.2.3",
+		"2001:db8:1:2:3:4:5:6":   "2001:db8:1:2::/64",
+		"2001:db8:1:2::":         "2001:db8:1:2::/64",
+		"2001:db8:1:3::1":        "2001:db8:1:3::/64",
+		"fe80::1%eth0":           "fe80::/64",
+		"":                       "",
+		"not an address":         "not an address",
+		"2001:db8:1:2:3:4:5:6:7": "2001:db8:1:2:3:4:5:6:7",
+	} {
+		if got := Address(ip); got != want {
+			t.Errorf("%q: %q, want %q", ip, got, want)
+		}
+	}
+}
+
+// classified is a request as the gateway sees it.
+func classified(method, path, body string, header ...string) *request.Request {
+	h := http.Header{"X-Parse-Application-Id": {"app"}}
+	for i := 0; i < len(header); i += 2 {
+		h.Set(header[i], header[i+1])
+	}
+	r := request.Classify(request.Input{Method: method, Path: path, Header: h, Body: []byte(body), BodyComplete: true, Mount: "/parse"})
+	return &r
+}
+
+func batchOf(subs ...string) *request.Request {
+	list := ""
+	for i, s := range subs {
+		if i > 0 {
+			list += ","
+		}
+		list += s
+	}
+	return classified("POST", "/batch", `{"requests":[`+list+`]}`)
+}
+
+// TestWhatAZoneCharges lists what a request costs in zones of some kinds.
+func TestWhatAZoneCharges(t *testing.T) {
+	logIn := `{"method":"POST","path":"/parse/login","body":{"username":"u","password":"p"}}`
+	create := `{"method":"POST","path":"/parse/classes/A","body":{}}`
+	odd := `{"method":"POST","path":"/parse/%6Cogin","body":{}}`
+	for _, c := range []struct {
+		name  string
+		zone  Zone
+		r     *request.Request
+		costs int64
+	}{
+		{"everything", Zone{}, classified("GET", "/classes/A", ""), 1},
+		{"everything, a batch", Zone{}, batchOf(create, create, logIn), 3},
+		{"reads", Zone{Ops: groupOf("read")}, classified("GET", "/classes/A", ""), 1},
+		{"reads, a write", Zone{Ops: groupOf("read")}, classified("PUT", "/classes/A/x", "{}"), 0},
+		{"log-ins", Zone{Ops: groupOf("login")}, classified("POST", "/login", "{}"), 1},
+		{"log-ins, a sign-up", Zone{Ops: groupOf("login")}, classified("POST", "/users", "{}"), 1},
+		{"log-ins in a batch", Zone{Ops: groupOf("login")}, batchOf(create, logIn, create, logIn), 2},
+		{"log-ins, a batch without", Zone{Ops: groupOf("login")}, batchOf(create, create), 0},
+		{"log-ins, a batch with something odd", Zone{Ops: groupOf("login")}, batchOf(create, odd), 1},
+		{"log-ins, a batch that can't be read", Zone{Ops: groupOf("login")}, classified("POST", "/batch", `{"requests":[{"method"`), 1},
+		{"a class", Zone{Classes: []string{"A"}}, classified("GET", "/classes/A/x", ""), 1},
+		{"another class", Zone{Classes: []string{"A"}}, classified("GET", "/classes/B/x", ""), 0},
+		{"a function", Zone{Names: []string{"f"}}, classified("POST", "/functions/f", "{}"), 1},
+		{"another function", Zone{Names: []string{"f"}}, classified("POST", "/functions/g", "{}"), 0},
+		{"a single operation", Zone{Ops: groupOf("create")}, classified("POST", "/classes/A", "{}"), 1},
+		{"what isn't known", Zone{Ops: groupOf("login")}, classified("POST", "/something", "{}"), 1},
+	} {
+		if got := c.zone.cost(c.r); got != c.costs {
+			t.Errorf("%s: %d, want %d", c.name, got, c.costs)
+		}
+	}
+	for _, wrong := range []string{"", "reads", "batch", "other", "READ"} {
+		if err := (Group{}).Add(wrong); err == nil {
+			t.Errorf("%q is taken for an operation", wrong)
+		}
+	}
+}
+
+func groupOf(names ...string) Group {
+	g := Group{}
+	for _, n := range names {
+		if err := g.Add(n); err != nil {
+			panic(err)
+		}
+	}
+	return g
+}
+
+// testZone is a zone with a burst and a clock that stands.
+func testZone(t *testing.T, name string, key Key, burst int64, ops ...string) *Zone {
+	t.Helper()
+	l, err := New([]Policy{{Name: name, Quota: burst, Window: time.Hour}}, Options{Now: func() time.Time { return time.Unix(1e9, 0) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Zone{Name: name, Key: key, Limiter: l, Ops: groupOf(ops...)}
+}
+
+// TestKeys lists who is counted together.
+func TestKeys(t *testing.T) {
+	one := Client{App: "app", IP: "10.0.0.1"}
+	for _, c := range []struct {
+		name     string
+		key      Key
+		other    Client
+		header   []string // of the other's request
+		together bool
+	}{
+		{"an app", ByApp, Client{"app", "10.0.0.2"}, nil, true},
+		{"another app", ByApp, Client{"other", "10.0.0.1"}, nil, false},
+		{"an address", ByIP, Client{"other", "10.0.0.1"}, nil, true},
+		{"another address", ByIP, Client{"app", "10.0.0.2"}, nil, false},
+		{"an app's address", ByAppIP, Client{"app", "10.0.0.2"}, nil, false},
+		{"a session from elsewhere", BySession, Client{"app", "10.0.0.2"}, []string{"X-Parse-Session-Token", "r:1"}, true},
+		{"another session", BySession, Client{"app", "10.0.0.1"}, []string{"X-Parse-Session-Token", "r:2"}, false},
+		{"no session", BySession, Client{"app", "10.0.0.1"}, nil, false},
+		{"another key", ByAPIKey, Client{"app", "10.0.0.1"}, []string{"X-Parse-REST-API-Key", "k"}, false},
+	} {
+		z := testZone(t, "z", c.key, 1)
+		var first []string
+		if c.key == BySession {
+			first = []string{"X-Parse-Session-Token", "r:1"}
+		}
+		if !(Zones{z}).Take(one, classified("GET", "/classes/A", "", first...)).OK {
+			t.Fatalf("%s: the first request is refused", c.name)
+		}
+		if together := !(Zones{z}).Take(c.other, classified("GET", "/classes/A", "", c.header...)).OK; together != c.together {
+			t.Errorf("%s: counted together: %v, want %v", c.name, together, c.together)
+		}
+	}
+	for _, key := range []Key{ByApp, ByIP, ByAppIP, BySession, ByAPIKey} {
+		z := testZone(t, "z", key, 1)
+		passed := 0
+		for i := range 100 { // of one customer, with invented ids, sessions and keys
+			c := Client{IP: fmt.Sprintf("2001:db8::%x", i)}
+			if (Zones{z}).Take(c, classified("GET", "/classes/A", "", "X-Parse-Application-Id", fmt.Sprint("x", i), "X-Parse-Session-Token", fmt.Sprint("r:", i), "X-Parse-REST-API-Key", fmt.Sprint(i))).OK {
+				passed++
+			}
+		}
+		if passed != 1 {
+			t.Errorf("by %s: %d requests with invented ids passed", key, passed)
+		}
+	}
+}
+
+// TestAllOrNothing charges a request that one zone refuses to none.
+func TestAllOrNothing(t *testing.T) {
+	all, logIns := testZone(t, "all", ByApp, 10), testZone(t, "logins", ByAppIP, 2, "login")
+	zones, c := Zones{all, logIns}, Client{App: "app", IP: "10.0.0.1"}
+	logIn, read := classified("POST", "/login", "{}"), classified("GET", "/classes/A", "")
+	for i := range 6 {
+		d := zones.Take(c, logIn)
+		if d.OK != (i < 2) {
+			t.Fatalf("log-in %d: %+v", i, d)
+		}
+		if !d.OK && (d.Zone != logIns || d.RetryAfter <= 0) {
+			t.Errorf("log-in %d is refused by %s: %+v", i, d.Zone.Name, d.Decision)
+		}
+	}
+	for i := range 9 {
+		if d := zones.Take(c, read); d.OK != (i < 8) { // 10 less the two that passed
+			t.Errorf("read %d: %+v", i, d.Decision)
+		}
+	}
+	if s := logIns.Limiter.Stats(); s.Refused != 4 {
+		t.Errorf("%d refusals are counted, want 4", s.Refused)
+	}
+}
+
+func TestDryRunAndHits(t *testing.T) {
+	z := testZone(t, "z", ByApp, 2)
+	z.DryRun = true
+	c, read := Client{App: "app"}, classified("GET", "/classes/A", "")
+	for i := range 5 {
+		if d := (Zones{z}).Take(c, read); !d.OK {
+			t.Errorf("request %d is refused in a dry run", i)
+		}
+	}
+	if s := z.Limiter.Stats(); s.Refused != 3 {
+		t.Errorf("%d would have been refused, want 3", s.Refused)
+	}
+	hits := testZone(t, "hits", ByApp, 2)
+	passed := 0
+	for range 100 {
+		d := (Zones{hits}).Take(c, read)
+		if d.OK {
+			passed++
+			d.GiveBack(0.9)
+		}
+	}
+	if passed < 10 || passed > 20 { // the last unit must be whole when it is taken
+		t.Errorf("%d hits at a tenth passed for 2 units", passed)
+	}
+}
