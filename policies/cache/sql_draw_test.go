@@ -91,7 +91,7 @@ func (w *sqlWorld) drawTerm(r *rapid.T, depth int) (term, operator string) {
 	case 18:
 		return fmt.Sprintf(`"o.k":%d`, n), "dotted"
 	case 19:
-		return `"r":` + pointerTo(recentOf(r, w.bs)), "related"
+		return `"r":` + pointerTo(recentOf(r, w.bs[max(0, len(w.bs)-3):])), "related"
 	default:
 		if depth == 0 {
 			return fmt.Sprintf(`"m":%d`, n), "equal"
@@ -108,7 +108,7 @@ func (w *sqlWorld) drawQuestion(r *rapid.T) (path, operators string) {
 	case 0:
 		return "/classes/A/" + recentOf(r, w.as) + pick(r, "", "?include=p", "?keys=n"), "get"
 	case 1:
-		return fmt.Sprintf(`/classes/B?where={"$relatedTo":{"object":{"__type":"Pointer","className":"A","objectId":%q},"key":"r"}}&order=createdAt,objectId`, recentOf(r, w.as)), "$relatedTo"
+		return fmt.Sprintf(`/classes/B?where={"$relatedTo":{"object":{"__type":"Pointer","className":"A","objectId":%q},"key":"r"}}&order=createdAt,objectId`, recentOf(r, w.as[max(0, len(w.as)-5):])), "$relatedTo"
 	case 2:
 		return fmt.Sprintf(`/classes/B?where={"n":%d}&order=createdAt,objectId`, drawNumber(r)), "equal"
 	}
@@ -134,7 +134,7 @@ func (w *sqlWorld) drawQuestion(r *rapid.T) (path, operators string) {
 
 // drawWrite draws a write of class A, B or of a relation.
 func (w *sqlWorld) drawWrite(r *rapid.T) (request, body string) {
-	switch rapid.IntRange(0, 11).Draw(r, "write") {
+	switch rapid.IntRange(0, 13).Draw(r, "write") {
 	case 0, 1:
 		return "POST /classes/A", "{" + w.drawFields(r, 6) + "}"
 	case 2:
@@ -147,8 +147,8 @@ func (w *sqlWorld) drawWrite(r *rapid.T) (request, body string) {
 		return "PUT /classes/B/" + recentOf(r, w.bs), fmt.Sprintf(`{%q:%s}`, "t", strconv.Quote(drawText(r)))
 	case 6:
 		return "PUT /classes/B/" + recentOf(r, w.bs), fmt.Sprintf(`{"n":%d}`, drawNumber(r))
-	case 7:
-		return "PUT /classes/A/" + recentOf(r, w.as), fmt.Sprintf(`{"r":{"__op":%q,"objects":[%s]}}`, pick(r, "AddRelation", "RemoveRelation"), pointerTo(recentOf(r, w.bs)))
+	case 7, 12, 13:
+		return "PUT /classes/A/" + recentOf(r, w.as[max(0, len(w.as)-5):]), fmt.Sprintf(`{"r":{"__op":%q,"objects":[%s]}}`, pick(r, "AddRelation", "AddRelation", "RemoveRelation"), pointerTo(recentOf(r, w.bs[max(0, len(w.bs)-3):])))
 	}
 	return "PUT /classes/A/" + recentOf(r, w.as), "{" + w.drawFields(r, rapid.IntRange(1, 3).Draw(r, "fields")) + "}"
 }

@@ -248,11 +248,8 @@ func TestRelatedTo(t *testing.T) {
 		{Do: "GET /classes/Kid?redirectClassNameForKey=n&keys=n", Want: `{"results":[` + k1[:len(k1)-1] + `,"className":"Kid"}]}`},
 		{Who: "<tokann>", Do: "GET /classes/_Role?redirectClassNameForKey=users&keys=username&order=username", Want: `{"results":[{"objectId":"<ann>",<any>"className":"_User"}]}`},
 	})
-	reads := a.Do(a.Fill("<tokann>"), a.Fill(related), "").Reads
-	for _, want := range []string{a.Fill("Par:<p>"), "_Join:kids:Par"} {
-		if !strings.Contains(" "+reads+" ", " "+want+" ") {
-			t.Errorf("the answer doesn't say that it depends on %s: %s", want, reads)
-		}
+	if reads := a.Do(a.Fill("<tokann>"), a.Fill(related), "").Reads; strings.Contains(reads, "Par") {
+		t.Errorf("the answer says what the query tells by itself: %s", reads)
 	}
 	a.Permissions("Par", `{"find":{"*":true},"get":{"*":true},"protectedFields":{"*":["kids"]}}`, nil)
 	a.Play(t, []apptest.Step{{Who: "<tokann>", Do: related, Status: 400, Want: no119}})

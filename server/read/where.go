@@ -210,12 +210,11 @@ func (r *reading) subQuery(q *query.SubQuery, key query.Path) (*query.SubQuery, 
 	return out, nil
 }
 
-// relatedTo lets the members of a relation be asked for by those who may read its owner; for others it has none.
+// relatedTo lets the members of a relation be asked for by those who may read its owner; for others it has none. That the
+// answer depends on that owner's rows of the join table, and on whether the owner can be read, the query tells by itself.
 func (r *reading) relatedTo(e *query.RelatedTo) (query.Expr, error) {
 	owner, id := e.Object.ClassName, e.Object.ObjectID
 	class := r.sch.Class(owner)
-	r.d.Add(owner, id)
-	r.d.AddClass(schema.JoinTable(owner, e.Key))
 	if class == nil || class.Fields[e.Key].Type != schema.Relation {
 		return query.Or{}, nil
 	}
