@@ -24,8 +24,10 @@ var (
 	uncountable    = refusal{http.StatusUnsupportedMediaType, 0, "a compressed batch is not accepted where requests are limited"}
 	noWorker       = refusal{http.StatusServiceUnavailable, 100, "No Parse worker is available. Try again later."}
 	outcomeUnknown = refusal{http.StatusBadRequest, 100, "The connection to the server was lost. The write may or may not have been applied."}
-	timedOut       = refusal{http.StatusBadRequest, 124, "The request timed out."}
-	noLiveQuery    = refusal{http.StatusNotImplemented, 108, "LiveQuery is not available on bundled workers."}
+	// As RFC 9111 has it, section 5.2.1.7.
+	notStored   = refusal{http.StatusGatewayTimeout, 0, "not in the cache"}
+	timedOut    = refusal{http.StatusBadRequest, 124, "The request timed out."}
+	noLiveQuery = refusal{http.StatusNotImplemented, 108, "LiveQuery is not available on bundled workers."}
 )
 
 // The CORS headers of parse-server, for the answers that no worker gives. Browsers hide an answer without them.

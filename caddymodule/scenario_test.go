@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -70,6 +71,9 @@ func trySite(t testing.TB, caddyfile string) (*site, error) {
 	return &site{only}, nil
 }
 
+// cacheStatus is the form of Cache-Status (RFC 9211): an item with parameters, whose values are tokens or strings.
+var cacheStatus = regexp.MustCompile(`^parsescale(; [a-z]+(=([A-Za-z][A-Za-z0-9_./-]*|"[ -!#-\[\]-~]*"))?)+$`)
+
 // step is one request of a scenario and what is expected of it.
 type step struct {
 	method, path string
@@ -115,7 +119,7 @@ func (s *site) run(t *testing.T, w *recordingWorker, steps []step) {
 			t.Errorf("%s: body %s lacks %s", name, body, st.contains)
 		}
 		verdict := rec.Header().Get("Cache-Status")
-		if !strings.HasPrefix(verdict, "parsescale; ") || !strings.Contains(verdict, st.cache) {
+		if !cacheStatus.MatchString(verdict) || !strings.Contains(verdict, st.cache) {
 			t.Errorf("%s: Cache-Status %q, want %q in it", name, verdict, st.cache)
 		}
 		for k, v := range st.headers {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -22,12 +24,19 @@ func (x *exchange) cacheable() bool {
 // serveCached answers a read from the cache, or asks a worker once for everybody who asks the same meanwhile.
 func (x *exchange) serveCached() {
 	c := x.route.cache
+	if x.req.OnlyIfCached {
+		x.serveStored()
+		return
+	}
 	if !x.route.serving() {
 		// A worker that may have written is out of touch: nothing that is stored can be trusted until it is settled.
 		x.relay(x.forward(x.r.Context()), "fwd=miss; detail=feed-not-live")
 		return
 	}
 	e, key, everyone := x.lookUp()
+	if e != nil && x.tooOld(e) {
+		x.req.NoCache = true // a worker is asked for a newer one
+	}
 	if e != nil && !x.req.NoCache {
 		x.giveBack()
 		x.writeEntry(e, "hit")
@@ -51,6 +60,23 @@ func (x *exchange) serveCached() {
 	}
 	x.giveBack()
 	x.writeEntry(e, "fwd=miss; collapsed")
+}
+
+// serveStored answers a client that wants what is stored, and nothing else.
+func (x *exchange) serveStored() {
+	if x.route.serving() && !x.req.NoCache {
+		if e, _, _ := x.lookUp(); e != nil && !x.tooOld(e) {
+			x.giveBack()
+			x.writeEntry(e, "hit")
+			return
+		}
+	}
+	x.refuse(notStored, "fwd=miss; detail=only-if-cached")
+}
+
+// tooOld reports whether the client wants a newer answer. At the exact level an entry is as good as an answer given now.
+func (x *exchange) tooOld(e *cache.Entry) bool {
+	return x.req.MaxAge > 0 && !x.route.bundled() && time.Since(e.Stored) > x.req.MaxAge
 }
 
 // fill asks a worker, stores its answer if it may be stored, and answers. The question goes on when the client leaves:
@@ -90,7 +116,11 @@ func (x *exchange) serveDirect() {
 	case x.req.Write:
 		verdict = "fwd=method"
 	case x.req.Why != "":
-		verdict += "; detail=" + x.req.Why
+		verdict += "; detail=" + strconv.Quote(x.req.Why)
+	}
+	if x.req.OnlyIfCached && !x.req.Write && x.route.caching {
+		x.refuse(notStored, verdict)
+		return
 	}
 	if x.req.Write && !x.route.bundled() {
 		x.relay(x.forwardWrite(), verdict)

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 // ask makes an Input. A target is "METHOD /path?query"; header fields are "Name: value".
@@ -353,23 +354,30 @@ func TestCacheControl(t *testing.T) {
 	for _, test := range []struct {
 		header           string
 		noCache, noStore bool
+		maxAge           time.Duration
+		only             bool
 	}{
-		{"Cache-Control: no-cache", true, false},
-		{"Cache-Control: max-age=0", true, false},
-		{"Cache-Control: Max-Age=\"0\"", true, false},
-		{"Cache-Control: private, NO-CACHE", true, false},
-		{"Cache-Control: min-fresh=5", true, false},
-		{"Pragma: no-cache", true, false},
-		{"Cache-Control: no-cache, no-store", true, true},
-		{"Cache-Control: max-age=10", false, false},
-		{"Cache-Control: max-stale", false, false},
-		{"Cache-Control: x-no-cache=1", false, false},
-		{"Pragma: no-store", false, false},
-		{"Cache-Control: ", false, false},
+		{"Cache-Control: no-cache", true, false, 0, false},
+		{"Cache-Control: max-age=0", true, false, 0, false},
+		{"Cache-Control: Max-Age=\"0\"", true, false, 0, false},
+		{"Cache-Control: private, NO-CACHE", true, false, 0, false},
+		{"Cache-Control: min-fresh=5", true, false, 0, false},
+		{"Pragma: no-cache", true, false, 0, false},
+		{"Cache-Control: no-cache, no-store", true, true, 0, false},
+		{"Cache-Control: max-age=10", false, false, 10 * time.Second, false},
+		{"Cache-Control: max-age=10, max-age=5", false, false, 5 * time.Second, false},
+		{"Cache-Control: max-age=-1", true, false, 0, false},
+		{"Cache-Control: max-age=99999999999999999999", true, false, 0, false},
+		{"Cache-Control: only-if-cached", false, false, 0, true},
+		{"Pragma: only-if-cached", false, false, 0, false},
+		{"Cache-Control: max-stale", false, false, 0, false},
+		{"Cache-Control: x-no-cache=1", false, false, 0, false},
+		{"Pragma: no-store", false, false, 0, false},
+		{"Cache-Control: ", false, false, 0, false},
 	} {
 		r := Classify(ask("GET /classes/Game", "", app, test.header))
-		if r.NoCache != test.noCache || r.NoStore != test.noStore {
-			t.Errorf("%s: NoCache %v, NoStore %v", test.header, r.NoCache, r.NoStore)
+		if r.NoCache != test.noCache || r.NoStore != test.noStore || r.MaxAge != test.maxAge || r.OnlyIfCached != test.only {
+			t.Errorf("%s: NoCache %v, NoStore %v, MaxAge %v, OnlyIfCached %v", test.header, r.NoCache, r.NoStore, r.MaxAge, r.OnlyIfCached)
 		}
 	}
 	if r := Classify(ask("GET /classes/Game", "", app, "Cache-Control: max-age=10", "Pragma: no-cache")); r.NoCache {

@@ -3,7 +3,9 @@ package request
 import (
 	"encoding/base64"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // readHeader takes in what the header fields say. Fields that come several times are joined as Node joins them; two
@@ -83,8 +85,18 @@ func (r *Request) readCacheControl(h http.Header) {
 			switch {
 			case equalFold(name, "no-store") && given:
 				r.NoStore = true
+			case equalFold(name, "only-if-cached") && given:
+				r.OnlyIfCached = true
 			case equalFold(name, "no-cache"), given && (equalFold(name, "max-age") && strings.Trim(argument, `"0`) == "" || equalFold(name, "min-fresh")):
 				r.NoCache = true
+			case given && equalFold(name, "max-age"):
+				// What isn't a number is taken for the least there is; RFC 9111, section 4.2.1, asks for it to be stale.
+				seconds, err := strconv.ParseUint(strings.Trim(argument, `"`), 10, 31)
+				if age := time.Duration(seconds) * time.Second; err != nil {
+					r.NoCache = true
+				} else if r.MaxAge == 0 || age < r.MaxAge {
+					r.MaxAge = age
+				}
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package request
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/parsescale/parsescale/server/query"
 )
@@ -63,6 +64,10 @@ type Request struct {
 	// NoCache: the client wants an answer from a worker. It may be stored in place of the entry that there is.
 	// NoStore: neither look up nor store.
 	NoCache, NoStore bool
+	// OnlyIfCached: the client wants an answer from the cache or none.
+	OnlyIfCached bool
+	// MaxAge is how old an answer may be that the client takes; 0: as old as it is.
+	MaxAge time.Duration
 	// Cost is 1, or the number of sub-requests of a batch.
 	Cost int
 	// Parts are what a batch holds; nil for any other request, and for a batch that can't be read.
