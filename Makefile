@@ -43,7 +43,7 @@ long: ## fuzz every fuzz target for FUZZ_TIME (2m) and run the property tests wi
 		.ci/stage "$$name in $${dir#$(CURDIR)/}" go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ_TIME) "$$dir"; \
 	done
 	@for package in $$(go list -f '{{range .TestImports}}{{if eq . "pgregory.net/rapid"}}{{$$.ImportPath}}{{"\n"}}{{end}}{{end}}{{range .XTestImports}}{{if eq . "pgregory.net/rapid"}}{{$$.ImportPath}}{{"\n"}}{{end}}{{end}}' ./... | sort -u); do \
-		.ci/stage "properties of $$package" go test -count=1 -timeout 6h "$$package" -rapid.checks $(PROPERTY_CASES); \
+		.ci/stage "properties of $$package" go test -count=1 -timeout 48h "$$package" -rapid.checks $(PROPERTY_CASES); \
 	done
 
 chaos: npm ## run the fault tests with FAULT_TIME (60s) of each fault

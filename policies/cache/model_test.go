@@ -567,8 +567,11 @@ func (m *model) fresh(t *rapid.T, l *asker, f follower, body string) {
 func TestModel(t *testing.T) {
 	m := tally{}
 	rounds := 20 // of 100 histories each, unless -rapid.checks says otherwise
-	if testing.Short() {
+	switch {
+	case testing.Short():
 		rounds = 2
+	case longChecks() > 100: // as many histories as it says
+		rounds = 1
 	}
 	for round := range rounds {
 		if !t.Run(fmt.Sprint(round), func(t *testing.T) { rapid.Check(t, func(rt *rapid.T) { m.history(t, rt) }) }) {
