@@ -16,7 +16,7 @@ func (f *Feed) connect(ctx context.Context, doing string, parameters map[string]
 		delete(config.RuntimeParams, name) // for an application's statements
 	}
 	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = applicationName
+		config.RuntimeParams["application_name"] = "parsescale feed"
 	}
 	for name, value := range parameters {
 		config.RuntimeParams[name] = value
@@ -45,9 +45,6 @@ func ask(ctx context.Context, c *pgconn.PgConn, doing, sql string, args ...strin
 	return rows, nil
 }
 
-// applicationName is how the feed's connections are called in pg_stat_activity.
-const applicationName = "parsescale feed"
-
 // server is what was found out about the server before it is followed.
 type server struct {
 	version   int    // such as 150004
@@ -58,8 +55,7 @@ type server struct {
 func inspect(ctx context.Context, c *pgconn.PgConn) (server, error) {
 	rows, err := ask(ctx, c, "ask PostgreSQL for its settings", `SELECT current_setting('server_version_num'), pg_backend_pid(),
 		current_setting('wal_level'), pg_is_in_recovery(), (SELECT n.nspname FROM pg_catalog.pg_class AS c
-		JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = to_regclass('"_SCHEMA"')),
-		current_setting('synchronous_standby_names')`)
+		JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = to_regclass('"_SCHEMA"'))`)
 	if err != nil {
 		return server{}, err
 	}
@@ -76,8 +72,6 @@ func inspect(ctx context.Context, c *pgconn.PgConn) (server, error) {
 		return s, ErrStandby
 	case row[2] != "logical":
 		return s, fmt.Errorf("%w (it is %s)", ErrWALLevel, row[2])
-	case strings.Contains(row[5], "*") || strings.Contains(row[5], applicationName):
-		return s, ErrStandbys
 	case s.namespace == "":
 		return s, errNoSchema
 	}

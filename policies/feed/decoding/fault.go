@@ -10,13 +10,10 @@ import (
 
 // The reasons for which a database can't be followed until somebody changes something. Each says what.
 var (
-	ErrPooler   = errors.New("there is a connection pooler (such as PgBouncer) between the gateway and PostgreSQL; give the feed the server's own address")
-	ErrVersion  = errors.New("PostgreSQL 14 or later is needed")
-	ErrStandby  = errors.New("the server is a standby; give the feed the primary's address")
-	ErrWALLevel = errors.New("the server doesn't log enough; set wal_level = logical in postgresql.conf and restart PostgreSQL")
-	// Whoever reads the log tells the server how far, and a server that takes the reader for a standby would answer for the
-	// safety of a commit with that.
-	ErrStandbys  = errors.New("synchronous_standby_names counts everybody who reads the log, and so the gateway, as a standby; name the standbys there")
+	ErrPooler    = errors.New("there is a connection pooler (such as PgBouncer) between the gateway and PostgreSQL; give the feed the server's own address")
+	ErrVersion   = errors.New("PostgreSQL 14 or later is needed")
+	ErrStandby   = errors.New("the server is a standby; give the feed the primary's address")
+	ErrWALLevel  = errors.New("the server doesn't log enough; set wal_level = logical in postgresql.conf and restart PostgreSQL")
 	ErrRight     = errors.New("the database user lacks a right")
 	ErrSlots     = errors.New("the server has no replication slot or sender left; raise max_replication_slots and max_wal_senders")
 	ErrLogin     = errors.New("the server refuses the login")
@@ -26,7 +23,7 @@ var (
 )
 
 // permanent are the reasons above.
-var permanent = []error{ErrPooler, ErrVersion, ErrStandby, ErrWALLevel, ErrStandbys, ErrRight, ErrSlots, ErrLogin, ErrTable, ErrPublished, ErrRetained}
+var permanent = []error{ErrPooler, ErrVersion, ErrStandby, ErrWALLevel, ErrRight, ErrSlots, ErrLogin, ErrTable, ErrPublished, ErrRetained}
 
 // isPermanent reports whether trying again at once is of no use.
 func isPermanent(err error) bool {
