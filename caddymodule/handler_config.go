@@ -15,8 +15,7 @@ type Handler struct {
 	App string `json:"app,omitempty"`
 	// Upstreams are existing Parse workers as host:port, for a site that needs no global option.
 	Upstreams []string `json:"upstreams,omitempty"`
-	// Feed tells how the gateway learns of what is written to the database of Upstreams. Default: not at all. An app of the
-	// global option has a setting of its own for it.
+	// Feed tells how the gateway learns of what is written to the database of Upstreams. Default: not at all.
 	Feed *FeedConfig `json:"feed,omitempty"`
 	// Mount is the path below which the Parse API lives. Default: the path of the directive's matcher, else /parse.
 	Mount string `json:"mount,omitempty"`
