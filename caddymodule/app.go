@@ -116,7 +116,7 @@ func (a *App) gatewaysFor(h *Handler) ([]*gateway, error) {
 	case len(h.Upstreams) > 0:
 		sorted := append([]string(nil), h.Upstreams...)
 		sort.Strings(sorted)
-		g, err := a.gateway(strings.Join(sorted, ","), &AppConfig{Upstreams: sorted, Feed: h.Feed}, h)
+		g, err := a.gateway(strings.Join(sorted, ","), &AppConfig{Upstreams: sorted}, h)
 		return []*gateway{g}, err
 	case h.App != "":
 		c := a.Apps[h.App]

@@ -50,7 +50,6 @@ func mountOfPath(path string) string {
 //
 //	parse [<matcher>] [<upstreams...>] {
 //		app      <name>
-//		feed     postgres <uri>
 //		mount    <path>
 //		max_body <size>
 //		cache    off
@@ -102,8 +101,6 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			h.Mount = mountOfPath(h.Mount)
 		case "max_body":
 			err = onceSize(d, &h.MaxBody)
-		case "feed":
-			err = unmarshalFeed(d, &h.Feed)
 		case "cache":
 			h.Cache = &CacheConfig{}
 			err = h.Cache.unmarshal(d)
@@ -111,7 +108,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			h.RateLimit = &RateLimitConfig{}
 			err = h.RateLimit.unmarshal(d)
 		default:
-			err = d.Errf("unknown setting %q of parse; known are app, feed, mount, max_body, cache and rate_limit", name)
+			err = d.Errf("unknown setting %q of parse; known are app, mount, max_body, cache and rate_limit", name)
 		}
 		if err != nil {
 			return err
@@ -119,9 +116,6 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	if h.App != "" && len(h.Upstreams) > 0 {
 		return d.Err("parse takes either upstreams or app, not both")
-	}
-	if h.Feed != nil && len(h.Upstreams) == 0 {
-		return d.Err("feed belongs to upstreams that the directive lists; give that of an app in the global option parse")
 	}
 	return nil
 }

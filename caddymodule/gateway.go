@@ -34,12 +34,10 @@ var gatewayPool = caddy.NewUsagePool()
 // config refers to it.
 type gateway struct {
 	identity
-	level cache.Level // at best; see levelNow
+	level cache.Level
 	pool  *upstream.Pool
 	cache *cache.Cache
 	hub   *feed.Hub // nil for upstreams
-	// foreign tells of what others write to the database; nil for none.
-	foreign *foreign
 	// writes makes the ids of writes.
 	writes *writeIDs
 	// apps are application ids that workers know, where the gateway wasn't told the app's own.
@@ -66,9 +64,6 @@ func newGateway(s *settings) *gateway {
 	if s.workers != nil {
 		g.hub = feed.NewHub(s.appID, g.cache, feed.Options{})
 	}
-	if s.feed != nil {
-		g.foreign = newForeign(s, g.cache)
-	}
 	return g
 }
 
@@ -92,7 +87,6 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 		err = g.applyUpstreams(s)
 	}
 	if err == nil {
-		g.foreign.start()
 		g.applied = s
 	}
 	return err
@@ -187,15 +181,7 @@ func (s *settings) startOptions(log *slog.Logger) (json.RawMessage, error) {
 }
 
 // serving reports whether cached answers may be served: every worker that could write tells the gateway first.
-func (g *gateway) serving() bool { return (g.hub == nil || g.hub.Live()) && g.foreign.serving() }
-
-// levelNow is the level at which answers are kept at this moment.
-func (g *gateway) levelNow() cache.Level {
-	if g.foreign.refused() {
-		return cache.TTL
-	}
-	return g.level
-}
+func (g *gateway) serving() bool { return g.hub == nil || g.hub.Live() }
 
 // Destruct ends the app when no config refers to it any more: its workers finish their requests and stop. While Caddy
 // runs on, requests of the old config may still be under way, so that happens in the background.
@@ -215,7 +201,6 @@ func (g *gateway) stop() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var errs []error
-	g.foreign.stop()
 	if g.sup != nil {
 		drain := time.Duration(0) // a start that failed leaves nothing to drain
 		if g.applied != nil {

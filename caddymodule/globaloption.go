@@ -36,7 +36,6 @@ const defaultApp = "default"
 //	upstreams  <address...>
 //	app_id     <id>
 //	health_uri <path>
-//	feed       postgres <uri>
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	app := App{Apps: map[string]*AppConfig{}}
 	if existing != nil {
@@ -104,23 +103,8 @@ func (c *AppConfig) unmarshalSetting(d *caddyfile.Dispenser) error {
 		return once(d, &c.AppID)
 	case "health_uri":
 		return once(d, &c.HealthURI)
-	case "feed":
-		return unmarshalFeed(d, &c.Feed)
 	}
-	return d.Errf("unknown setting %q of a parse app; known are workers, upstreams, app_id, health_uri and feed", d.Val())
-}
-
-// unmarshalFeed reads `feed postgres <uri>`.
-func unmarshalFeed(d *caddyfile.Dispenser, to **FeedConfig) error {
-	if *to != nil {
-		return d.Err("feed is given twice")
-	}
-	var kind, uri string
-	if !d.AllArgs(&kind, &uri) || kind != "postgres" {
-		return d.Err("feed takes: postgres <uri>")
-	}
-	*to = &FeedConfig{Postgres: uri}
-	return nil
+	return d.Errf("unknown setting %q of a parse app; known are workers, upstreams, app_id and health_uri", d.Val())
 }
 
 func (w *Workers) unmarshal(d *caddyfile.Dispenser) error {

@@ -96,7 +96,7 @@ func (h *Handler) Validate() error {
 func (h *Handler) route(g *gateway) (*route, error) {
 	exact := g.level == cache.Exact
 	rt := &route{gateway: g, caching: exact, ttl: defaultExactTTL, maxEntry: defaultMaxObject}
-	if g.level.MaxTTL() > 0 {
+	if !exact {
 		rt.ttl = defaultRemoteTTL
 	}
 	if c := h.Cache; c != nil {

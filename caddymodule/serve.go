@@ -104,17 +104,8 @@ func (x *exchange) fill(f *cache.Fill) {
 func (x *exchange) reading() cache.Reading {
 	return cache.Reading{
 		Class: x.req.Class, ObjectID: x.req.ObjectID, Query: x.req.Query,
-		Token: x.req.Session != "" && !x.route.tellsRights(), Level: x.level(),
+		Token: x.req.Session != "" && !x.route.tellsRights(), Level: x.route.level,
 	}
-}
-
-// level is the level at which the answer is kept. Node workers remember sessions and roles for five seconds by themselves,
-// so whatever a token had a part in may be that old when it is stored, and isn't kept for longer than at the level ttl.
-func (x *exchange) level() cache.Level {
-	if x.req.Session != "" && !x.route.bundled() {
-		return cache.TTL
-	}
-	return x.route.levelNow()
 }
 
 // serveDirect passes a request on whose answer is not cached. What it may write is announced to the cache first, where
@@ -144,7 +135,6 @@ func (x *exchange) serveDirect() {
 func (x *exchange) forwardWrite() answer {
 	finish := x.route.cache.Prepare(x.changes())
 	defer finish() // also if forwarding panics; a change that stays open keeps its class out of the cache for ever
-	defer x.route.foreign.await()
 	return x.forward(x.r.Context())
 }
 

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -12,12 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/server/config"
-	"github.com/parsescale/parsescale/server/storage/postgres"
 )
 
 // settings are an app's settings with everything resolved that can be before it starts.
@@ -32,8 +27,6 @@ type settings struct {
 	// upstreams
 	upstreams []string // scheme://host:port
 	healthURI string
-	feedURI   string         // "" for none
-	feed      *pgconn.Config // nil for none
 
 	cacheSize int64
 }
@@ -56,7 +49,7 @@ func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
 			}
 			s.upstreams = append(s.upstreams, full)
 		}
-		return s, s.resolveFeed(c.Feed)
+		return s, nil
 	}
 	w, err := c.Workers.resolve()
 	if err != nil {
@@ -85,25 +78,6 @@ func (s *settings) gatherWrites() int64 {
 	return 128
 }
 
-// resolveFeed reads the feed's address. With a feed the level is fenced, as long as the feed is followed.
-func (s *settings) resolveFeed(f *FeedConfig) error {
-	if f == nil {
-		return nil
-	}
-	uri, err := caddy.NewReplacer().ReplaceOrErr(f.Postgres, false, true)
-	if err != nil {
-		return fmt.Errorf("cannot read the feed's address: %w", err)
-	}
-	if scheme, _, _ := strings.Cut(uri, "://"); scheme != "postgres" && scheme != "postgresql" {
-		return errors.New("the feed's address must begin with postgres://")
-	}
-	if s.feed, err = postgres.ParseURI(uri); err != nil {
-		return fmt.Errorf("the feed: %w", err)
-	}
-	s.level, s.feedURI = cache.Fenced, uri
-	return nil
-}
-
 // checkOptions has the worker's own rules applied to its options, so that `validate` finds what a start would.
 func (s *settings) checkOptions() error {
 	options := maps.Clone(s.options)
@@ -129,12 +103,11 @@ func (s *settings) defaultServerURL(urls []string) {
 // identity is what makes an app the same app across config reloads; all other settings can change under it.
 type identity struct {
 	name, appID, mount string
-	database           string // "" for upstreams without a feed
+	database           string // "" for upstreams
 }
 
 func (s *settings) identity() identity {
 	id := identity{name: s.name, appID: s.appID, mount: s.mount}
-	id.database = s.feedURI
 	if s.workers != nil {
 		id.database = s.workers.DatabaseURI
 	}

@@ -4,7 +4,6 @@ import (
 	"github.com/parsescale/parsescale/caddymodule/supervisor"
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/feed"
-	"github.com/parsescale/parsescale/policies/feed/decoding"
 	"github.com/parsescale/parsescale/policies/ratelimit"
 	"github.com/parsescale/parsescale/policies/upstream"
 )
@@ -26,8 +25,6 @@ type AppStatus struct {
 	Cache cache.Stats `json:"cache"`
 	// Feed is the change feed; absent for upstreams.
 	Feed *feed.Status `json:"feed,omitempty"`
-	// Database is the feed of the database's log; absent without one.
-	Database *decoding.Status `json:"database,omitempty"`
 	// Limits are the rate limits' counters, by zone, key and rate.
 	Limits map[string]ratelimit.Stats `json:"limits,omitempty"`
 }
@@ -43,7 +40,7 @@ func (g *gateway) status() AppStatus {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := AppStatus{
-		AppID: g.appID, Mount: g.mount, Level: g.levelNow().String(), Promise: g.levelNow().Promise(), Serving: g.serving(),
+		AppID: g.appID, Mount: g.mount, Level: g.level.String(), Promise: g.level.Promise(), Serving: g.serving(),
 		Cache: g.cache.Stats(), Workers: []WorkerStatus{},
 	}
 	processes := map[string]supervisor.WorkerStatus{}
@@ -67,7 +64,6 @@ func (g *gateway) status() AppStatus {
 		f := g.hub.Status()
 		s.Feed = &f
 	}
-	s.Database = g.foreign.status()
 	for c, l := range g.limiters {
 		if s.Limits == nil {
 			s.Limits = map[string]ratelimit.Stats{}
