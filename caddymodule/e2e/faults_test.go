@@ -188,21 +188,10 @@ const slowAnswer = 500 * time.Millisecond
 // report checks that nothing failed which may not, and says how long requests took.
 func (l *load) report(t *testing.T, ended time.Time, refused float64, settled time.Duration) {
 	t.Helper()
+	n := l.sum(t)
 	var took []time.Duration
 	var last time.Duration // after the end of the fault
-	requests, failedWrites, reads, hits := 0, 0, 0, 0
 	for _, c := range l.clients {
-		for _, f := range append(c.wrong, c.failedReads...) {
-			t.Errorf("client %d: %s", c.number, f)
-		}
-		for i, f := range c.failedWrites {
-			if i < 2 {
-				t.Logf("client %d: a write was refused: %s", c.number, f)
-			}
-		}
-		requests += c.requests
-		failedWrites += len(c.failedWrites)
-		reads, hits = reads+c.catalogReads, hits+c.catalogHits
 		for _, r := range c.times {
 			took = append(took, r.took)
 			if after := r.end.Sub(ended); (r.failed || r.took > slowAnswer) && after > last {
@@ -212,10 +201,10 @@ func (l *load) report(t *testing.T, ended time.Time, refused float64, settled ti
 	}
 	slices.Sort(took)
 	t.Logf("%d requests, %d writes refused, %d of %d catalog reads were hits; p50 %s, p99 %s, longest %s; settled %s after the fault",
-		requests, failedWrites, hits, reads, took[len(took)/2].Round(time.Microsecond), took[len(took)*99/100].Round(time.Microsecond),
+		n.requests, n.refused, n.hits, n.reads, took[len(took)/2].Round(time.Microsecond), took[len(took)*99/100].Round(time.Microsecond),
 		took[len(took)-1].Round(time.Millisecond), last.Round(time.Millisecond))
-	if float64(failedWrites) > refused*float64(requests) {
-		t.Errorf("%d of %d requests were writes that were refused, more than a share of %g", failedWrites, requests, refused)
+	if float64(n.refused) > refused*float64(n.requests) {
+		t.Errorf("%d of %d requests were writes that were refused, more than a share of %g", n.refused, n.requests, refused)
 	}
 	if last > settled {
 		t.Errorf("a request was slow or failed %s after the fault, more than %s", last, settled)

@@ -37,23 +37,9 @@ func TestWorkerKilled(t *testing.T) {
 	}
 	took := l.end()
 
-	requests, reads, hits, failed := 0, 0, 0, 0
-	for _, c := range l.clients {
-		for _, f := range append(c.wrong, c.failedReads...) {
-			t.Errorf("client %d: %s", c.number, f)
-		}
-		for i, f := range c.failedWrites {
-			if i < 3 {
-				t.Logf("client %d: a write was refused: %s", c.number, f)
-			}
-		}
-		requests += c.requests
-		reads += c.catalogReads
-		hits += c.catalogHits
-		failed += len(c.failedWrites)
-	}
-	throughput, share := float64(requests)/took.Seconds(), float64(hits)/float64(max(reads, 1))
-	t.Logf("%d workers killed; %d requests, %.0f/s; %.0f %% of the catalog reads were hits; %d writes refused", kills, requests, throughput, 100*share, failed)
+	n := l.sum(t)
+	throughput, share := float64(n.requests)/took.Seconds(), float64(n.hits)/float64(max(n.reads, 1))
+	t.Logf("%d workers killed; %d requests, %.0f/s; %.0f %% of the catalog reads were hits; %d writes refused", kills, n.requests, throughput, 100*share, n.refused)
 	if kills < 15 {
 		t.Errorf("only %d workers were there to be killed", kills)
 	}
@@ -63,8 +49,8 @@ func TestWorkerKilled(t *testing.T) {
 	if share < minHitShare {
 		t.Errorf("hit share %.2f, want at least %.2f", share, minHitShare)
 	}
-	if float64(failed) > maxFailed*float64(requests) {
-		t.Errorf("%d of %d requests were writes that were refused", failed, requests)
+	if float64(n.refused) > maxFailed*float64(n.requests) {
+		t.Errorf("%d of %d requests were writes that were refused", n.refused, n.requests)
 	}
 	l.check(t, g.url())
 	g.process.Stop(syscall.SIGTERM)

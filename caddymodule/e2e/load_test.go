@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -222,6 +223,30 @@ func (c *loadClient) readCatalog() {
 	if len(got.Results) != catalogSize {
 		note(&c.wrong, "the catalog has %d objects", len(got.Results))
 	}
+}
+
+// loadSum is what all clients did.
+type loadSum struct{ requests, reads, hits, refused int }
+
+// sum adds the clients up. What no client may see, and a read that failed, fail the test; of the refused writes some are
+// named.
+func (l *load) sum(t *testing.T) (n loadSum) {
+	t.Helper()
+	for _, c := range l.clients {
+		for _, f := range slices.Concat(c.wrong, c.failedReads) {
+			t.Errorf("client %d: %s", c.number, f)
+		}
+		for i, f := range c.failedWrites {
+			if i < 3 {
+				t.Logf("client %d: a write was refused: %s", c.number, f)
+			}
+		}
+		n.requests += c.requests
+		n.reads += c.catalogReads
+		n.hits += c.catalogHits
+		n.refused += len(c.failedWrites)
+	}
+	return n
 }
 
 // check compares what is stored now with what the clients were told: nothing acknowledged is missing, nothing is there
