@@ -15,10 +15,11 @@ var errKnown = errors.New("the write was done before")
 // attempt is one transaction of a write.
 type attempt struct {
 	*write
-	tx      *tx
-	known   []byte // the result that was found under the id
-	found   bool
-	expired bool // under the id there is a result whose time is over
+	tx    *tx
+	known []byte // the result that was found under the id
+	found bool
+	// replaced is the mark of the row that the result takes the place of: a claim, or a result whose time is over. "": none.
+	replaced string
 }
 
 // try runs the write in one transaction.
@@ -95,7 +96,7 @@ func (a *attempt) first() {
 	c.send(sqlBegin, nil)
 	switch now := a.options.Clock(); {
 	case a.doubt != nil:
-		c.send(sqlClaimKnown, nil, a.id, instant(now.Add(a.options.WriteIDTTL)))
+		c.send(sqlClaimKnown, nil, a.id, instant(now.Add(a.options.WriteIDTTL)), instant(now))
 	case a.id != "":
 		c.send(sqlKnown, []int16{binaryFormat}, a.id, instant(now))
 	}
@@ -109,11 +110,10 @@ func (a *attempt) begun() error {
 	}
 	switch {
 	case a.doubt != nil:
-		if err := c.rest(); err != nil {
+		if err := c.rows(a.readClaim); err != nil {
 			return err
 		}
-		a.found = c.affected() == 0
-		a.expired = !a.found // so that the result replaces the claim
+		a.found = a.replaced == ""
 	case a.id != "":
 		if err := c.rows(a.readKnown); err != nil {
 			return err
@@ -129,12 +129,14 @@ func (a *attempt) begun() error {
 // what was claimed in the failed transaction is free again.
 func (a *attempt) claim(o outcome) outcome {
 	c := a.tx.conn
-	c.send(sqlClaimKnown, nil, a.id, instant(a.options.Clock().Add(a.options.WriteIDTTL)))
+	now := a.options.Clock()
+	a.replaced = ""
+	c.send(sqlClaimKnown, nil, a.id, instant(now.Add(a.options.WriteIDTTL)), instant(now))
 	err := c.sync()
 	if err == nil {
-		err = c.rest()
+		err = c.rows(a.readClaim)
 	}
-	if err = errors.Join(err, c.end()); err != nil || c.affected() == 0 {
+	if err = errors.Join(err, c.end()); err != nil || a.replaced == "" {
 		o.again = true // it has arrived, or it still isn't known
 		return o
 	}
@@ -213,9 +215,12 @@ func (a *attempt) readKnown(row [][]byte) {
 	if len(row[1]) == 1 && row[1][0] == 1 {
 		a.known, a.found = append([]byte{}, row[0]...), true
 	} else {
-		a.expired = true
+		a.replaced = string(row[2])
 	}
 }
+
+// readClaim reads the row of a claim that was made; there is none if the id is known.
+func (a *attempt) readClaim(row [][]byte) { a.replaced = string(row[0]) }
 
 // repeat answers with the result that was found. After a claim that failed it is still to be read.
 func (a *attempt) repeat() outcome {

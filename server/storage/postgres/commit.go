@@ -38,13 +38,15 @@ func (a *attempt) commit(result []byte) outcome {
 		return a.unknown(finish, err)
 	}
 	finish(false)
-	if stateOf(err) == uniqueViolation && !a.rollback() {
+	// Another's result stands under the id, or its claim.
+	overtaken := stateOf(err) == uniqueViolation || stateOf(err) == errDivided
+	if overtaken && !a.rollback() {
 		return outcome{result: a.known, repeated: true}
 	}
 	if c.status != 'I' {
 		a.rollback()
 	}
-	return outcome{err: fmt.Errorf("cannot commit: %w", err), again: conflict(err) || stale(err) || stateOf(err) == uniqueViolation}
+	return outcome{err: fmt.Errorf("cannot commit: %w", err), again: conflict(err) || stale(err) || overtaken}
 }
 
 // keep queues the statements that store the result under the id. Another write's result there makes the commit fail.
@@ -53,8 +55,8 @@ func (a *attempt) keep(result []byte) {
 	if result == nil {
 		result = []byte{}
 	}
-	if a.expired {
-		c.send(sqlUpdateKnown, nil, a.id, result, expires)
+	if a.replaced != "" {
+		c.send(sqlUpdateKnown, nil, a.id, result, expires, a.replaced)
 		return
 	}
 	c.send(sqlInsertKnown, nil, a.id, result, expires)

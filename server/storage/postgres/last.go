@@ -144,7 +144,7 @@ func (a *attempt) refused(err error) outcome {
 			if a.lookUp(); a.found {
 				return outcome{result: a.known, repeated: true}
 			}
-			if a.expired {
+			if a.replaced != "" {
 				a.patient = true
 				return outcome{err: err, again: true}
 			}
@@ -154,7 +154,12 @@ func (a *attempt) refused(err error) outcome {
 		}
 	}
 	if t.open && stateOf(err) == errDivided {
-		return a.undo(storage.ErrNotFound)
+		taking := a.replaced != ""
+		o := a.undo(storage.ErrNotFound)
+		if taking && errors.Is(o.err, storage.ErrNotFound) { // or the row under the id was another's by then
+			a.patient, o.again = true, true
+		}
+		return o
 	}
 	return a.undo(writeError(t.pending.what, t.pending.class, err))
 }

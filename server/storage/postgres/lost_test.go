@@ -221,6 +221,96 @@ func TestCommitThatComesLate(t *testing.T) {
 	}
 }
 
+// claimed leaves a claim under an id, as a write does that failed after a commit that wasn't answered.
+func claimed(t *testing.T, s *Store, id string) {
+	t.Helper()
+	err := s.use(ctx, func(c *conn) error {
+		return c.exec(sqlClaimKnown, id, instant(time.Now().Add(time.Minute)), instant(time.Now()))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTwoWritersOverAClaim: of two who do the write of an id at the same time one does it, whether there is a claim or not.
+func TestTwoWritersOverAClaim(t *testing.T) {
+	for _, hasty := range []bool{false, true} {
+		inner := open(t, database(t))
+		var s storage.Store = inner
+		if hasty {
+			s = storetest.Hasty(inner)
+		}
+		c := storetest.PutClass(t, s, "A", "n Number")
+		storetest.Insert(t, s, c, `{"objectId":"counter","n":0}`)
+		claimed(t, inner, "w1")
+		in, out, done := make(chan struct{}), make(chan struct{}), make(chan error)
+		tries := 0
+		go func() {
+			result, repeated, err := s.Write(ctx, "w1", func(tx storage.Tx) ([]byte, error) {
+				err := tx.Insert(ctx, c, storage.Object{"objectId": "a"})
+				if tries++; tries == 1 {
+					close(in)
+					<-out
+				}
+				return []byte("a"), err
+			})
+			if err == nil && (!repeated || string(result) != "b") {
+				err = fmt.Errorf("answered %q, repeated %v", result, repeated)
+			}
+			done <- err
+		}()
+		<-in
+		result, repeated, err := s.Write(ctx, "w1", func(tx storage.Tx) ([]byte, error) {
+			return []byte("b"), tx.Insert(ctx, c, storage.Object{"objectId": "b"})
+		})
+		if string(result) != "b" || repeated || err != nil {
+			t.Errorf("the second: %q, %v, %v", result, repeated, err)
+		}
+		close(out)
+		if err := <-done; err != nil {
+			t.Errorf("hasty %v: the first: %v", hasty, err)
+		}
+		if got := storetest.All(t, s, "A"); got != "b counter" {
+			t.Errorf("hasty %v: kept %q", hasty, got)
+		}
+	}
+}
+
+// TestCommitOverAClaim: a commit that isn't answered is settled as ever where there is a claim under its id, and one that
+// comes late over a claim is never done.
+func TestCommitOverAClaim(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		a := &announced{}
+		w, uri := through(t, database(t))
+		if w.before = !late; late {
+			w.late, w.arrived = make(chan struct{}), make(chan struct{})
+		}
+		s := open(t, uri, func(o *Options) { o.Announcer = a })
+		c := storetest.PutClass(t, s, "A")
+		claimed(t, s, "w1")
+		w.cut.Store(true)
+		tries := 0
+		result, repeated, err := s.Write(ctx, "w1", func(tx storage.Tx) ([]byte, error) {
+			tries++
+			tx.Emit(change.Change{Class: "A", ObjectID: "x", Kind: change.Create})
+			return []byte(fmt.Sprint("try ", tries)), tx.Insert(ctx, c, storage.Object{"objectId": fmt.Sprint("x", tries)})
+		})
+		if string(result) != "try 2" || repeated || err != nil {
+			t.Errorf("late %v: %q, %v, %v", late, result, repeated, err)
+		}
+		if late {
+			close(w.late)
+			<-w.arrived
+		}
+		if got := storetest.All(t, s, "A"); got != "x2" {
+			t.Errorf("late %v: kept %q", late, got)
+		}
+		if got := fmt.Sprint(a.finished); got != "[false true]" {
+			t.Errorf("late %v: the announcer was told %s", late, got)
+		}
+	}
+}
+
 // TestLostConnections: connections that the server has ended are replaced, without anybody's noticing.
 func TestLostConnections(t *testing.T) {
 	p, uri := testservices.SharedDatabase(t)

@@ -8,11 +8,16 @@ import (
 )
 
 const (
-	// A row without a result is a claim: the write wasn't done, and who holds the claim may do it.
-	selectKnown = `SELECT result, result IS NOT NULL AND expires >= $2::timestamptz FROM parsescale._write WHERE id = $1::text`
+	// A row without a result is a claim: the write wasn't done, and may be. So may one whose time is over. Who does it takes
+	// the place of the very row that was seen, by its mark; every claim makes a new one, so that what was sent before and
+	// arrives later fails.
+	mark        = `(extract(epoch FROM expires) * 1000000)::bigint::text`
+	selectKnown = `SELECT result, result IS NOT NULL AND expires >= $2::timestamptz, ` + mark + ` FROM parsescale._write WHERE id = $1::text`
 	insertKnown = `INSERT INTO parsescale._write (id, result, expires) VALUES ($1::text, $2::bytea, $3::timestamptz)`
-	claimKnown  = `INSERT INTO parsescale._write (id, expires) VALUES ($1::text, $2::timestamptz) ON CONFLICT DO NOTHING`
-	updateKnown = `UPDATE parsescale._write SET result = $2::bytea, expires = $3::timestamptz WHERE id = $1::text`
+	claimKnown  = `INSERT INTO parsescale._write AS w (id, expires) VALUES ($1::text, $2::timestamptz)
+		ON CONFLICT (id) DO UPDATE SET result = NULL, expires = greatest(excluded.expires, w.expires + interval '1 microsecond')
+		WHERE w.result IS NULL OR w.expires < $3::timestamptz RETURNING ` + mark
+	updateKnown = `UPDATE parsescale._write SET result = $2::bytea, expires = $3::timestamptz WHERE id = $1::text AND ` + mark + ` = $4::text`
 	sweepKnown  = `DELETE FROM parsescale._write WHERE expires < $1::timestamptz`
 )
 
@@ -20,7 +25,7 @@ var (
 	sqlKnown       = []byte(selectKnown)
 	sqlInsertKnown = []byte(insertKnown)
 	sqlClaimKnown  = []byte(claimKnown)
-	sqlUpdateKnown = []byte(updateKnown)
+	sqlUpdateKnown = mustChange([]byte(updateKnown))
 	sqlSweep       = []byte(sweepKnown)
 )
 
