@@ -29,11 +29,14 @@ type conn struct {
 	reading bool
 	// broken is true once reading between requests failed: the client is gone, or was idle for too long.
 	broken bool
-	// pipelines is true if the client was seen to send a request together with the one before. What of it lies in the
-	// server's buffer can't be taken from there.
-	pipelines bool
-	// asked is true if the server has read since it became idle.
-	asked bool
+	// stays is true for a connection that is never handed over: the client was seen to send a request together with the
+	// one before, or speaks HTTP/2. What lies in the server's buffer can't be taken from there.
+	stays bool
+	// want is how long the request is that is being handled, and got how much was read since it began; want is -1 if that
+	// isn't known.
+	want, got int
+	// clean is true if, when the server became idle, all that it had read was the request that it had answered.
+	clean bool
 	// unread is what the server has read of a request that no handler has seen.
 	unread []byte
 	// ahead is what came while a handler worked: net/http then reads one byte, to see whether the client leaves. A client
@@ -66,7 +69,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.state == http.StateActive {
 		c.forget() // a handler runs: it reads the body, or net/http watches for the client to leave
 	}
-	c.reading, c.asked = true, true
+	c.reading = true
 	c.mu.Unlock()
 
 	n, err := c.Conn.Read(p)
@@ -100,6 +103,8 @@ func (c *conn) noteRead(p []byte, n int) {
 		c.unread = append(c.unread, p[:n]...)
 	case c.state == http.StateActive && len(p) == 1:
 		c.ahead = append(c.ahead, p[:n]...)
+	case c.state == http.StateActive:
+		c.got += n
 	}
 }
 
@@ -187,12 +192,12 @@ func (c *conn) Close() error {
 
 // mayLiveOn reports whether nothing is lost, and nothing done twice, if another server goes on from here; c.mu is held.
 func (c *conn) mayLiveOn() bool {
-	if c.broken || c.pipelines || c.overflow {
+	if c.broken || c.stays || c.overflow {
 		return false
 	}
 	switch c.state {
 	case http.StateIdle:
-		return true
+		return c.clean
 	case http.StateNew:
 		return !bytes.HasPrefix(c.unread, http2Preface)
 	case http.StateActive:
@@ -238,13 +243,18 @@ func (c *conn) become(state http.ConnState) {
 	if c.given {
 		return
 	}
+	if c.state == http.StateNew && bytes.HasPrefix(c.unread, http2Preface) {
+		c.stays = true
+	}
 	switch state {
 	case http.StateIdle:
 		c.forget()
 		c.unread, c.ahead = c.ahead, nil
-		c.asked, c.broken = false, false // net/http ends its watch by a time-out
+		c.broken = false // net/http ends its watch by a time-out
+		c.clean, c.stays = c.got == c.want, c.stays || c.want >= 0 && c.got > c.want
 	case http.StateActive:
-		c.pipelines = c.pipelines || c.state == http.StateIdle && !c.asked
+		c.want, c.got = requestLength(c.unread), len(c.unread)
+		c.stays = c.stays || c.got == 0 // it was read together with the one before
 	}
 	c.state = state
 }

@@ -232,6 +232,65 @@ func TestNotHandedOver(t *testing.T) {
 			t.Errorf("the connection should have ended: %q, %v", b, err)
 		}
 	})
+	t.Run("HTTP/2 that was answered", func(t *testing.T) {
+		a := newAddress(t)
+		serve := func(text string) *http.Server {
+			s := &http.Server{Handler: says(text), ConnState: Tell, Protocols: new(http.Protocols)}
+			s.Protocols.SetHTTP1(true)
+			s.Protocols.SetUnencryptedHTTP2(true)
+			go s.Serve(a.desk.Listen(a.below.open()))
+			t.Cleanup(func() { s.Close() })
+			return s
+		}
+		old := serve("old")
+		c, r := a.dial()
+		for _, frame := range []string{
+			"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + "\x00\x00\x00\x04\x00\x00\x00\x00\x00",             // SETTINGS
+			"\x00\x00\x00\x04\x01\x00\x00\x00\x00" + "\x00\x00\x08\x06\x00\x00\x00\x00\x0012345678", // its ACK, PING
+		} {
+			if _, err := io.WriteString(c, frame); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		serve("new")
+		shutdown(t, old)
+		c.SetDeadline(time.Now().Add(5 * time.Second))
+		if _, err := io.ReadAll(r); err != nil {
+			t.Errorf("the connection should have ended: %v", err)
+		}
+	})
+	for name, second := range map[string]string{
+		"a request after one that ends while the server does": get,
+		"a head without its body after one":                   "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAddress(t)
+			release, entered := make(chan struct{}), make(chan struct{})
+			old := a.serve(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Length", "3")
+				w.(http.Flusher).Flush() // the head promises to keep the connection
+				close(entered)
+				<-release
+				io.WriteString(w, "old")
+			})
+			c, r := a.dial()
+			if _, err := io.WriteString(c, get+second); err != nil {
+				t.Fatal(err)
+			}
+			<-entered
+			a.serve(says("new"))
+			done := make(chan struct{})
+			go func() { defer close(done); shutdown(t, old) }()
+			time.Sleep(5 * time.Millisecond) // the listener is closed
+			close(release)
+			readAnswer(t, r)
+			<-done
+			if b, err := r.ReadByte(); err == nil {
+				t.Errorf("the connection should have ended: %q", b)
+			}
+		})
+	}
 	t.Run("a client that went ahead", func(t *testing.T) {
 		a := newAddress(t)
 		old := a.serve(says("old"))
@@ -256,6 +315,58 @@ func TestNotHandedOver(t *testing.T) {
 		a.serve(says("new"))
 		shutdown(t, old)
 	})
+}
+
+// TestEndsWhileTheServerDoes keeps the connection of a request whose answer began before the change and ends after it: its
+// head promised so.
+func TestEndsWhileTheServerDoes(t *testing.T) {
+	a := newAddress(t)
+	release, entered := make(chan struct{}), make(chan struct{})
+	old := a.serve(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.ReadAll(r.Body)
+		w.Header().Set("Content-Length", "3")
+		w.(http.Flusher).Flush()
+		close(entered)
+		<-release
+		io.WriteString(w, "old")
+	})
+	c, r := a.dial()
+	if _, err := io.WriteString(c, post); err != nil {
+		t.Fatal(err)
+	}
+	<-entered
+	a.serve(says("new"))
+	done := make(chan struct{})
+	go func() { defer close(done); shutdown(t, old) }()
+	time.Sleep(5 * time.Millisecond)
+	close(release)
+	if got := readAnswer(t, r); got != "old" {
+		t.Errorf("got %q", got)
+	}
+	if got := ask(t, c, r, get); got != "new GET " {
+		t.Errorf("got %q", got)
+	}
+	<-done
+}
+
+func TestRequestLength(t *testing.T) {
+	for request, want := range map[string]int{
+		"":                              -1,
+		"GET / HTTP/1.1\r\nHost: x\r\n": -1,
+		get:                             len(get),
+		get + "GET":                     len(get),
+		post:                            len(post),
+		post[:len(post)-2]:              len(post),
+		"POST / HTTP/1.1\r\ncontent-LENGTH:  12 \r\n\r\n":        len("POST / HTTP/1.1\r\ncontent-LENGTH:  12 \r\n\r\n") + 12,
+		"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0": -1,
+		"POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n": -1,
+		"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n":           -1,
+		"POST / HTTP/1.1\r\nX-Content-Length: 5\r\n\r\n":         len("POST / HTTP/1.1\r\nX-Content-Length: 5\r\n\r\n"),
+	} {
+		if got := requestLength([]byte(request)); got != want {
+			t.Errorf("%q: %d, want %d", request, got, want)
+		}
+	}
 }
 
 // TestChangesUnderLoad replaces the server again and again while clients write on connections that they keep, and never
