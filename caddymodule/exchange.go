@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/ratelimit"
 	"github.com/parsescale/parsescale/policies/request"
 )
@@ -26,6 +27,7 @@ type exchange struct {
 	complete  bool   // inspected is the whole body
 
 	charged ratelimit.Charged
+	rights  *cache.Rights // what the session token stands for; nil: nobody knows, or there is none
 
 	status int    // of the answer; 0: none was given
 	source source // of the answer

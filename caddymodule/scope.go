@@ -30,7 +30,7 @@ func (x *exchange) lookUp() (e *cache.Entry, key cache.Key, everyone bool) {
 			// Nobody knows yet whether the session is valid: only a worker can answer.
 			return nil, cacheKey(x.req.Key(x.req.Token())), false
 		}
-		scope = request.Rights(rights.Name)
+		scope, x.rights = request.Rights(rights.Name), rights
 	}
 	o, a := x.req.KeysIn(scope, request.Everyone())
 	own, all := cacheKey(o), cacheKey(a)

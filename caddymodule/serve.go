@@ -54,7 +54,7 @@ func (x *exchange) serveCached() {
 		return
 	}
 	e, err := fill.Wait(x.r.Context())
-	if err != nil {
+	if err != nil || x.rights != nil && !x.rights.Current() { // they may have ended while it waited
 		x.relay(x.forward(x.r.Context()), "fwd=miss")
 		return
 	}

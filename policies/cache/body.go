@@ -88,10 +88,10 @@ func (s *scanner) object(r role, depth int) bool {
 		return false
 	}
 	var typ, class, id []byte
-	if s.next('}') {
-		return true
-	}
-	for {
+	for first := true; ; first = false {
+		if first && s.next('}') {
+			break
+		}
 		s.space()
 		name, ok := s.string()
 		if !ok || !s.next(':') {
@@ -125,6 +125,13 @@ func (s *scanner) object(r role, depth int) bool {
 		break
 	}
 	if len(id) == 0 {
+		// Which object it is is hidden from who asks, so it may be any.
+		if r == result {
+			s.deps.addWhole(s.class)
+		}
+		if len(class) > 0 && string(typ) == "Object" {
+			s.deps.addWhole(class)
+		}
 		return true
 	}
 	if r != inner {

@@ -53,7 +53,9 @@ func TestFromBody(t *testing.T) {
 		{"other types", including("f"), `{"results":[{"objectId":"a","f":{"__type":"File","name":"n","url":"u"},"d":{"__type":"Date","iso":"2020"},"r":{"__type":"Relation","className":"C"},"p":{"__type":"Pointer","className":"C"}}]}`, "Post:a"},
 		{"escapes", including("p"), `{"results":[{"objectId":"a\"b","p":{"__type":"\u004fbject","className":"C","objectId":"\u00e9"},"t\\":"x"}]}`, `C:é Post:a"b`},
 		{"the same object again and again", including("p"), `{"results":[{"objectId":"a","p":` + user + `},{"objectId":"b","p":` + user + `}]}`, "Post:a Post:b _User:u1"},
-		{"an empty id", plain, `{"results":[{"objectId":""}]}`, ""},
+		{"an empty id", plain, `{"results":[{"objectId":""}]}`, "Post"},
+		{"a hidden id", plain, `{"results":[{"n":1}]}`, "Post"},
+		{"everything hidden", plain, `{"results":[{}]}`, "Post"},
 
 		{"nothing", plain, ``, "!"},
 		{"an array", plain, `[]`, "!"},

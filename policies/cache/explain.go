@@ -2,6 +2,7 @@ package cache
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/parsescale/parsescale/server/query"
 )
@@ -32,7 +33,7 @@ func (c *Cache) Explain(r Reading, keys ...Key) Explanation {
 	p := r.plan()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	x.Storable, x.Filling, x.Changing = !p.unstorable, c.flights[keys[0]] != nil, c.open.touches(&p)
+	x.Storable, x.Filling, x.Changing = !p.unstorable, slices.ContainsFunc(keys, func(k Key) bool { return c.flights[k] != nil }), c.open.touches(&p)
 	for _, k := range keys {
 		s := c.shard(k)
 		s.mu.Lock()

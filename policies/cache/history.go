@@ -39,9 +39,6 @@ func (c *Cache) hold(changes []change.Change) *prepared {
 				p.subjects = append(p.subjects, subject{ch.Class, own, owner}, subject{ch.Class, rel, related})
 			} else {
 				p.subjects = append(p.subjects, subject{ch.Class, ch.ObjectID, object})
-				if mayHide(ch) {
-					p.subjects = append(p.subjects, subject{ch.Class, ch.ObjectID, visible})
-				}
 			}
 		}
 		if i == 0 || changes[i-1].Class != ch.Class {
@@ -72,9 +69,7 @@ func (c *Cache) finish(p *prepared) {
 		if o.touched[s]--; o.touched[s] == 0 {
 			delete(o.touched, s)
 		}
-		if s.part != visible { // no answer turns out to depend on that
-			c.recent.add(s, c.seq)
-		}
+		c.recent.add(s, c.seq)
 	}
 }
 
@@ -87,13 +82,32 @@ func (o *openChanges) touches(p *plan) bool {
 		return false
 	}
 	for _, s := range p.subjects {
-		if o.touched[s] > 0 || o.touched[subject{s.class, "", whole}] > 0 {
+		if o.touched[s] > 0 || o.touched[subject{s.class, "", whole}] > 0 || s.part == visible && o.mayHide(s) {
 			return true
 		}
 	}
 	for _, a := range p.asks {
 		if o.touched[subject{a.class, "", anything}] > 0 && o.affects(a) {
 			return true
+		}
+	}
+	return false
+}
+
+// mayHide reports whether an open change may alter who may read an object.
+func (o *openChanges) mayHide(s subject) bool {
+	if o.touched[subject{s.class, s.id, object}] == 0 {
+		return false
+	}
+	for _, p := range o.prepares {
+		for i := range p.changes {
+			ch := &p.changes[i]
+			if ch.Class != s.class || ch.ObjectID != s.id {
+				continue
+			}
+			if t := touchOf(ch); t.mayHide() {
+				return true
+			}
 		}
 	}
 	return false

@@ -67,7 +67,7 @@ type finder struct {
 	doc   document
 	visit func(*node)
 	ch    *change.Change // the one that is looked at
-	touch touch          // what it alters
+	touch *touch         // what it alters; nil until somebody asks
 }
 
 func (f *finder) found(n *node) {
@@ -79,16 +79,25 @@ func (f *finder) found(n *node) {
 
 // asked is told of a node with a where that finds the object of the change, or may find it, before or after.
 func (f *finder) asked(n *node) {
-	if n.mark == f.round || f.passes(n) || n.window != nil && n.window.keeps(n.asks[0].where, f.ch) {
+	if n.mark == f.round || f.passes(n) || n.window != nil && n.window.keeps(n.asks[0].where, f.ch, f.altered()) {
 		return
 	}
 	f.found(n)
 }
 
+// altered is what the change alters. Comparing the images takes its time, and most changes concern nobody.
+func (f *finder) altered() *touch {
+	if f.touch == nil {
+		t := touchOf(f.ch)
+		f.touch = &t
+	}
+	return f.touch
+}
+
 // passes reports whether the change alters nothing that the wheres of a node look at.
 func (f *finder) passes(n *node) bool {
 	for i := range n.asks {
-		if a := &n.asks[i]; a.class == f.ch.Class && !f.touch.passes(a) {
+		if a := &n.asks[i]; a.class == f.ch.Class && !f.altered().passes(a) {
 			return false
 		}
 	}
@@ -118,13 +127,14 @@ func (f *finder) find(ch *change.Change) {
 		}
 		return
 	}
+	f.ch, f.touch = ch, nil
 	f.dep(subject{ch.Class, "", anything})
 	if own, rel, ok := joinIDs(ch); ok {
 		f.dep(subject{ch.Class, own, owner})
 		f.dep(subject{ch.Class, rel, related})
 	} else {
 		f.dep(subject{ch.Class, ch.ObjectID, object})
-		if d := f.graph.deps[subject{ch.Class, ch.ObjectID, visible}]; d != nil && mayHide(ch) {
+		if d := f.graph.deps[subject{ch.Class, ch.ObjectID, visible}]; d != nil && f.altered().mayHide() {
 			f.all(d)
 		}
 	}
@@ -132,8 +142,7 @@ func (f *finder) find(ch *change.Change) {
 	case cl.index.Len() == 0:
 	case imageMissing(ch):
 		f.dep(subject{ch.Class, "", asked})
-	default:
-		f.ch, f.touch = ch, touchOf(ch) // those that show the object are found by now
+	default: // those that show the object are found by now
 		for _, i := range [...]*change.Image{ch.Before, ch.After} {
 			if i != nil {
 				f.doc = document{i, ch.ObjectID}

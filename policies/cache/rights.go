@@ -48,6 +48,13 @@ func (f *Fill) StoreRights(token Key, name string, d Dependencies, expires time.
 		f.fl.stale = true // who joined later may have other rights by then
 		return false
 	}
+	s := c.shard(token)
+	s.mu.Lock()
+	old, _ := s.lru.Peek(token)
+	s.mu.Unlock()
+	if old != nil && old.rights.Name == name && old.rights.Current() && c.options.Clock().Before(old.entry.Expires) {
+		return true // who has them goes on
+	}
 	n := &node{key: token, entry: e, rights: &Rights{Name: name}}
 	c.graph.charge(n, nodeSize+rightsSize+int64(len(name)))
 	c.graph.depend(n, &d)

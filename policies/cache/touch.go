@@ -11,9 +11,10 @@ import (
 // touch is what an update alters of an object. A where that looks at nothing of it finds the object after the update if and
 // only if it found it before: whatever else it asks, of relations or other classes, which nobody here knows, is as it was.
 type touch struct {
-	// known: the update of an object of which both images are complete.
-	known  bool
-	fields []string
+	// known: the update of an object of which both images are complete, but for fields that are omitted.
+	known   bool
+	omitted bool
+	fields  []string
 	// permits: it may alter who may read the object, by its ACL or by a field that a permission points to.
 	permits bool
 }
@@ -23,7 +24,7 @@ func touchOf(ch *change.Change) (t touch) {
 	if ch.Kind != change.Update || b == nil || a == nil || b.Partial || a.Partial {
 		return t
 	}
-	t.known = true
+	t.known, t.omitted = true, len(b.Omitted)+len(a.Omitted) > 0
 	t.fields = append(append(t.fields, b.Omitted...), a.Omitted...) // they may be others
 	for name, v := range a.Fields {
 		if was, there := b.Fields[name]; !there || !reflect.DeepEqual(v, was) {
@@ -52,20 +53,17 @@ func mayPermit(v any) bool {
 	case []any:
 		return slices.ContainsFunc(v, mayPermit)
 	case map[string]any:
-		return v["className"] != nil
+		return v["className"] == "_User"
 	}
 	return false
 }
 
-// mayHide reports whether a change may alter who may read its object, or whether it is there.
-func mayHide(ch *change.Change) bool {
-	t := touchOf(ch)
-	return !t.known || t.permits
-}
+// mayHide reports whether the change may alter who may read its object, or whether it is there.
+func (t *touch) mayHide() bool { return !t.known || t.permits }
 
 // passes reports whether the update leaves what a where finds, and in which order.
 func (t *touch) passes(a *ask) bool {
-	if !t.known || t.permits {
+	if t.mayHide() {
 		return false
 	}
 	passes := true

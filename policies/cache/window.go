@@ -1,8 +1,6 @@
 package cache
 
 import (
-	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -133,8 +131,8 @@ func compare(a, b any) (c int, ok bool) {
 	return 0, false
 }
 
-// keeps reports whether a change of an object that isn't shown leaves the answer as it is.
-func (w *window) keeps(where query.Expr, ch *change.Change) bool {
+// keeps reports whether a change of an object that isn't shown, which alters t of it, leaves the answer as it is.
+func (w *window) keeps(where query.Expr, ch *change.Change, t *touch) bool {
 	found := [2]query.Truth{query.No, query.No}
 	for k, i := range [...]*change.Image{ch.Before, ch.After} {
 		if i == nil {
@@ -152,37 +150,7 @@ func (w *window) keeps(where query.Expr, ch *change.Change) bool {
 	case found[0] == query.No && found[1] == query.No:
 		return true
 	case found[0] == query.Yes && found[1] == query.Yes:
-		return sameReaders(ch.Before, ch.After)
-	}
-	return false
-}
-
-// sameReaders reports whether the same may certainly read an object before and after a change: its ACL is the same, and
-// so are all pointers to users, by any of which class-level permissions may go.
-func sameReaders(before, after *change.Image) bool {
-	if before.Partial || after.Partial || len(before.Omitted)+len(after.Omitted) > 0 {
-		return false
-	}
-	for _, i := range [...]*change.Image{before, after} {
-		for name := range i.Fields {
-			b, a := before.Fields[name], after.Fields[name]
-			if (name == "_rperm" || namesUser(b) || namesUser(a)) && !reflect.DeepEqual(b, a) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// namesUser reports whether a value is a pointer to a user, or a list with one.
-func namesUser(v any) bool {
-	switch v := v.(type) {
-	case query.Pointer:
-		return v.ClassName == "_User"
-	case []any:
-		return slices.ContainsFunc(v, namesUser)
-	case map[string]any:
-		return v["className"] == "_User"
+		return !t.mayHide() && !t.omitted
 	}
 	return false
 }
