@@ -23,7 +23,7 @@ var (
 	// What a compressed batch holds can't be counted without unpacking it, and no SDK sends one.
 	uncountable    = refusal{http.StatusUnsupportedMediaType, 0, "a compressed batch is not accepted where requests are limited"}
 	noWorker       = refusal{http.StatusServiceUnavailable, 100, "No Parse worker is available. Try again later."}
-	outcomeUnknown = refusal{http.StatusBadRequest, 100, "The connection to the server was lost. The write may or may not have been applied."}
+	outcomeUnknown = refusal{http.StatusBadRequest, 100, "The server failed while it handled the write, which may or may not have been applied."}
 	// As RFC 9111 has it, section 5.2.1.7.
 	notStored   = refusal{http.StatusGatewayTimeout, 0, "not in the cache"}
 	timedOut    = refusal{http.StatusBadRequest, 124, "The request timed out."}

@@ -18,6 +18,7 @@ type call struct {
 	start   time.Time
 
 	tried    []*worker
+	suspects []*worker     // those that answered with a 500 that isn't Parse's
 	begun    atomic.Bool   // the client's stream was read from
 	attempts int           // all of them
 	sent     int           // those that may have reached a worker
@@ -33,8 +34,8 @@ type call struct {
 // as far as that is safe:
 //
 //   - a request that certainly reached no worker is repeated, until Options.MaxWait was spent on waiting;
-//   - a read is repeated after every failure, after a 502, 503 or 504 and after a 500 that isn't Parse's, Options.Retries
-//     times;
+//   - a read is repeated after every failure and after a 502, 503 or 504, Options.Retries times; after a 500 that isn't
+//     Parse's once;
 //   - a write to a bundled worker is repeated with its id, so that it is done once; never while the earlier attempt
 //     is still under way;
 //   - any other write is not repeated: ErrOutcomeUnknown.
@@ -59,6 +60,7 @@ func (p *Pool) Do(ctx context.Context, r *Request) (*Response, error) {
 		res := s.send(ctx, c)
 		if res.failure == succeeded {
 			res.resp.Attempts = c.attempts
+			c.answered(s.w)
 			return res.resp, nil
 		}
 		c.note(s.w, res)
@@ -78,8 +80,21 @@ func (p *Pool) Do(ctx context.Context, r *Request) (*Response, error) {
 	}
 }
 
+// answered blames the workers that failed on what w can answer. A request that is answered by none with more than a bare
+// 500 says nothing of the workers: else one that meets a bug of the app would take them all out of service.
+func (c *call) answered(w *worker) {
+	for _, s := range c.suspects {
+		if s != w {
+			s.blame()
+		}
+	}
+}
+
 func (c *call) question(w *worker, res result) question {
 	q := question{failure: res.failure, write: c.req.Write, begun: c.begun.Load(), attempts: c.sent, limit: c.options.Retries, inTime: true}
+	if !q.write && res.failure == faulty && len(c.suspects) > 1 {
+		q.limit = 0 // two agree
+	}
 	if q.write {
 		q.repeats = w.target.Kind == Bundled && c.req.WriteID != ""
 		q.limit = c.options.WriteRetries
@@ -99,6 +114,9 @@ func (c *call) note(w *worker, res result) {
 	}
 	if res.failure.blames() {
 		w.failures.Add(1)
+	}
+	if res.failure == faulty {
+		c.suspects = append(c.suspects, w)
 	}
 	if res.failure == unreached {
 		c.waited += res.took // a connection that isn't accepted is waiting, too

@@ -41,6 +41,18 @@ func TestGatherWrites(t *testing.T) {
 		{name: "the first is dead", gather: 8, request: write, one: 1, before: func(_ *testing.T, _ *Pool, workers []*fakeWorker) {
 			workers[0].kill()
 		}},
+		{name: "the first hangs", gather: 8, request: write, one: 1, before: func(t *testing.T, p *Pool, _ []*fakeWorker) {
+			first := (*p.members.Load())[0]
+			s := first.take(time.Now())
+			if s == nil {
+				t.Fatal("the first worker takes no request")
+			}
+			first.answered.Add(-int64(2 * hesitation))
+			t.Cleanup(func() { s.leave(outcome{}) })
+		}},
+		{name: "the first was idle for long", gather: 8, request: write, one: 0, before: func(_ *testing.T, p *Pool, _ []*fakeWorker) {
+			(*p.members.Load())[0].answered.Add(-int64(time.Hour))
+		}},
 		{name: "the first drains", gather: 8, request: write, one: 1, before: func(_ *testing.T, p *Pool, _ []*fakeWorker) {
 			(*p.members.Load())[0].drain()
 		}},

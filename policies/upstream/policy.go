@@ -58,10 +58,27 @@ func (f failure) learn(latency time.Duration, untimed bool) outcome {
 			// would stay out for seconds. Health ejects the worker if there is another one.
 			o.breaker = breaker.Ignored
 		}
+	case faulty: // it may be the request's own; see call.answered
+		o.breaker, o.node, o.health = breaker.Ignored, balance.Ignored, health.Ignored
 	default:
 		o.breaker, o.node, o.health = breaker.Failure, balance.Failure, health.Failure
 	}
 	return o
+}
+
+// blame lets the worker's policies learn afterwards that an attempt failed through it.
+func (w *worker) blame() {
+	w.failures.Add(1)
+	if done, err := w.policy.breaker.Allow(); err == nil {
+		done(breaker.Failure)
+	}
+	w.observe(health.Failure)
+}
+
+func (w *worker) observe(o health.Outcome) {
+	if w.policy.health.Observe(time.Now(), o) {
+		w.pool.options.Load().Logger.Warn("worker is left out for a while: requests to it failed in a row", "worker", w.target.Name)
+	}
 }
 
 // seat is one request's place at a worker. Exactly one call of leave frees it.
@@ -76,9 +93,10 @@ func (s *seat) leave(o outcome) {
 	w := s.w
 	s.done(o.breaker)
 	w.policy.node.End(o.latency, o.node)
-	if w.policy.health.Observe(time.Now(), o.health) {
-		w.pool.options.Load().Logger.Warn("worker is left out for a while: requests to it failed in a row", "worker", w.target.Name)
+	if o.breaker == breaker.Success {
+		w.answered.Store(time.Now().UnixNano())
 	}
+	w.observe(o.health)
 	w.leave()
 }
 
@@ -86,7 +104,7 @@ func (s *seat) leave(o outcome) {
 const candidates = 16
 
 // choose takes a seat at a worker that may be asked and isn't in tried; nil if there is none now. The one that has been
-// a member for longest is taken if it has fewer than gather requests under way.
+// a member for longest is taken if it has fewer than gather requests under way and isn't silent.
 func (p *Pool) choose(tried []*worker, gather int64) *seat {
 	var (
 		nodeSpace   [candidates]*balance.Node
@@ -101,7 +119,11 @@ func (p *Pool) choose(tried []*worker, gather int64) *seat {
 		}
 	}
 	for len(nodes) > 0 {
-		node := p.picker.Gather(nodes, nil, gather)
+		most := gather
+		if workers[0].hesitates(now) {
+			most = 0
+		}
+		node := p.picker.Gather(nodes, nil, most)
 		for i, n := range nodes {
 			if n != node {
 				continue
@@ -116,6 +138,14 @@ func (p *Pool) choose(tried []*worker, gather int64) *seat {
 		}
 	}
 	return nil
+}
+
+// hesitation is how long a worker may have answered nothing, while it has something to answer, before the writes are no
+// longer gathered there: a worker that hangs would hold as many as it may have under way.
+const hesitation = time.Second
+
+func (w *worker) hesitates(now time.Time) bool {
+	return w.inflight.Load() > 0 && now.UnixNano()-w.answered.Load() > int64(hesitation)
 }
 
 func isIn(tried []*worker, w *worker) bool {

@@ -67,10 +67,11 @@ func readBody(res *http.Response, limit int64, dog *watchdog) (body []byte, whol
 	}
 }
 
-// isParseError reports whether the body of a 500 is an error that Parse tells of: a JSON object with a code or a message.
+// isParseError reports whether the body of a 500 is an error that Parse tells of: a JSON object with a code, a message or,
+// as GraphQL has it, errors.
 func isParseError(body []byte) bool {
-	var e struct{ Code, Error, Message json.RawMessage }
-	return json.Unmarshal(body, &e) == nil && (e.Code != nil || e.Error != nil || e.Message != nil)
+	var e struct{ Code, Error, Message, Errors json.RawMessage }
+	return json.Unmarshal(body, &e) == nil && (e.Code != nil || e.Error != nil || e.Message != nil || e.Errors != nil)
 }
 
 func truncated(err error) error {

@@ -16,7 +16,8 @@ const (
 	broken
 	// refused: the answer is a 502, 503 or 504.
 	refused
-	// faulty: the answer is a 500 that isn't Parse's: something around the app is broken, or the process is.
+	// faulty: the answer is a 500 that isn't Parse's: something around the app is broken, or the process is, or the
+	// request meets a bug. Only an answer of another worker tells which.
 	faulty
 	// cancelled: the caller's context ended.
 	cancelled
@@ -31,7 +32,7 @@ func (f failure) String() string {
 // blames tells whether the failure is the worker's.
 func (f failure) blames() bool {
 	switch f {
-	case succeeded, stale, cancelled, unsendable:
+	case succeeded, stale, faulty, cancelled, unsendable:
 		return false
 	default:
 		return true

@@ -17,6 +17,7 @@ type worker struct {
 
 	draining atomic.Bool
 	inflight atomic.Int64
+	answered atomic.Int64  // when it last did, in nanoseconds since 1970
 	idle     chan struct{} // has a token when inflight fell to 0 while draining
 
 	requests, failures, retries atomic.Uint64
