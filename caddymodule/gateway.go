@@ -45,11 +45,15 @@ type gateway struct {
 	// answered counts the answers.
 	answered answered
 
-	mu       sync.Mutex
+	// changing is held while the app is brought to other settings or ended, which can take as long as workers take to
+	// start. options and claim belong to whoever holds it.
+	changing sync.Mutex
+	options  json.RawMessage // what the workers were started with
+	claim    io.Closer       // on the database, together with sup
+
+	mu       sync.Mutex             // held for moments
 	applied  *settings              // nil before the first apply
-	options  json.RawMessage        // what the workers were started with
 	sup      *supervisor.Supervisor // nil for upstreams, and before the first apply
-	claim    io.Closer              // on the database, together with sup
 	limiters map[limitKey]*ratelimit.Limiter
 }
 
@@ -72,12 +76,12 @@ func (g *gateway) bundled() bool { return g.hub != nil }
 // apply brings the app to the settings of a config that starts: the first time it starts the workers, later it changes
 // what differs.
 func (g *gateway) apply(s *settings, log *zap.Logger) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.changing.Lock()
+	defer g.changing.Unlock()
 	slogger := slog.New(zapslog.NewHandler(log.Core()))
 	g.cache.SetMaxBytes(s.cacheSize)
 	g.pool.Configure(upstream.Options{Probe: upstream.Probe{Path: s.healthURI}, GatherWrites: s.gatherWrites(), Logger: slogger})
-	if g.applied == nil {
+	if g.current() == nil {
 		log.Info("parse app", zap.Stringer("level", g.level), zap.String("promise", g.level.Promise()))
 	}
 	var err error
@@ -87,6 +91,8 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 		err = g.applyUpstreams(s)
 	}
 	if err == nil {
+		g.mu.Lock()
+		defer g.mu.Unlock()
 		g.applied = s
 	}
 	return err
@@ -97,6 +103,13 @@ func (g *gateway) current() *settings {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.applied
+}
+
+// supervisor is what runs the workers, nil for upstreams and before the first apply.
+func (g *gateway) supervisor() *supervisor.Supervisor {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.sup
 }
 
 func (g *gateway) applyUpstreams(s *settings) error {
@@ -112,7 +125,8 @@ func (g *gateway) applyWorkers(s *settings, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	if g.sup == nil {
+	sup := g.supervisor()
+	if sup == nil {
 		return g.startWorkers(s, options, log)
 	}
 	if !bytes.Equal(options, g.options) {
@@ -120,12 +134,12 @@ func (g *gateway) applyWorkers(s *settings, log *slog.Logger) error {
 		defer g.cache.Purge("", "")
 		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 		defer cancel()
-		if err := g.sup.Replace(ctx, options); err != nil {
+		if err := sup.Replace(ctx, options); err != nil {
 			return fmt.Errorf("cannot start workers with the new options; the old ones stay: %w", err)
 		}
 		g.options = options
 	}
-	return g.sup.Scale(s.workers.Count)
+	return sup.Scale(s.workers.Count)
 }
 
 // startWorkers starts the first workers and waits until one is ready: a mistake in the options shows then, and the
@@ -153,7 +167,10 @@ func (g *gateway) startWorkers(s *settings, options json.RawMessage, log *slog.L
 	if err := sup.Start(context.Background()); err != nil {
 		return errors.Join(err, claim.Close())
 	}
-	g.sup, g.options, g.claim = sup, options, claim
+	g.options, g.claim = options, claim
+	g.mu.Lock()
+	g.sup = sup
+	g.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	return sup.WaitReady(ctx, 1)
@@ -198,17 +215,17 @@ func (g *gateway) Destruct() error {
 }
 
 func (g *gateway) stop() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.changing.Lock()
+	defer g.changing.Unlock()
 	var errs []error
-	if g.sup != nil {
+	if sup := g.supervisor(); sup != nil {
 		drain := time.Duration(0) // a start that failed leaves nothing to drain
-		if g.applied != nil {
-			drain = g.applied.drainTimeout()
+		if s := g.current(); s != nil {
+			drain = s.drainTimeout()
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), drain+5*time.Second)
 		defer cancel()
-		errs = append(errs, g.sup.Stop(ctx), g.claim.Close())
+		errs = append(errs, sup.Stop(ctx), g.claim.Close())
 	}
 	return errors.Join(append(errs, g.pool.Close())...)
 }

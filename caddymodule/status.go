@@ -37,15 +37,13 @@ type WorkerStatus struct {
 }
 
 func (g *gateway) status() AppStatus {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	s := AppStatus{
 		AppID: g.appID, Mount: g.mount, Level: g.level.String(), Promise: g.level.Promise(), Serving: g.serving(),
 		Cache: g.cache.Stats(), Workers: []WorkerStatus{},
 	}
 	processes := map[string]supervisor.WorkerStatus{}
-	if g.sup != nil {
-		for _, p := range g.sup.Status() {
+	if sup := g.supervisor(); sup != nil {
+		for _, p := range sup.Status() {
 			processes[p.Name] = p
 		}
 	}
@@ -64,6 +62,8 @@ func (g *gateway) status() AppStatus {
 		f := g.hub.Status()
 		s.Feed = &f
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	for c, l := range g.limiters {
 		if s.Limits == nil {
 			s.Limits = map[string]ratelimit.Stats{}
