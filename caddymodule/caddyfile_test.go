@@ -84,6 +84,12 @@ func TestCaddyfileForms(t *testing.T) {
 			app:       `{"apps":{"default":{"workers":{"app_id":"a","master_key":"{env.K}","rest_api_key":"r","javascript_key":"j","database_uri":"sqlite://x.db","drain_timeout":5000000000,"options":{"masterKeyIps":["::1"],"allowOrigin":"https://a.example"}}}}}`,
 		},
 		{
+			name:      "a database of the workers' own",
+			caddyfile: "{\n\tparse {\n\t\tworkers {\n\t\t\tdatabase_uri postgres://parse@db/parse\n\t\t\texclusive\n\t\t}\n\t}\n}\n:1337 {\n\tparse /parse/*\n}",
+			handler:   `{"handler":"parse","mount":"/parse"}`,
+			app:       `{"apps":{"default":{"workers":{"database_uri":"postgres://parse@db/parse","exclusive":true}}}}`,
+		},
+		{
 			name:      "without a path matcher the mount is given or the default",
 			caddyfile: ":1337 {\n\tparse 10.0.0.1:1337 {\n\t\tmount /api/parse/\n\t\tmax_body 5MB\n\t\tcache off\n\t}\n}",
 			handler:   `{"handler":"parse","mount":"/api/parse","upstreams":["10.0.0.1:1337"],"max_body":5000000,"cache":{"off":true}}`,
@@ -177,6 +183,8 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"no workers", global("workers 0"), "workers takes a number"},
 		{"workers twice", global("workers 1\nworkers 2"), "workers is given twice"},
 		{"unknown setting of workers", global("workers 2 {\nmasterKeyIps x\n}"), "option masterKeyIps <value>"},
+		{"exclusive with a value", global("workers 2 {\nexclusive yes\n}"), "wrong argument count"},
+		{"exclusive twice", global("workers 2 {\nexclusive\nexclusive\n}"), "exclusive is given twice"},
 		{"an option twice", global("workers 2 {\noption a 1\noption a 2\n}"), "the option a is given twice"},
 		{"an option without a value", global("workers 2 {\noption a\n}"), "wrong argument count"},
 		{"an app twice", global("app a {\nworkers 1\n}\napp a {\nworkers 1\n}"), "the app \"a\" is defined twice"},

@@ -41,6 +41,11 @@ type Workers struct {
 	// DatabaseURI names the database: sqlite://relative/path.db, sqlite:///absolute/path.db or postgres://user@host/database.
 	// Default: sqlite://data/parse.db. Placeholders are replaced.
 	DatabaseURI string `json:"database_uri,omitempty"`
+	// Exclusive says that nobody but the workers of this gateway writes to a PostgreSQL database: no Node parse-server, no
+	// worker that runs alone, no SQL console. Answers are then cached at the level exact. Another gateway that says so, and a
+	// bundled worker of anybody else, is refused while this gateway runs. An SQLite database is exclusive anyway.
+	// Default: false.
+	Exclusive bool `json:"exclusive,omitempty"`
 	// Options are further options of parse-server by their own names, as JSON. Default: none.
 	Options map[string]json.RawMessage `json:"options,omitempty"`
 	// DrainTimeout bounds how long a worker that is told to stop may finish its requests. Default: 30s.

@@ -34,10 +34,10 @@ var gatewayPool = caddy.NewUsagePool()
 // config refers to it.
 type gateway struct {
 	identity
-	level cache.Level
 	pool  *upstream.Pool
 	cache *cache.Cache
 	hub   *feed.Hub // nil for upstreams
+	owner owner
 	// writes makes the ids of writes.
 	writes *writeIDs
 	// apps are application ids that workers know, where the gateway wasn't told the app's own.
@@ -49,7 +49,7 @@ type gateway struct {
 	// start. options and claim belong to whoever holds it.
 	changing sync.Mutex
 	options  json.RawMessage // what the workers were started with
-	claim    io.Closer       // on the database, together with sup
+	claim    io.Closer       // on the database, together with the supervisor
 
 	mu       sync.Mutex             // held for moments
 	applied  *settings              // nil before the first apply
@@ -60,13 +60,13 @@ type gateway struct {
 // newGateway sets an app up without starting anything.
 func newGateway(s *settings) *gateway {
 	g := &gateway{
-		identity: s.identity(), level: s.level, limiters: map[limitKey]*ratelimit.Limiter{},
+		identity: s.identity(), limiters: map[limitKey]*ratelimit.Limiter{},
 		cache: cache.New(cache.Options{MaxBytes: s.cacheSize}), pool: upstream.New(upstream.Options{}),
 		writes: newWriteIDs(),
 	}
 	g.apps, _ = lru.New[string, struct{}](maxKnownApps) // it fails for a size of 0 only
 	if s.workers != nil {
-		g.hub = feed.NewHub(s.appID, g.cache, feed.Options{})
+		g.hub = feed.NewHub(s.appID, g.cache, feed.Options{Announcer: &g.owner})
 	}
 	return g
 }
@@ -153,18 +153,18 @@ func (g *gateway) startWorkers(s *settings, options json.RawMessage, log *slog.L
 	if err != nil {
 		return err
 	}
+	claim, sessions, err := g.takeClaim(s, file, log)
+	if err != nil {
+		return err
+	}
 	sup, err := supervisor.New(supervisor.Options{
-		App: s.appID, Count: s.workers.Count, StateDir: dir, ServerOptions: options,
+		App: s.appID, Count: s.workers.Count, StateDir: dir, ServerOptions: options, Sessions: sessions,
 		Hub: g.hub, Pool: g.pool, Logger: log, DrainTimeout: s.drainTimeout(),
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = sup.Start(context.Background())
 	}
-	claim, err := sqlite.Claim(file)
 	if err != nil {
-		return err
-	}
-	if err := sup.Start(context.Background()); err != nil {
 		return errors.Join(err, claim.Close())
 	}
 	g.options, g.claim = options, claim
@@ -198,7 +198,7 @@ func (s *settings) startOptions(log *slog.Logger) (json.RawMessage, error) {
 }
 
 // serving reports whether cached answers may be served: every worker that could write tells the gateway first.
-func (g *gateway) serving() bool { return g.hub == nil || g.hub.Live() }
+func (g *gateway) serving() bool { return g.hub == nil || g.hub.Live() && g.owner.settled() }
 
 // Destruct ends the app when no config refers to it any more: its workers finish their requests and stop. While Caddy
 // runs on, requests of the old config may still be under way, so that happens in the background.

@@ -131,6 +131,8 @@ func (w *Workers) unmarshal(d *caddyfile.Dispenser) error {
 			err = once(d, &w.JavaScriptKey)
 		case "database_uri":
 			err = once(d, &w.DatabaseURI)
+		case "exclusive":
+			err = onceFlag(d, &w.Exclusive)
 		case "drain_timeout":
 			err = onceDuration(d, &w.DrainTimeout)
 		case "option":

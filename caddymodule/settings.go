@@ -59,9 +59,11 @@ func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
 		return nil, err
 	}
 	s.level, s.workers, s.appID, s.healthURI = cache.Exact, w, w.AppID, h.Mount+"/health"
-	if !strings.HasPrefix(w.DatabaseURI, "sqlite://") {
-		// Others may write to a database on a server, and a worker that dies may leave a commit on its way there.
-		s.level = cache.TTL
+	switch file := strings.HasPrefix(w.DatabaseURI, "sqlite://"); {
+	case file && w.Exclusive:
+		return nil, fmt.Errorf("exclusive is for a PostgreSQL database; an SQLite file belongs to one gateway anyway")
+	case !file && !w.Exclusive:
+		s.level = cache.TTL // others may write to a database on a server
 	}
 	if s.options, err = w.serverOptions(h.Mount); err != nil {
 		return nil, err
@@ -104,10 +106,11 @@ func (s *settings) defaultServerURL(urls []string) {
 type identity struct {
 	name, appID, mount string
 	database           string // "" for upstreams
+	level              cache.Level
 }
 
 func (s *settings) identity() identity {
-	id := identity{name: s.name, appID: s.appID, mount: s.mount}
+	id := identity{name: s.name, appID: s.appID, mount: s.mount, level: s.level}
 	if s.workers != nil {
 		id.database = s.workers.DatabaseURI
 	}

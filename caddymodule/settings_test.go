@@ -7,14 +7,21 @@ import (
 	"github.com/parsescale/parsescale/policies/cache"
 )
 
-// TestDatabaseOnAServer: others may write to it, so nothing is cached unless the site says so, and then for seconds.
+// TestDatabaseOnAServer: others may write to it, so nothing is cached unless the site says so, and then for seconds; or the
+// operator says that nobody does.
 func TestDatabaseOnAServer(t *testing.T) {
-	for uri, want := range map[string]cache.Level{
-		"sqlite://data/parse.db":                cache.Exact,
-		"postgres://parse:secret@db:5432/parse": cache.TTL,
-		"postgresql://db/parse?sslmode=disable": cache.TTL,
+	for _, test := range []struct {
+		uri       string
+		exclusive bool
+		want      cache.Level
+	}{
+		{"sqlite://data/parse.db", false, cache.Exact},
+		{"postgres://parse:secret@db:5432/parse", false, cache.TTL},
+		{"postgresql://db/parse?sslmode=disable", false, cache.TTL},
+		{"postgres://parse:secret@db:5432/parse", true, cache.Exact},
 	} {
-		s, err := newSettings("app", &AppConfig{Workers: &Workers{DatabaseURI: uri}}, &Handler{Mount: "/parse"})
+		uri, want := test.uri, test.want
+		s, err := newSettings("app", &AppConfig{Workers: &Workers{DatabaseURI: uri, Exclusive: test.exclusive}}, &Handler{Mount: "/parse"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -26,6 +33,10 @@ func TestDatabaseOnAServer(t *testing.T) {
 		if s.level != want || rt.caching != (want == cache.Exact) {
 			t.Errorf("%s: level %s, caching %v", uri, s.level, rt.caching)
 		}
+	}
+	_, err := newSettings("app", &AppConfig{Workers: &Workers{Exclusive: true}}, &Handler{Mount: "/parse"})
+	if err == nil || !strings.Contains(err.Error(), "exclusive is for a PostgreSQL database") {
+		t.Errorf("exclusive with a file: %v", err)
 	}
 }
 

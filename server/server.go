@@ -27,6 +27,9 @@ type Environment struct {
 	Logger *slog.Logger
 	// Announcer learns of every change before it is committed; nil: nobody does.
 	Announcer storage.Announcer
+	// Session is the name that connections to a database server have, where a gateway has claimed the database; "": one of
+	// the worker's own.
+	Session string
 	// Cloud defines the app's functions in Go, on what it is given; nil: there are none.
 	Cloud func(*cloud.Cloud) error
 	// Analytics takes the events that apps report; nil: nobody does.

@@ -17,7 +17,7 @@ func openStore(ctx context.Context, o *config.Options, env Environment) (storage
 		return sqlite.Open(ctx, sqlite.Options{URI: uri, App: o.AppID, Announcer: env.Announcer, AuthProviders: uniqueProviders(o, env)})
 	}
 	p := postgres.Options{
-		URI: uri, App: o.AppID, Announcer: env.Announcer, Logger: env.Logger, AuthProviders: uniqueProviders(o, env),
+		URI: uri, App: o.AppID, Session: env.Session, Announcer: env.Announcer, Logger: env.Logger, AuthProviders: uniqueProviders(o, env),
 	}
 	for _, name := range o.SkipIndexes {
 		if name == "createIndexAuthDataUniqueness" {

@@ -40,6 +40,26 @@ func TestCoherence(t *testing.T) {
 		trouble.Wait()
 		c.demand(t, minCoherentHits, len(c.all)/3)
 	})
+	t.Run("workers on PostgreSQL are killed and stopped", func(t *testing.T) {
+		uri := testservices.StartPostgreSQL(t).URI
+		g := startGateway(t, strings.Replace(bundledApp("exclusive\n\t\t\toption allowCustomObjectId true", ""), "sqlite://data/parse.db", uri, 1))
+		for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			if s, err := g.status(); err == nil && s.Apps["default"].Serving {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatal("the gateway never trusts its cache")
+			}
+		}
+		c := newCoherence(t, g)
+		ctx, cancel := context.WithCancel(t.Context())
+		var trouble sync.WaitGroup
+		trouble.Go(func() { c.disturb(ctx, g) })
+		c.run(t, 6*time.Second)
+		cancel()
+		trouble.Wait()
+		c.demand(t, minCoherentHits, len(c.all)/3)
+	})
 }
 
 const (

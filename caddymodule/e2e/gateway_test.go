@@ -104,6 +104,7 @@ func (g *gateway) kill() {
 type status struct {
 	Apps map[string]struct {
 		Level   string `json:"level"`
+		Serving bool   `json:"serving"`
 		Workers []struct {
 			Name    string `json:"name"`
 			Process *struct {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,6 +44,9 @@ type Options struct {
 	Hub *feed.Hub
 	// Pool gets the workers that are ready.
 	Pool *upstream.Pool
+	// Sessions are the workers' sessions at the database. Default nil: what a worker prepared can't become visible once its
+	// process is gone, as with a file.
+	Sessions Sessions
 	// Logger gets what happens, and every line a worker prints. Default: nothing is logged.
 	Logger *slog.Logger
 	// StartTimeout is how long a worker may take until it is ready. Default 60 s.
@@ -84,6 +88,14 @@ func set(field *time.Duration, fallback time.Duration) {
 	if *field <= 0 {
 		*field = fallback
 	}
+}
+
+// Sessions names the sessions of workers at a database server, and ends what a dead one has left.
+type Sessions interface {
+	// Session is the name for one process; worker is unique to it.
+	Session(worker string) string
+	// EndSessions returns once nothing that the process did can become visible any more, or when ctx ends.
+	EndSessions(ctx context.Context, session string) error
 }
 
 // State is where a worker is in its life.

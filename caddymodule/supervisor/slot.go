@@ -98,13 +98,17 @@ func (w *slot) live(life int) (ready time.Duration, err error) {
 		return 0, err
 	}
 	w.holds(p)
-	stream := w.s.attach(w.name(), p.stream, change.Start{App: o.App, Socket: socket, Options: w.server})
+	session := ""
+	if o.Sessions != nil {
+		session = o.Sessions.Session(fmt.Sprintf("%s.%d", w.name(), life))
+	}
+	stream := w.s.attach(w.name(), p.stream, change.Start{App: o.App, Socket: socket, Session: session, Options: w.server})
 	grace := time.Duration(0)
 	defer func() {
 		_ = w.s.pool.Remove(w.name()) // at once, so that nothing more is sent to it
 		p.end(grace)
 		w.awaitEnd(p, stream)
-		stream.Reaped()
+		w.settle(stream, session)
 		_ = p.stream.Close()
 		_ = os.Remove(socket)
 		w.holds(nil)
@@ -185,6 +189,21 @@ func (w *slot) awaitEnd(p *process, stream stream) {
 		_ = p.stream.Close()
 		<-stream.Ended()
 	}
+}
+
+// settle tells the hub that the worker's process is gone, once its sessions at the database are, too. The next process in
+// the slot need not wait for that.
+func (w *slot) settle(stream stream, session string) {
+	if session == "" || stream.Err() == nil { // it was drained, and closed them itself
+		stream.Reaped()
+		return
+	}
+	w.s.running.Go(func() {
+		if err := w.s.options.Sessions.EndSessions(w.s.hurry, session); err != nil {
+			w.log().Error("cannot end what a dead worker has left in the database", "session", session, "error", err)
+		}
+		stream.Reaped() // if the time is over, the gateway ends
+	})
 }
 
 // lastWords is why a worker whose process has ended did so: it may have said it.

@@ -63,6 +63,8 @@ type Start struct {
 	App string `json:"app"`
 	// Socket is the path of the unix socket to serve HTTP on.
 	Socket string `json:"socket"`
+	// Session is the name that the worker's connections to a database server must have; "": none is asked for.
+	Session string `json:"session,omitempty"`
 	// Options are the server's options by parse-server's names. They hold secrets: never log them.
 	Options json.RawMessage `json:"options,omitempty"`
 }

@@ -55,7 +55,7 @@ func Run(ctx context.Context, control io.ReadWriteCloser, stderr io.Writer) int 
 	for _, w := range warnings {
 		logger.Warn(w)
 	}
-	s, err := server.New(ctx, o, server.Environment{Logger: logger, Announcer: l, Gateway: true})
+	s, err := server.New(ctx, o, server.Environment{Logger: logger, Session: start.Session, Announcer: l, Gateway: true})
 	if err != nil {
 		return fail(err)
 	}

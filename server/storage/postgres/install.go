@@ -50,6 +50,9 @@ func (s *Store) install(c *conn) error {
 		return err
 	}
 	err := c.each(schemaLock, nil, func([][]byte) error { return nil })
+	if err == nil && s.options.Session == "" {
+		err = unclaimed(c)
+	}
 	if err == nil {
 		err = s.installAll(c)
 	}
@@ -67,6 +70,16 @@ func (s *Store) install(c *conn) error {
 	}
 	s.catalog.Store(cat)
 	return nil
+}
+
+// unclaimed refuses a database that a gateway has claimed.
+func unclaimed(c *conn) error {
+	return c.each(fmt.Sprintf(`SELECT pg_catalog.pg_try_advisory_xact_lock_shared(%d)::text`, claimLock), nil, func(row [][]byte) error {
+		if string(row[0]) != "true" {
+			return fmt.Errorf("%w: a gateway is configured as the exclusive one whose workers write to it; stop that, or take exclusive out of its configuration", ErrClaimed)
+		}
+		return nil
+	})
 }
 
 // rights explains an error of missing rights.

@@ -21,6 +21,9 @@ type Options struct {
 	URI string
 	// App is the application's id, for the changes that are announced.
 	App string
+	// Session is the application_name of all connections, a name of the Claim under which the store is used. Default: what
+	// the address says, else ApplicationName, and the database must be claimed by nobody.
+	Session string
 	// Announcer is told of every change before it is committed. Default none.
 	Announcer storage.Announcer
 	// AnnounceTimeout bounds how long the Announcer may take; the write fails beyond. Default 10 s.
@@ -89,7 +92,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	for _, l := range append([]location{loc}, loc.replicas...) {
-		if l.config.RuntimeParams["application_name"] == "" {
+		switch {
+		case o.Session != "":
+			l.config.RuntimeParams["application_name"] = o.Session
+		case l.config.RuntimeParams["application_name"] == "":
 			l.config.RuntimeParams["application_name"] = ApplicationName()
 		}
 		// Compiling a query with many conditions takes longer than running it.
@@ -106,11 +112,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// ApplicationName is the application_name of this process's connections, unless the address has one: by it a gateway
-// finds the connections of a worker that died.
+// ApplicationName is the application_name of this process's connections, unless the address has one, or they belong to a
+// claim.
 func ApplicationName() string {
 	host, _ := os.Hostname() // "" will do
-	name := fmt.Sprintf("parsescale %d %s", os.Getpid(), host)
+	name := fmt.Sprintf(workerPrefix+"%d %s", os.Getpid(), host)
 	return name[:min(len(name), 63)] // as PostgreSQL would cut it
 }
 
