@@ -168,7 +168,7 @@ func (a *App) gateway(name string, c *AppConfig, h *Handler) (*gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse app %q: %w", name, err)
 	}
-	v, _, err := gatewayPool.LoadOrNew(s.identity(), func() (caddy.Destructor, error) { return newGateway(s), nil })
+	v, _, err := gatewayPool.LoadOrNew(s.identity(), func() (caddy.Destructor, error) { return newGateway(s) })
 	if err != nil {
 		return nil, fmt.Errorf("cannot set up the parse app %q: %w", name, err)
 	}

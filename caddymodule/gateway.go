@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 	"go.uber.org/zap/exp/zapslog"
 
@@ -40,8 +39,8 @@ type gateway struct {
 	owner owner
 	// writes makes the ids of writes.
 	writes *writeIDs
-	// apps are application ids that workers know, where the gateway wasn't told the app's own.
-	apps *lru.Cache[string, struct{}]
+	// known is what workers have accepted of clients: whose requests may be counted by it.
+	known *ratelimit.Known
 	// answered counts the answers.
 	answered answered
 
@@ -58,17 +57,20 @@ type gateway struct {
 }
 
 // newGateway sets an app up without starting anything.
-func newGateway(s *settings) *gateway {
+func newGateway(s *settings) (*gateway, error) {
 	g := &gateway{
 		identity: s.identity(), limiters: map[limitKey]*ratelimit.Limiter{},
 		cache: cache.New(cache.Options{MaxBytes: s.cacheSize}), pool: upstream.New(upstream.Options{}),
 		writes: newWriteIDs(),
 	}
-	g.apps, _ = lru.New[string, struct{}](maxKnownApps) // it fails for a size of 0 only
+	var err error
+	if g.known, err = ratelimit.NewKnown(s.appID); err != nil {
+		return nil, err
+	}
 	if s.workers != nil {
 		g.hub = feed.NewHub(s.appID, g.cache, feed.Options{Announcer: &g.owner})
 	}
-	return g
+	return g, nil
 }
 
 func (g *gateway) bundled() bool { return g.hub != nil }
@@ -90,12 +92,16 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	} else {
 		err = g.applyUpstreams(s)
 	}
-	if err == nil {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.applied = s
+	if err != nil {
+		return err
 	}
-	return err
+	if g.bundled() {
+		g.known.SetKeys(s.keys)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.applied = s
+	return nil
 }
 
 // current is what was applied last, nil before the first time.

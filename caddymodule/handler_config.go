@@ -45,8 +45,8 @@ type CacheConfig struct {
 // to all rates that concern it, or to none; a batch costs what it holds, and an unreadable one is charged to every rate.
 type RateLimitConfig struct {
 	// Key says whose requests the default rate counts together: app (default), ip (the client's address, of IPv6 its /64
-	// network), app_ip, session (the address, without one) or api_key. Requests with an application id that no worker has
-	// accepted yet are counted by address.
+	// network), app_ip, session or api_key. A session token or key that no worker has accepted yet counts as app_ip, an
+	// application id that none has accepted yet as ip.
 	Key string `json:"key,omitempty"`
 	// Rate is how many requests are allowed in a window and how many at once: "20/10s burst 20". Default: no rate but
 	// those of zones.
@@ -54,7 +54,7 @@ type RateLimitConfig struct {
 	// Zones are further rates, for some requests only.
 	Zones []RateZone `json:"zones,omitempty"`
 	// HitCost is the share of its cost that a request keeps paying when it is answered from the cache, above 0 and at most 1.
-	// Default: 1.
+	// Default (and 0): 1.
 	HitCost float64 `json:"hit_cost,omitempty"`
 	// DryRun lets everything pass, and counts what would be refused. Default: false.
 	DryRun bool `json:"dry_run,omitempty"`

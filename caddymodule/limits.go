@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/parsescale/parsescale/policies/ratelimit"
-	"github.com/parsescale/parsescale/policies/request"
 )
 
 // limits are a handler's rates for an app.
@@ -23,7 +23,27 @@ type limits struct {
 // limitKey names a limiter, so that equal settings share one across reloads.
 type limitKey struct {
 	zone, key, rate string
+	only            string // what is charged, "" for everything
 	maxKeys         int
+}
+
+// String is the limiter's name in the status and in metrics.
+func (k limitKey) String() string {
+	return strings.TrimSpace(k.zone + " " + k.key + " " + k.rate + k.only)
+}
+
+// only says in words what a zone charges.
+func (z *RateZone) only() string {
+	text := ""
+	for _, part := range []struct {
+		name string
+		list []string
+	}{{"ops", z.Ops}, {"classes", z.Classes}, {"functions", z.Functions}} {
+		if len(part.list) > 0 {
+			text += " " + part.name + " " + strings.Join(slices.Sorted(slices.Values(part.list)), ",")
+		}
+	}
+	return text
 }
 
 // defaultZone is the name of the rate that concerns every request.
@@ -35,7 +55,7 @@ func (g *gateway) limitsOf(c *RateLimitConfig) (*limits, error) {
 		return nil, nil
 	}
 	if c.HitCost < 0 || c.HitCost > 1 {
-		return nil, fmt.Errorf("hit_cost must be above 0 and at most 1, not %v", c.HitCost)
+		return nil, fmt.Errorf("hit_cost must not be negative or more than 1, not %v; 0 stands for the default, 1", c.HitCost)
 	}
 	l := &limits{}
 	if c.HitCost > 0 {
@@ -87,7 +107,7 @@ func (g *gateway) zone(z RateZone, c *RateLimitConfig) (*ratelimit.Zone, error) 
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	id := limitKey{z.Name, z.Key, z.Rate, maxKeys}
+	id := limitKey{z.Name, z.Key, z.Rate, z.only(), maxKeys}
 	l := g.limiters[id]
 	if l == nil {
 		p, err := ratelimit.Parse(z.Rate)
@@ -137,7 +157,7 @@ func (x *exchange) withinLimit() bool {
 		x.refuse(uncountable, "fwd=bypass; detail=compressed-batch")
 		return false
 	}
-	x.charged = l.zones.Take(ratelimit.Client{App: x.knownApp(), IP: x.ip}, &x.req)
+	x.charged = l.zones.Take(x.route.known.Client(&x.req, x.ip, l.zones), &x.req)
 	if x.charged.Zone == nil {
 		return true
 	}
@@ -154,39 +174,21 @@ func (x *exchange) withinLimit() bool {
 	return false
 }
 
-// giveBack is told that the request was answered from the cache.
+// giveBack is told that the request was answered from the cache, with an answer for just its credentials.
 func (x *exchange) giveBack() {
-	if l := x.route.limits; l != nil && l.back > 0 {
-		x.charged.GiveBack(l.back)
-	}
-}
-
-// maxKnownApps bounds how many application ids are remembered of upstreams whose own the gateway wasn't told.
-const maxKnownApps = 1024
-
-// knownApp is the request's application id, if it is one: the app's own, or where the gateway wasn't told that, one with
-// which a worker has done something. Any other is whatever the client says.
-func (x *exchange) knownApp() string {
-	id := x.req.AppID
-	if own := x.route.appID; own != "" && id != own {
-		return ""
-	} else if own == "" && !x.route.apps.Contains(id) {
-		return ""
-	}
-	return id
-}
-
-// learnApp takes note that a worker has done what was asked: it knows the application id.
-func (x *exchange) learnApp(status int) {
-	if x.route.appID != "" || x.route.limits == nil || status/100 != 2 || x.req.AppID == "" {
-		return
-	}
-	switch x.req.Op {
-	case request.Find, request.Get, request.Create, request.Update, request.Delete, request.Batch, request.LogIn, request.SignUp, request.Function, request.Me:
-		if known, _ := x.route.apps.ContainsOrAdd(x.req.AppID, struct{}{}); !known {
-			// What was charged to the address so far is the app's.
-			x.charged.GiveBack(1)
-			x.charged = x.route.limits.zones.Take(ratelimit.Client{App: x.req.AppID, IP: x.ip}, &x.req)
+	if l := x.route.limits; l != nil {
+		x.learn()
+		if l.back > 0 {
+			x.charged.GiveBack(l.back)
 		}
+	}
+}
+
+// learn takes note that what was asked was done. What was charged so far to the address is then charged to whoever the
+// credentials stand for.
+func (x *exchange) learn() {
+	l := x.route.limits
+	if l != nil && x.route.known.Learn(&x.req, l.zones) {
+		x.charged = l.zones.Move(x.charged, x.route.known.Client(&x.req, x.ip, l.zones), &x.req)
 	}
 }

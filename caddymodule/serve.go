@@ -171,8 +171,8 @@ func (x *exchange) forward(ctx context.Context) answer {
 		out.WriteID = x.route.writes.next()
 	}
 	resp, err := x.route.pool.Do(ctx, out)
-	if err == nil {
-		x.learnApp(resp.Status)
+	if err == nil && resp.Status/100 == 2 {
+		x.learn()
 	}
 	return answer{resp, err}
 }

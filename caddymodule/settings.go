@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/parsescale/parsescale/policies/cache"
+	"github.com/parsescale/parsescale/policies/request"
 	"github.com/parsescale/parsescale/server/config"
 )
 
@@ -24,6 +25,7 @@ type settings struct {
 	// bundled workers
 	workers *Workers
 	options map[string]json.RawMessage // by parse-server's names
+	keys    request.ClientKeys         // that the workers take
 	// upstreams
 	upstreams []string // scheme://host:port
 	healthURI string
@@ -80,7 +82,8 @@ func (s *settings) gatherWrites() int64 {
 	return 128
 }
 
-// checkOptions has the worker's own rules applied to its options, so that `validate` finds what a start would.
+// checkOptions has the worker's own rules applied to its options, so that `validate` finds what a start would. It takes the
+// client keys from the outcome.
 func (s *settings) checkOptions() error {
 	options := maps.Clone(s.options)
 	if options["masterKey"] == nil {
@@ -90,8 +93,14 @@ func (s *settings) checkOptions() error {
 	if err != nil {
 		return fmt.Errorf("cannot encode the workers' options: %w", err)
 	}
-	_, _, err = config.FromJSON(b, os.Environ()...)
-	return err
+	o, _, err := config.FromJSON(b, os.Environ()...)
+	if err != nil {
+		return err
+	}
+	s.keys = request.ClientKeys{
+		Client: string(o.ClientKey), JavaScript: string(o.JavascriptKey), Windows: string(o.DotNetKey), REST: string(o.RESTAPIKey),
+	}
+	return nil
 }
 
 // defaultServerURL gives bundled workers the address that the URLs of files begin with, unless an option does.

@@ -25,7 +25,10 @@ func TestDatabaseOnAServer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := newGateway(s)
+		g, err := newGateway(s)
+		if err != nil {
+			t.Fatal(err)
+		}
 		rt, err := (&Handler{Mount: "/parse"}).route(g)
 		if err != nil {
 			t.Fatal(err)

@@ -25,7 +25,7 @@ type AppStatus struct {
 	Cache cache.Stats `json:"cache"`
 	// Feed is the change feed; absent for upstreams.
 	Feed *feed.Status `json:"feed,omitempty"`
-	// Limits are the rate limits' counters, by zone, key and rate.
+	// Limits are the rate limits' counters, by zone, key, rate and what is charged.
 	Limits map[string]ratelimit.Stats `json:"limits,omitempty"`
 }
 
@@ -68,7 +68,7 @@ func (g *gateway) status() AppStatus {
 		if s.Limits == nil {
 			s.Limits = map[string]ratelimit.Stats{}
 		}
-		s.Limits[c.zone+" "+c.key+" "+c.rate] = l.Stats()
+		s.Limits[c.String()] = s.Limits[c.String()].Plus(l.Stats())
 	}
 	return s
 }

@@ -7,7 +7,10 @@ import (
 
 // TestStatusWhileChanging: whoever looks at the app's state while a config starts isn't kept waiting for its workers.
 func TestStatusWhileChanging(t *testing.T) {
-	g := newGateway(&settings{mount: "/parse", upstreams: []string{"127.0.0.1:1"}})
+	g, err := newGateway(&settings{mount: "/parse", upstreams: []string{"127.0.0.1:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { g.pool.Close() })
 	g.changing.Lock()
 	defer g.changing.Unlock()

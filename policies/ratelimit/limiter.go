@@ -230,6 +230,11 @@ type Stats struct {
 	Refused uint64 `json:"refused"`
 }
 
+// Plus adds the figures of two limiters.
+func (s Stats) Plus(other Stats) Stats {
+	return Stats{Keys: s.Keys + other.Keys, Evicted: s.Evicted + other.Evicted, Refused: s.Refused + other.Refused}
+}
+
 // Stats counts the keys.
 func (l *Limiter) Stats() Stats {
 	st := Stats{Evicted: l.evicted.Load(), Refused: l.refused.Load()}

@@ -17,6 +17,14 @@ func TestTakeOfKnownKeyAllocatesNothing(t *testing.T) {
 	}
 }
 
+func TestRequestsOfAKnownAppAllocateLittle(t *testing.T) {
+	g := newGate(t, "app", ByApp, 1e6)
+	r := find()
+	if n := testing.AllocsPerRun(100, func() { g.zones.Take(g.known.Client(r, "2001:db8::1", g.zones), r) }); n > 1 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func BenchmarkTake(b *testing.B) {
 	l, err := New([]Policy{{Quota: 1e6, Window: time.Second}}, Options{})
 	if err != nil {

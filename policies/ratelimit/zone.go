@@ -3,33 +3,9 @@ package ratelimit
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/parsescale/parsescale/policies/request"
 )
-
-// Key says whose requests are counted together.
-type Key string
-
-// The keys. Requests that show an application id that isn't known are always counted by address: who invents ids makes no
-// keys.
-const (
-	ByApp     Key = "app"
-	ByIP      Key = "ip"
-	ByAppIP   Key = "app_ip"
-	BySession Key = "session" // by address, without one
-	ByAPIKey  Key = "api_key" // of an app
-)
-
-var keys = []string{string(ByApp), string(ByIP), string(ByAppIP), string(BySession), string(ByAPIKey)}
-
-// ParseKey reads a key's name.
-func ParseKey(name string) (Key, error) {
-	if !slices.Contains(keys, name) {
-		return "", fmt.Errorf("a key is one of %s, not %q", strings.Join(keys, ", "), name)
-	}
-	return Key(name), nil
-}
 
 // Group is a set of operations.
 type Group map[request.Op]bool
@@ -96,35 +72,6 @@ func (z *Zone) charges(p request.Part) bool {
 		(len(z.Names) == 0 || slices.Contains(z.Names, p.Name))
 }
 
-// Client is who asks.
-type Client struct {
-	// App is the application id; "" if it isn't known to be one.
-	App string
-	// IP is the address.
-	IP string
-}
-
-func (z *Zone) key(c Client, r *request.Request) string {
-	address := Address(c.IP)
-	if c.App == "" && z.Key != ByIP {
-		return "other\x00" + address
-	}
-	switch z.Key {
-	case ByIP:
-		return address
-	case ByAppIP:
-		return c.App + "\x00" + address
-	case BySession:
-		if r.Session == "" {
-			return c.App + "\x00\x00" + address
-		}
-		return c.App + "\x00" + r.Session
-	case ByAPIKey:
-		return strings.Join([]string{c.App, r.Keys.Client, r.Keys.JavaScript, r.Keys.Windows, r.Keys.REST}, "\x00")
-	}
-	return c.App
-}
-
 // Zones are rates that hold together: a request is charged to each that it concerns, or to none.
 type Zones []*Zone
 
@@ -142,6 +89,16 @@ type taken struct {
 	cost    int64
 }
 
+// by reports whether a zone counts by the key.
+func (zs Zones) by(k Key) bool {
+	for _, z := range zs {
+		if z.Key == k {
+			return true
+		}
+	}
+	return false
+}
+
 // Take charges a request, if every zone that it concerns lets it pass. What a zone refuses that is run dry passes.
 func (zs Zones) Take(c Client, r *request.Request) Charged {
 	out := Charged{Decision: Decision{OK: true}}
@@ -150,7 +107,7 @@ func (zs Zones) Take(c Client, r *request.Request) Charged {
 		if cost == 0 {
 			continue
 		}
-		key := z.key(c, r)
+		key := z.key(c)
 		d := z.Limiter.Take(key, cost)
 		if !d.OK {
 			z.Limiter.refused.Add(1)
@@ -166,6 +123,19 @@ func (zs Zones) Take(c Client, r *request.Request) Charged {
 		}
 	}
 	return out
+}
+
+// Move charges what was charged so far to another client instead, who turned out to be the one who asked. Where that one has
+// used up its rate, the charge stays where it is.
+func (zs Zones) Move(charged Charged, to Client, r *request.Request) Charged {
+	charged.GiveBack(1)
+	if moved := zs.Take(to, r); moved.OK {
+		return moved
+	}
+	for _, t := range charged.taken {
+		t.limiter.Take(t.key, t.cost)
+	}
+	return charged
 }
 
 // GiveBack returns a share of what was charged, between 0 and 1: an answer from the cache costs less than one from a worker.

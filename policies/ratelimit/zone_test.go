@@ -1,7 +1,6 @@
 package ratelimit
 
 import (
-	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -105,53 +104,6 @@ func testZone(t *testing.T, name string, key Key, burst int64, ops ...string) *Z
 		t.Fatal(err)
 	}
 	return &Zone{Name: name, Key: key, Limiter: l, Ops: groupOf(ops...)}
-}
-
-// TestKeys lists who is counted together.
-func TestKeys(t *testing.T) {
-	one := Client{App: "app", IP: "10.0.0.1"}
-	for _, c := range []struct {
-		name     string
-		key      Key
-		other    Client
-		header   []string // of the other's request
-		together bool
-	}{
-		{"an app", ByApp, Client{"app", "10.0.0.2"}, nil, true},
-		{"another app", ByApp, Client{"other", "10.0.0.1"}, nil, false},
-		{"an address", ByIP, Client{"other", "10.0.0.1"}, nil, true},
-		{"another address", ByIP, Client{"app", "10.0.0.2"}, nil, false},
-		{"an app's address", ByAppIP, Client{"app", "10.0.0.2"}, nil, false},
-		{"a session from elsewhere", BySession, Client{"app", "10.0.0.2"}, []string{"X-Parse-Session-Token", "r:1"}, true},
-		{"another session", BySession, Client{"app", "10.0.0.1"}, []string{"X-Parse-Session-Token", "r:2"}, false},
-		{"no session", BySession, Client{"app", "10.0.0.1"}, nil, false},
-		{"another key", ByAPIKey, Client{"app", "10.0.0.1"}, []string{"X-Parse-REST-API-Key", "k"}, false},
-	} {
-		z := testZone(t, "z", c.key, 1)
-		var first []string
-		if c.key == BySession {
-			first = []string{"X-Parse-Session-Token", "r:1"}
-		}
-		if !(Zones{z}).Take(one, classified("GET", "/classes/A", "", first...)).OK {
-			t.Fatalf("%s: the first request is refused", c.name)
-		}
-		if together := !(Zones{z}).Take(c.other, classified("GET", "/classes/A", "", c.header...)).OK; together != c.together {
-			t.Errorf("%s: counted together: %v, want %v", c.name, together, c.together)
-		}
-	}
-	for _, key := range []Key{ByApp, ByIP, ByAppIP, BySession, ByAPIKey} {
-		z := testZone(t, "z", key, 1)
-		passed := 0
-		for i := range 100 { // of one customer, with invented ids, sessions and keys
-			c := Client{IP: fmt.Sprintf("2001:db8::%x", i)}
-			if (Zones{z}).Take(c, classified("GET", "/classes/A", "", "X-Parse-Application-Id", fmt.Sprint("x", i), "X-Parse-Session-Token", fmt.Sprint("r:", i), "X-Parse-REST-API-Key", fmt.Sprint(i))).OK {
-				passed++
-			}
-		}
-		if passed != 1 {
-			t.Errorf("by %s: %d requests with invented ids passed", key, passed)
-		}
-	}
 }
 
 // TestAllOrNothing charges a request that one zone refuses to none.

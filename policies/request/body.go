@@ -110,12 +110,14 @@ func (r *Request) mergeBody(b *body) {
 	javascript, okJavaScript := credential(b.javascript)
 	_, okInstallation := credential(b.installation)
 	if _, okType := credential(b.contentType); !okApp || !okSession || !okJavaScript || !okInstallation || !okType {
+		r.Doubtful = true
 		r.refuse(whyCredentials)
 	}
 	if r.AppID != "" {
 		if differ(r.AppID, app) || differ(r.Session, session) || differ(r.Keys.JavaScript, javascript) {
 			r.conflict()
 		}
+		r.Doubtful = true
 		r.refuse(whyTwice)
 		return
 	}
@@ -133,7 +135,7 @@ func (r *Request) mergeBody(b *body) {
 }
 
 func (r *Request) conflict() {
-	r.Privileged = true
+	r.Privileged, r.Doubtful = true, true
 	r.refuse(whyConflict)
 }
 

@@ -395,3 +395,28 @@ func TestOpNames(t *testing.T) {
 		t.Error("nope is an operation")
 	}
 }
+
+// TestDoubtful lists requests of which a worker may see other credentials than the gateway.
+func TestDoubtful(t *testing.T) {
+	app := "X-Parse-Application-Id"
+	for _, c := range []struct {
+		name, body string
+		header     http.Header
+		want       bool
+	}{
+		{"header alone", "", http.Header{app: {"APP"}}, false},
+		{"header, and a body without credentials", `{"_method":"GET","a":1}`, http.Header{app: {"APP"}}, false},
+		{"body alone", `{"_ApplicationId":"APP","_SessionToken":"r:1"}`, nil, false},
+		{"both, the same app", `{"_ApplicationId":"APP"}`, http.Header{app: {"APP"}}, true},
+		{"both, different apps", `{"_ApplicationId":"APP2"}`, http.Header{app: {"APP"}}, true},
+		{"a session in the body", `{"_SessionToken":"r:1"}`, http.Header{app: {"APP"}}, true},
+		{"different sessions", `{"_ApplicationId":"APP","_SessionToken":"r:1"}`, http.Header{"X-Parse-Session-Token": {"r:2"}}, true},
+		{"an app that isn't text", `{"_ApplicationId":["APP"]}`, nil, true},
+		{"a body that can't be read", `{`, http.Header{app: {"APP"}}, true},
+	} {
+		r := Classify(Input{Method: "POST", Path: "/classes/A", Header: c.header, Body: []byte(c.body), BodyComplete: true, Mount: "/parse"})
+		if r.Doubtful != c.want {
+			t.Errorf("%s: doubtful %v, want %v", c.name, r.Doubtful, c.want)
+		}
+	}
+}

@@ -60,7 +60,10 @@ type Request struct {
 	// Privileged: a master key, maintenance key or Authorization field is present, rightly or not, or the header and the
 	// body contradict each other.
 	Privileged bool
-	Origin     string
+	// Doubtful: the worker may go by other credentials than AppID, Session and Keys, for there are some in a body beside
+	// those of the header, or in one that can't be read.
+	Doubtful bool
+	Origin   string
 	// NoCache: the client wants an answer from a worker. It may be stored in place of the entry that there is.
 	// NoStore: neither look up nor store.
 	NoCache, NoStore bool
@@ -117,8 +120,11 @@ func Classify(in Input) Request {
 	}
 	var b body
 	b.read(&in)
-	if b.state == bodyObject {
+	switch b.state {
+	case bodyObject:
 		r.mergeBody(&b)
+	case bodyOpaque:
+		r.Doubtful = true
 	}
 	r.Method = effectiveMethod(in.Method, &b)
 	t := routeOf(r.Method, &p)
