@@ -35,6 +35,8 @@ var (
 	refusedFillsDesc  = desc("cache_refused_fills_total", "Answers that were not stored.", "reason")
 	droppedDesc       = desc("cache_dropped_total", "Stored answers that were dropped: by a change, for room, or by age.", "reason")
 	changesDesc       = desc("cache_changes_total", "Changes that were matched against stored answers.")
+	scannedDesc       = desc("cache_scanned_wheres", "Wheres that every change of their class is matched against.")
+	broadDesc         = desc("cache_broad_total", "Questions made to depend on any change of a class, which had too many wheres to match against every change.")
 	fillingDesc       = desc("cache_filling", "Fills under way.")
 	openPreparesDesc  = desc("cache_open_prepares", "Writes announced and not finished; what they may touch is not served.")
 	feedLiveDesc      = desc("feed_live", "1 while every worker's change stream is alive.")
@@ -59,7 +61,7 @@ var (
 func (metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		requestsDesc, durationDesc, levelDesc, servingDesc, entriesDesc, sessionsDesc, sharedDesc, bytesDesc, maxBytesDesc, hitsDesc, missesDesc, fillsDesc,
-		collapsedDesc, refusedFillsDesc, droppedDesc, changesDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
+		collapsedDesc, refusedFillsDesc, droppedDesc, changesDesc, scannedDesc, broadDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
 		feedChangesDesc, feedAbortsDesc, feedGapsDesc, workerStateDesc, workerBreakerDesc, inFlightDesc, latencyDesc, workerReqDesc,
 		workerFailDesc, workerRetryDesc, workersDesc, limitKeysDesc, limitEvictedDesc, limitRefusedDesc,
 	} {
@@ -147,6 +149,8 @@ func (o observer) cache(s *AppStatus) {
 	o.counter(droppedDesc, c.Evictions, "room")
 	o.counter(droppedDesc, c.Expirations, "age")
 	o.counter(changesDesc, c.Changes)
+	o.gauge(scannedDesc, float64(c.Scanned))
+	o.counter(broadDesc, c.Broad)
 	o.gauge(fillingDesc, float64(c.Filling))
 	o.gauge(openPreparesDesc, float64(c.OpenPrepares))
 }

@@ -16,7 +16,7 @@ var desk = NewDesk()
 
 // KeepConnections is a listener wrapper that keeps idle HTTP/1.1 connections without TLS across config reloads. Without
 // it Caddy closes them at each reload, and a request that is on its way at that moment fails. It has no settings, and
-// belongs into the global option servers:
+// belongs into the global option servers, as the last of the listener wrappers:
 //
 //	servers {
 //		listener_wrappers {

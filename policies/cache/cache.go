@@ -301,6 +301,10 @@ type Stats struct {
 	Invalidations uint64 `json:"invalidations"`
 	Evictions     uint64 `json:"evictions"`
 	Expirations   uint64 `json:"expirations"`
+	// Scanned is the number of wheres that every change of their class is matched against, because no value of an object
+	// leads to them. Broad counts the questions that depend on any change of a class instead: it had too many of those.
+	Scanned int    `json:"scanned"`
+	Broad   uint64 `json:"broad"`
 	// Changes counts the changes applied.
 	Changes uint64 `json:"changes"`
 	// Filling is the number of fills that may be joined, OpenPrepares that of the prepares that aren't finished.
@@ -314,6 +318,7 @@ func (c *Cache) Stats() Stats {
 	defer c.mu.Unlock()
 	s := c.stats
 	s.Bytes, s.MaxBytes = c.graph.bytes, c.options.MaxBytes
+	s.Scanned, s.Broad = c.graph.scanned, c.graph.broad
 	s.Filling, s.OpenPrepares = len(c.flights), len(c.open.prepares)
 	for i := range c.shards {
 		sh := &c.shards[i]

@@ -82,10 +82,18 @@ type graph struct {
 	deps    map[subject]*dep
 	bytes   int64
 	marks   uint64
+	// scanned is the number of wheres that every change of their class is matched against, broad counts those that became a
+	// dependency on all of the class instead.
+	scanned int
+	broad   uint64
 }
 
+// maxScanned bounds the wheres of a class that the index can't find by a value of a changed object, such as those that ask
+// for nothing but $ne. It bounds what a change costs; further ones depend on any change of the class.
+const maxScanned = 1000
+
 func (g *graph) init() {
-	*g = graph{classes: map[string]*class{}, deps: map[subject]*dep{}, marks: g.marks}
+	*g = graph{classes: map[string]*class{}, deps: map[subject]*dep{}, marks: g.marks, broad: g.broad}
 }
 
 // charge adds to the memory a node answers for.
@@ -161,8 +169,16 @@ func (g *graph) begin() uint64 {
 
 // ask makes a node depend on what a where finds.
 func (g *graph) ask(n *node, round uint64, a ask) {
+	if cl := g.classes[a.class]; cl != nil && cl.index.Scanned() >= maxScanned && !query.Selective(a.where) {
+		g.attach(n, round, subject{a.class, "", anything})
+		g.broad++
+		return
+	}
 	g.attach(n, round, subject{a.class, "", asked})
-	g.classes[a.class].index.Add(a.where, n)
+	index := &g.classes[a.class].index
+	g.scanned -= index.Scanned()
+	index.Add(a.where, n)
+	g.scanned += index.Scanned()
 	n.asks = append(n.asks, a)
 	g.charge(n, askSize(a.where))
 }
@@ -170,7 +186,10 @@ func (g *graph) ask(n *node, round uint64, a ask) {
 // detach takes a node out of the graph.
 func (g *graph) detach(n *node) {
 	for _, a := range n.asks {
-		g.classes[a.class].index.Remove(a.where, n)
+		index := &g.classes[a.class].index
+		g.scanned -= index.Scanned()
+		index.Remove(a.where, n)
+		g.scanned += index.Scanned()
 	}
 	for _, e := range n.edges {
 		last := len(e.dep.refs) - 1

@@ -72,7 +72,7 @@ type predicate struct {
 	rank  rank
 }
 
-// rank orders access predicates by how few documents fulfil one, the best first.
+// rank orders access predicates by how few documents fulfil one in most apps, the best first.
 type rank uint8
 
 const (
@@ -87,28 +87,30 @@ const (
 
 // predicates returns the access predicates of e, one of which every document that may satisfy e fulfils. ok is false if
 // there are none, or too many: then any document may.
-func predicates(e Expr) (list []predicate, ok bool) {
+func predicates(e Expr, share selectivity) (list []predicate, ok bool) {
 	switch e := e.(type) {
 	case And:
-		best, left := 0, leftOut(e)
+		best, left := 0.0, leftOut(e)
+		consider := func(l []predicate) {
+			if cost := share(l); !ok || cost < best {
+				list, ok, best = l, true, cost
+			}
+		}
 		for _, term := range e {
 			if left.may(term) {
 				continue
 			}
-			l, has := predicates(term)
-			if has && (!ok || cost(l) < best) {
-				list, ok, best = l, true, cost(l)
+			if l, has := predicates(term, share); has {
+				consider(l)
 			}
 		}
 		for _, p := range spans(e, &left) {
-			if l := []predicate{p}; !ok || cost(l) < best {
-				list, ok, best = l, true, cost(l)
-			}
+			consider([]predicate{p})
 		}
 		return list, ok
 	case Or:
 		for _, term := range e {
-			l, has := predicates(term)
+			l, has := predicates(term, share)
 			if !has || len(list)+len(l) > maxPredicates {
 				return nil, false
 			}
@@ -121,16 +123,6 @@ func predicates(e Expr) (list []predicate, ok bool) {
 		return nil, false
 	}
 	return []predicate{p}, true
-}
-
-// cost estimates how many documents fulfil one of the predicates: the worst rank counts first, then the number of keys.
-func cost(list []predicate) int {
-	worst, keys := rank(0), 0
-	for _, p := range list {
-		worst = max(worst, p.rank)
-		keys += len(p.keys)
-	}
-	return int(worst)<<16 + keys
 }
 
 func leafPredicate(e Expr) (predicate, bool) {

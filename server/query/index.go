@@ -32,9 +32,11 @@ type place[T comparable] struct {
 // slots is an unordered list of entries; an entry knows its position, so that it is removed at once.
 type slots[T comparable] struct {
 	items []slot[T]
-	field string // "" for the scan list
-	key   key
-	span  *valueSpan // of a list of spanTree; then there is no key
+	// visits is how many documents it was looked at for, since the index had seen the first of them.
+	visits, since uint64
+	field         string // "" for the scan list
+	key           key
+	span          *valueSpan // of a list of spanTree; then there is no key
 }
 
 type slot[T comparable] struct {
@@ -51,7 +53,7 @@ func (x *Index[T]) Add(e Expr, t T) {
 	n := &entry[T]{expr: e, handle: t}
 	x.entries[t] = append(x.entries[t], n)
 	x.size++
-	list, ok := predicates(e)
+	list, ok := predicates(e, x.selectivity)
 	if !ok {
 		x.file(n, &x.scan)
 		return
@@ -74,6 +76,9 @@ func (x *Index[T]) Add(e Expr, t T) {
 func (x *Index[T]) file(n *entry[T], s *slots[T]) {
 	if last := len(s.items); last > 0 && s.items[last-1].entry == n {
 		return // a repeated key
+	}
+	if len(s.items) == 0 {
+		s.visits, s.since = 0, x.epoch
 	}
 	n.places = append(n.places, place[T]{s, len(s.items)})
 	s.items = append(s.items, slot[T]{n, len(n.places) - 1})
@@ -141,6 +146,15 @@ func (x *Index[T]) unfile(p place[T]) {
 // Len is the number of wheres.
 func (x *Index[T]) Len() int { return x.size }
 
+// Scanned is the number of wheres that are matched against every document.
+func (x *Index[T]) Scanned() int { return len(x.scan.items) }
+
+// Selective reports whether a where is found without being matched against every document.
+func Selective(e Expr) bool {
+	_, ok := predicates(e, guessed)
+	return ok
+}
+
 // Each calls f once for every where that d satisfies or may satisfy: those for which Match answers Yes or Unknown.
 // f must not change the index.
 func (x *Index[T]) Each(d Document, f func(T)) {
@@ -159,6 +173,7 @@ func (x *Index[T]) Each(d Document, f func(T)) {
 }
 
 func (x *Index[T]) each(s *slots[T], d Document, f func(T)) {
+	s.visits++
 	for i := range s.items {
 		n := s.items[i].entry
 		if n.seen == x.epoch {

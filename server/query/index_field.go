@@ -56,6 +56,18 @@ func (f *indexField[T]) spanSlots(name string, s valueSpan) *slots[T] {
 	return list
 }
 
+// spanList is the list of a span, nil if there is none.
+func (f *indexField[T]) spanList(s valueSpan) *slots[T] {
+	switch s.kind {
+	case numberKey:
+		return f.numbers.find(s.numbers)
+	case dateKey:
+		return f.dates.find(s.numbers)
+	default:
+		return f.texts.find(s.texts)
+	}
+}
+
 func (f *indexField[T]) dropSpan(s valueSpan) {
 	switch s.kind {
 	case numberKey:

@@ -100,6 +100,21 @@ func (n *spanNode[K, T]) insert(s interval[K], found **spanNode[K, T], fresh *bo
 	return n
 }
 
+// find is the list of a span, nil if there is none.
+func (t *spanTree[K, T]) find(s interval[K]) *slots[T] {
+	for n := t.root; n != nil; {
+		switch c := s.compare(n.interval); {
+		case c == 0:
+			return &n.slots
+		case c < 0:
+			n = n.left
+		default:
+			n = n.right
+		}
+	}
+	return nil
+}
+
 // remove takes a span out that is there.
 func (t *spanTree[K, T]) remove(s interval[K]) { t.root = t.root.remove(s) }
 
