@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"maps"
 	"sort"
 	"strings"
 	"sync"
@@ -116,7 +117,7 @@ func (a *App) gatewaysFor(h *Handler) ([]*gateway, error) {
 	case len(h.Upstreams) > 0:
 		sorted := append([]string(nil), h.Upstreams...)
 		sort.Strings(sorted)
-		g, err := a.gateway(strings.Join(sorted, ","), &AppConfig{Upstreams: sorted}, h)
+		g, err := a.gateway(strings.Join(sorted, ","), &AppConfig{Upstreams: sorted, Weights: h.Weights}, h)
 		return []*gateway{g}, err
 	case h.App != "":
 		c := a.Apps[h.App]
@@ -161,6 +162,9 @@ func (a *App) gateway(name string, c *AppConfig, h *Handler) (*gateway, error) {
 	if g := a.gateways[name]; g != nil {
 		if g.bundled() && g.mount != h.Mount {
 			return nil, fmt.Errorf("the parse app %q is mounted at %s and at %s; bundled workers serve one mount", name, g.mount, h.Mount)
+		}
+		if _, weights, err := c.upstreamURLs(); err != nil || !maps.Equal(weights, a.settings[name].weights) {
+			return nil, fmt.Errorf("the upstreams %s have other weights in another place of the configuration; give them the same", name)
 		}
 		return g, nil
 	}

@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -50,6 +52,7 @@ func mountOfPath(path string) string {
 //
 //	parse [<matcher>] [<upstreams...>] {
 //		app      <name>
+//		weight   <upstream> <n>
 //		mount    <path>
 //		max_body <size>
 //		cache    off
@@ -85,7 +88,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	seen := map[string]bool{}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
-		if seen[name] {
+		if seen[name] && name != "weight" {
 			return d.Errf("%s is given twice", name)
 		}
 		seen[name] = true
@@ -93,6 +96,8 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		switch name {
 		case "app":
 			err = once(d, &h.App)
+		case "weight":
+			err = unmarshalWeight(d, h.Upstreams, &h.Weights)
 		case "mount":
 			h.Mount = ""
 			if err = once(d, &h.Mount); err == nil && mountOfPath(h.Mount) == "" {
@@ -108,7 +113,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			h.RateLimit = &RateLimitConfig{}
 			err = h.RateLimit.unmarshal(d)
 		default:
-			err = d.Errf("unknown setting %q of parse; known are app, mount, max_body, cache and rate_limit", name)
+			err = d.Errf("unknown setting %q of parse; known are app, weight, mount, max_body, cache and rate_limit", name)
 		}
 		if err != nil {
 			return err
@@ -144,6 +149,31 @@ func (c *CacheConfig) unmarshal(d *caddyfile.Dispenser) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// unmarshalWeight reads `weight <upstream> <n>`.
+func unmarshalWeight(d *caddyfile.Dispenser, upstreams []string, to *map[string]int) error {
+	var name, text string
+	if !d.AllArgs(&name, &text) {
+		return d.ArgErr()
+	}
+	weight, err := strconv.Atoi(text)
+	if err != nil {
+		weight = -1
+	}
+	switch _, twice := (*to)[name]; {
+	case checkWeight(weight) != nil:
+		return d.Errf("weight takes a whole number from 0 to %d, not %q", maxWeight, text)
+	case twice:
+		return d.Errf("the weight of %s is given twice", name)
+	case !slices.Contains(upstreams, name):
+		return d.Errf("a weight is given for %s, which is none of the upstreams before it", name)
+	}
+	if *to == nil {
+		*to = map[string]int{}
+	}
+	(*to)[name] = weight
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,6 +18,9 @@ type AppConfig struct {
 	// Upstreams are existing Parse workers (Node parse-server or `parsescale parse-server`), as host:port or as
 	// http:// or https:// addresses without a path. The request path is passed on unchanged.
 	Upstreams []string `json:"upstreams,omitempty"`
+	// Weights are upstreams' shares of the requests, from 0 (none) to 10000, against 1 for each upstream that isn't named here.
+	// Among upstreams of the same weight the load decides. Default: 1 for all.
+	Weights map[string]int `json:"weights,omitempty"`
 	// AppID is the application id of an app behind upstreams. It is needed only where several apps share one mount:
 	// the gateway then chooses the app by the application id of the request.
 	AppID string `json:"app_id,omitempty"`
@@ -74,7 +78,41 @@ func (c *AppConfig) validate(name string) error {
 			return fmt.Errorf("parse app %q: %w", name, err)
 		}
 	}
+	for u, weight := range c.Weights {
+		if err := checkWeight(weight); err != nil {
+			return fmt.Errorf("parse app %q: upstream %s: %w", name, u, err)
+		}
+		if !slices.Contains(c.Upstreams, u) {
+			return fmt.Errorf("parse app %q: a weight is given for %s, which is none of its upstreams", name, u)
+		}
+	}
 	return nil
+}
+
+// maxWeight bounds the weight of an upstream.
+const maxWeight = 10_000
+
+func checkWeight(weight int) error {
+	if weight < 0 || weight > maxWeight {
+		return fmt.Errorf("a weight is a whole number from 0 to %d, not %d", maxWeight, weight)
+	}
+	return nil
+}
+
+// upstreamURLs are the upstreams' whole addresses, and the weights of some of them.
+func (c *AppConfig) upstreamURLs() (urls []string, weights map[string]int, err error) {
+	weights = map[string]int{}
+	for _, u := range c.Upstreams {
+		full, err := upstreamURL(u)
+		if err != nil {
+			return nil, nil, err
+		}
+		urls = append(urls, full)
+		if weight, ok := c.Weights[u]; ok {
+			weights[full] = weight
+		}
+	}
+	return urls, weights, nil
 }
 
 // upstreamURL completes an upstream's address to scheme://host:port.

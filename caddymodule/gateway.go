@@ -121,7 +121,13 @@ func (g *gateway) supervisor() *supervisor.Supervisor {
 func (g *gateway) applyUpstreams(s *settings) error {
 	targets := make([]upstream.Target, len(s.upstreams))
 	for i, u := range s.upstreams {
-		targets[i] = upstream.Target{Name: u, Address: u, Kind: upstream.Remote}
+		targets[i] = upstream.Target{Name: u, Address: u, Kind: upstream.Remote, Share: 1}
+		if weight, ok := s.weights[u]; ok {
+			targets[i].Share = weight
+			if weight == 0 {
+				targets[i].Share = -1
+			}
+		}
 	}
 	return g.pool.Update(targets)
 }

@@ -34,6 +34,7 @@ const defaultApp = "default"
 //		option         <parse-server option> <JSON or text>
 //	}
 //	upstreams  <address...>
+//	weight     <upstream> <n>
 //	app_id     <id>
 //	health_uri <path>
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
@@ -99,12 +100,14 @@ func (c *AppConfig) unmarshalSetting(d *caddyfile.Dispenser) error {
 		}
 		c.Upstreams = append(c.Upstreams, args...)
 		return nil
+	case "weight":
+		return unmarshalWeight(d, c.Upstreams, &c.Weights)
 	case "app_id":
 		return once(d, &c.AppID)
 	case "health_uri":
 		return once(d, &c.HealthURI)
 	}
-	return d.Errf("unknown setting %q of a parse app; known are workers, upstreams, app_id and health_uri", d.Val())
+	return d.Errf("unknown setting %q of a parse app; known are workers, upstreams, weight, app_id and health_uri", d.Val())
 }
 
 func (w *Workers) unmarshal(d *caddyfile.Dispenser) error {

@@ -15,6 +15,9 @@ type Handler struct {
 	App string `json:"app,omitempty"`
 	// Upstreams are existing Parse workers as host:port, for a site that needs no global option.
 	Upstreams []string `json:"upstreams,omitempty"`
+	// Weights are upstreams' shares of the requests, from 0 (none) to 10000, against 1 for each upstream that isn't named here.
+	// Among upstreams of the same weight the load decides. Default: 1 for all.
+	Weights map[string]int `json:"weights,omitempty"`
 	// Mount is the path below which the Parse API lives. Default: the path of the directive's matcher, else /parse.
 	Mount string `json:"mount,omitempty"`
 	// MaxBody is the largest request body in bytes, files included; a larger one is refused with 413.

@@ -27,7 +27,8 @@ type settings struct {
 	options map[string]json.RawMessage // by parse-server's names
 	keys    request.ClientKeys         // that the workers take
 	// upstreams
-	upstreams []string // scheme://host:port
+	upstreams []string       // scheme://host:port
+	weights   map[string]int // of some of them
 	healthURI string
 
 	cacheSize int64
@@ -44,14 +45,9 @@ func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
 		if s.healthURI == "" {
 			s.healthURI = h.Mount + "/health"
 		}
-		for _, u := range c.Upstreams {
-			full, err := upstreamURL(u)
-			if err != nil {
-				return nil, err
-			}
-			s.upstreams = append(s.upstreams, full)
-		}
-		return s, nil
+		var err error
+		s.upstreams, s.weights, err = c.upstreamURLs()
+		return s, err
 	}
 	w, err := c.Workers.resolve()
 	if err != nil {

@@ -3,6 +3,7 @@ package balance
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,7 +20,8 @@ const (
 
 // Node is one worker as the Picker sees it. It is safe for concurrent use.
 type Node struct {
-	p *Picker
+	p     *Picker
+	share atomic.Int64
 
 	mu       sync.Mutex
 	inFlight int64
@@ -33,8 +35,16 @@ type Node struct {
 
 // NewNode makes a node that joins now.
 func (p *Picker) NewNode() *Node {
-	return &Node{p: p, joined: p.elapsed()}
+	n := &Node{p: p, joined: p.elapsed()}
+	n.share.Store(1)
+	return n
 }
+
+// Share is the node's share of the requests, against the shares of the others.
+func (n *Node) Share() int { return int(n.share.Load()) }
+
+// SetShare changes it; it is 1 to begin with. A node with the share 0 is never chosen.
+func (n *Node) SetShare(share int) { n.share.Store(int64(share)) }
 
 // Restart makes the node a new one: its latency is unknown and its slow start begins now. What it has under way stays.
 // It is for a worker that was started anew or comes back after an outage.

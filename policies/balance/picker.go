@@ -56,27 +56,31 @@ func (p *Picker) elapsed() time.Duration { return p.o.Now().Sub(p.start) }
 
 // Pick chooses one of nodes that is not in tried, or nil when there is none. It allocates nothing.
 // The caller then calls Begin and End on the node.
+//
+// Nodes of unlike shares are chosen in two steps: first a share, as often as its nodes' shares are of all, whatever their
+// load; then among the nodes that have it. A node with the share 0 is never chosen.
 func (p *Picker) Pick(nodes []*Node, tried Set) *Node {
+	share, ok := p.pickShare(nodes, tried)
+	if !ok {
+		return nil
+	}
 	left := 0
 	for _, n := range nodes {
-		if !tried.Has(n) {
+		if n.Share() == share && !tried.Has(n) {
 			left++
 		}
 	}
-	switch left {
-	case 0:
-		return nil
-	case 1:
-		return nth(nodes, tried, 0)
+	if left <= 1 { // 0 if the share was changed meanwhile
+		return nth(nodes, tried, share, 0)
 	}
 	i := p.o.IntN(left)
 	j := p.o.IntN(left - 1)
 	if j >= i {
 		j++
 	}
-	a, b := nth(nodes, tried, i), nth(nodes, tried, j)
+	a, b := nth(nodes, tried, share, i), nth(nodes, tried, share, j)
 	now := p.elapsed()
-	if b.load(now) < a.load(now) {
+	if a != nil && b.load(now) < a.load(now) {
 		return b
 	}
 	return a
@@ -85,23 +89,55 @@ func (p *Picker) Pick(nodes []*Node, tried Set) *Node {
 // Gather chooses the first of nodes, as long as it has fewer than most requests under way; else it chooses as Pick does.
 // It is for requests that cost less the more of them one node has. It allocates nothing.
 func (p *Picker) Gather(nodes []*Node, tried Set, most int64) *Node {
-	if first := nth(nodes, tried, 0); first == nil || first.InFlight() < most {
-		return first
+	for _, first := range nodes {
+		if !tried.Has(first) {
+			if first.InFlight() < most {
+				return first
+			}
+			break
+		}
 	}
 	return p.Pick(nodes, tried)
 }
 
-func nth(nodes []*Node, tried Set, i int) *Node {
+// pickShare draws one of the nodes' shares; ok is false if none is above 0.
+func (p *Picker) pickShare(nodes []*Node, tried Set) (share int, ok bool) {
+	total, mixed := 0, false
 	for _, n := range nodes {
-		if tried.Has(n) {
+		if s := n.Share(); s > 0 && !tried.Has(n) {
+			mixed = mixed || total > 0 && s != share
+			share = s
+			total += s
+		}
+	}
+	if !mixed {
+		return share, total > 0
+	}
+	at := p.o.IntN(total)
+	for _, n := range nodes {
+		if s := n.Share(); s > 0 && !tried.Has(n) {
+			if at -= s; at < 0 {
+				return s, true
+			}
+		}
+	}
+	return share, true // a share was changed meanwhile
+}
+
+// nth is the i-th node that has a share, or the last one if one of them was changed meanwhile.
+func nth(nodes []*Node, tried Set, share, i int) *Node {
+	var last *Node
+	for _, n := range nodes {
+		if n.Share() != share || tried.Has(n) {
 			continue
 		}
+		last = n
 		if i == 0 {
 			return n
 		}
 		i--
 	}
-	return nil
+	return last
 }
 
 // Set is the few nodes a request has tried, or that are out for another reason. The nil Set is empty.

@@ -124,6 +124,9 @@ func (p *Pool) choose(tried []*worker, gather int64) *seat {
 			most = 0
 		}
 		node := p.picker.Gather(nodes, nil, most)
+		if node == nil {
+			return nil // none of them is to get requests
+		}
 		for i, n := range nodes {
 			if n != node {
 				continue

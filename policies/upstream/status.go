@@ -14,6 +14,8 @@ type Status struct {
 	LatencyMS float64 `json:"latency_ms"`
 	// Weight is below 1 in the first seconds of a new worker.
 	Weight float64 `json:"weight"`
+	// Share is its share of the requests against the shares of the others.
+	Share int `json:"share"`
 	// Breaker is closed, half-open or open.
 	Breaker string `json:"breaker"`
 	// Requests were sent to it, repetitions included; Failures are those it failed on; Retries are those that had
@@ -32,7 +34,7 @@ func (p *Pool) Status() []Status {
 		node := w.policy.node.Status()
 		s := Status{
 			Name: w.target.Name, Kind: w.target.Kind.String(), State: w.policy.health.State(now).String(),
-			InFlight: w.inflight.Load(), LatencyMS: float64(node.Latency) / float64(time.Millisecond), Weight: node.Weight,
+			InFlight: w.inflight.Load(), LatencyMS: float64(node.Latency) / float64(time.Millisecond), Weight: node.Weight, Share: w.policy.node.Share(),
 			Breaker:  w.policy.breaker.State().String(),
 			Requests: w.requests.Load(), Failures: w.failures.Load(), Retries: w.retries.Load(),
 		}
@@ -48,7 +50,7 @@ func (p *Pool) Status() []Status {
 func (p *Pool) Available() int {
 	now, n := time.Now(), 0
 	for _, w := range *p.members.Load() {
-		if !w.draining.Load() && w.policy.breaker.Ready() && w.policy.health.Available(now) {
+		if !w.draining.Load() && w.policy.node.Share() > 0 && w.policy.breaker.Ready() && w.policy.health.Available(now) {
 			n++
 		}
 	}

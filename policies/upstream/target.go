@@ -35,6 +35,9 @@ type Target struct {
 	Address string
 	// Kind is Remote (default) or Bundled.
 	Kind Kind
+	// Share is the worker's share of the requests against the shares of the others; default 1. Workers with the same one
+	// are chosen among by load. A negative share: it gets no requests.
+	Share int
 	// TLS is used for https addresses; nil means the system's roots. With a client certificate in it, it proves
 	// this gateway to the worker.
 	TLS *tls.Config
@@ -61,6 +64,13 @@ func (t *Target) check() (Address, error) {
 		t.Name = t.Address
 	}
 	return a, nil
+}
+
+func (t *Target) share() int {
+	if t.Share == 0 {
+		return 1
+	}
+	return max(t.Share, 0)
 }
 
 // same tells whether a worker for t can go on serving for u, its connections and statistics kept.
