@@ -60,6 +60,7 @@ func mountOfPath(path string) string {
 //			ttl        <duration>
 //			max_size   <size>
 //			max_object <size>
+//			self_check <share>
 //		}
 //		rate_limit {
 //			key      app|ip|app_ip|session|api_key
@@ -121,33 +122,6 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	if h.App != "" && len(h.Upstreams) > 0 {
 		return d.Err("parse takes either upstreams or app, not both")
-	}
-	return nil
-}
-
-func (c *CacheConfig) unmarshal(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		if d.Val() != "off" || d.NextArg() {
-			return d.ArgErr()
-		}
-		c.Off = true
-		return nil
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		switch d.Val() {
-		case "ttl":
-			err = onceDuration(d, &c.TTL)
-		case "max_size":
-			err = onceSize(d, &c.MaxSize)
-		case "max_object":
-			err = onceSize(d, &c.MaxObject)
-		default:
-			err = d.Errf("unknown setting %q of cache; known are ttl, max_size and max_object", d.Val())
-		}
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }

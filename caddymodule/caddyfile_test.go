@@ -60,6 +60,11 @@ func TestCaddyfileForms(t *testing.T) {
 			handler:   `{"handler":"parse","mount":"/parse","upstreams":["10.0.0.1:1337"],"cache":{"ttl":5000000000},"rate_limit":{"key":"app","default":"20/10s burst 20"}}`,
 		},
 		{
+			name:      "the settings of the cache",
+			caddyfile: ":80 {\n\tparse /parse/* 10.0.0.1:1337 {\n\t\tcache {\n\t\t\tttl 2s\n\t\t\tmax_size 64MiB\n\t\t\tmax_object 100KB\n\t\t\tself_check 0.1%\n\t\t}\n\t}\n}",
+			handler:   `{"handler":"parse","mount":"/parse","upstreams":["10.0.0.1:1337"],"cache":{"ttl":2000000000,"max_size":67108864,"max_object":100000,"self_check":0.001}}`,
+		},
+		{
 			name:      "rate limit with zones",
 			caddyfile: ":80 {\n\tparse /parse/* 10.0.0.1:1337 {\n\t\trate_limit {\n\t\t\tdefault 100/s\n\t\t\thit_cost 0.1\n\t\t\tdry_run\n\t\t\tmax_keys 5000\n\t\t\tzone logins {\n\t\t\t\tkey app_ip\n\t\t\t\trate 5/1m burst 5\n\t\t\t\tops login create\n\t\t\t}\n\t\t\tzone costly {\n\t\t\t\trate 1/s\n\t\t\t\tclasses A B\n\t\t\t\tfunctions f\n\t\t\t\tdry_run\n\t\t\t}\n\t\t}\n\t}\n}",
 			handler: `{"handler":"parse","mount":"/parse","upstreams":["10.0.0.1:1337"],"rate_limit":{"default":"100/s","hit_cost":0.1,"dry_run":true,"max_keys":5000,
@@ -163,6 +168,11 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"unknown setting of cache", site("cache {\nage 5s\n}"), "unknown setting \"age\" of cache"},
 		{"ttl that isn't a duration", site("cache {\nttl five\n}"), "ttl takes a duration"},
 		{"ttl of zero", site("cache {\nttl 0s\n}"), "ttl takes a duration above zero"},
+		{"a check of no share", site("cache {\nself_check 0%\n}"), "self_check takes a share above 0 and at most 100%"},
+		{"a check of more than all", site("cache {\nself_check 101%\n}"), "self_check takes a share above 0 and at most 100%"},
+		{"a check of something else", site("cache {\nself_check some\n}"), "self_check takes a share above 0 and at most 100%"},
+		{"a check twice", site("cache {\nself_check 1%\nself_check 0.1\n}"), "self_check is given twice"},
+		{"a check without a share", site("cache {\nself_check\n}"), "wrong argument count"},
 		{"rate limit without a rate", site("rate_limit {\nkey ip\n}"), "rate_limit needs its default"},
 		{"rate limit by an unknown key", site("rate_limit {\nkey user\ndefault 1/1s\n}"), "a key is one of app, ip, app_ip, session, api_key"},
 		{"rate limit with a key of nothing", site("rate_limit {\nkey ip\nzone a {\nrate 1/s\n}\n}"), "the key of rate_limit is that of its default"},

@@ -40,7 +40,7 @@ func (x *exchange) entry(a answer, f *cache.Fill) (e *cache.Entry, deps cache.De
 	}
 	e = &cache.Entry{
 		Status: a.Status, Body: body, ETag: a.Header.Get("Etag"), Everyone: reads.Everyone && x.route.tellsRights(),
-		Stored: time.Now(), Expires: earlier(reads.Expires, time.Now().Add(x.route.ttl)),
+		Stored: time.Now(), Expires: earlier(reads.Expires, time.Now().Add(x.route.ttl)), Until: reads.Expires,
 	}
 	for name, values := range a.Header {
 		if isInternal(name) || name == "Content-Length" || name == "Date" || name == "Etag" || strings.HasPrefix(name, "X-Ratelimit-") {

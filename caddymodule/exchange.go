@@ -28,6 +28,7 @@ type exchange struct {
 
 	charged ratelimit.Charged
 	rights  *cache.Rights // what the session token stands for; nil: nobody knows, or there is none
+	key     cache.Key     // of the entry that was looked up and found
 
 	status int    // of the answer; 0: none was given
 	source source // of the answer

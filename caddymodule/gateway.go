@@ -41,8 +41,9 @@ type gateway struct {
 	writes *writeIDs
 	// known is what workers have accepted of clients: whose requests may be counted by it.
 	known *ratelimit.Known
-	// answered counts the answers.
+	// answered counts the answers, checks those that were compared with a worker's.
 	answered answered
+	checks   cache.Checks
 
 	// changing is held while the app is brought to other settings or ended, which can take as long as workers take to
 	// start. options and claim belong to whoever holds it.

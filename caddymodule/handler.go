@@ -33,6 +33,7 @@ type route struct {
 	caching  bool
 	ttl      time.Duration
 	maxEntry int64
+	check    float64 // the share of hits for which a worker is asked again
 }
 
 // CaddyModule returns the Caddy module information.
@@ -106,6 +107,9 @@ func (h *Handler) route(g *gateway) (*route, error) {
 		}
 		if c.MaxObject > 0 {
 			rt.maxEntry = c.MaxObject
+		}
+		if rt.check = c.SelfCheck; rt.check < 0 || rt.check > 1 {
+			return nil, fmt.Errorf("self_check must be between 0 and 1, not %v", rt.check)
 		}
 	}
 	if most := g.level.MaxTTL(); most > 0 && rt.ttl > most {

@@ -42,6 +42,9 @@ type CacheConfig struct {
 	MaxSize int64 `json:"max_size,omitempty"`
 	// MaxObject is the largest answer that is stored, in bytes. Default: 1048576 (1 MB).
 	MaxObject int64 `json:"max_object,omitempty"`
+	// SelfCheck is the share of hits, between 0 and 1, after which a worker is asked the same to compare the answers; never
+	// while all workers are busy. What differs is counted, logged and dropped. Default: 0, off.
+	SelfCheck float64 `json:"self_check,omitempty"`
 }
 
 // RateLimitConfig bounds requests by the generic cell rate algorithm; what is over is refused with 429. A request is charged

@@ -34,6 +34,7 @@ var (
 	collapsedDesc     = desc("cache_collapsed_total", "Questions that waited for another's fill.")
 	refusedFillsDesc  = desc("cache_refused_fills_total", "Answers that were not stored.", "reason")
 	droppedDesc       = desc("cache_dropped_total", "Stored answers that were dropped: by a change, for room, or by age.", "reason")
+	selfChecksDesc    = desc("cache_self_checks_total", "Hits for which a worker was asked again: whether it answered the same, by the age of what was served.", "result", "age")
 	changesDesc       = desc("cache_changes_total", "Changes that were matched against stored answers.")
 	scannedDesc       = desc("cache_scanned_wheres", "Wheres that every change of their class is matched against.")
 	broadDesc         = desc("cache_broad_total", "Questions made to depend on any change of a class, which had too many wheres to match against every change.")
@@ -61,7 +62,7 @@ var (
 func (metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		requestsDesc, durationDesc, levelDesc, servingDesc, entriesDesc, sessionsDesc, sharedDesc, bytesDesc, maxBytesDesc, hitsDesc, missesDesc, fillsDesc,
-		collapsedDesc, refusedFillsDesc, droppedDesc, changesDesc, scannedDesc, broadDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
+		collapsedDesc, refusedFillsDesc, droppedDesc, selfChecksDesc, changesDesc, scannedDesc, broadDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
 		feedChangesDesc, feedAbortsDesc, feedGapsDesc, workerStateDesc, workerBreakerDesc, inFlightDesc, latencyDesc, workerReqDesc,
 		workerFailDesc, workerRetryDesc, workersDesc, limitKeysDesc, limitEvictedDesc, limitRefusedDesc,
 	} {
@@ -148,6 +149,11 @@ func (o observer) cache(s *AppStatus) {
 	o.counter(droppedDesc, c.Invalidations, "change")
 	o.counter(droppedDesc, c.Evictions, "room")
 	o.counter(droppedDesc, c.Expirations, "age")
+	for result, ages := range s.SelfChecks {
+		for age, n := range ages {
+			o.counter(selfChecksDesc, n, result, age)
+		}
+	}
 	o.counter(changesDesc, c.Changes)
 	o.gauge(scannedDesc, float64(c.Scanned))
 	o.counter(broadDesc, c.Broad)

@@ -94,16 +94,7 @@ func (s *site) run(t *testing.T, w *recordingWorker, steps []step) {
 	for i, st := range steps {
 		name := fmt.Sprintf("step %d: %s %s %s", i, st.method, st.path, st.body)
 		before := w.count()
-		r := httptest.NewRequest(st.method, st.path, strings.NewReader(st.body))
-		if st.body == "" {
-			r = httptest.NewRequest(st.method, st.path, http.NoBody)
-		}
-		r.Header.Set("X-Parse-Application-Id", "app")
-		for k, v := range st.header {
-			r.Header.Set(k, v)
-		}
-		rec := httptest.NewRecorder()
-		s.server.ServeHTTP(rec, r)
+		rec := s.send(st)
 		body := rec.Body.String()
 		status := st.status
 		if status == 0 {
@@ -136,6 +127,21 @@ func (s *site) run(t *testing.T, w *recordingWorker, steps []step) {
 			t.Errorf("%s: %d requests reached a worker, want %d", name, calls, st.calls)
 		}
 	}
+}
+
+// send sends a step's request.
+func (s *site) send(st step) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(st.method, st.path, strings.NewReader(st.body))
+	if st.body == "" {
+		r = httptest.NewRequest(st.method, st.path, http.NoBody)
+	}
+	r.Header.Set("X-Parse-Application-Id", "app")
+	for k, v := range st.header {
+		r.Header.Set(k, v)
+	}
+	rec := httptest.NewRecorder()
+	s.server.ServeHTTP(rec, r)
+	return rec
 }
 
 // recordingWorker is an upstream that answers as told and remembers what it was asked. It stands in for Node where a

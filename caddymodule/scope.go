@@ -21,6 +21,7 @@ func (x *exchange) lookUp() (e *cache.Entry, key cache.Key, everyone bool) {
 	if !x.route.tellsRights() {
 		key = cacheKey(x.req.Key(x.req.Token()))
 		e, _ = c.Get(key)
+		x.key = key
 		return e, key, false
 	}
 	scope := request.Scope{}
@@ -37,6 +38,9 @@ func (x *exchange) lookUp() (e *cache.Entry, key cache.Key, everyone bool) {
 	e, _ = c.GetEither(all, own)
 	if rights != nil && !rights.Current() {
 		return nil, cacheKey(x.req.Key(x.req.Token())), false
+	}
+	if x.key = own; e != nil && e.Everyone {
+		x.key = all
 	}
 	if e == nil && c.LikelyEveryones(all) {
 		return nil, all, true

@@ -40,6 +40,7 @@ func (x *exchange) serveCached() {
 	if e != nil && !x.req.NoCache {
 		x.giveBack()
 		x.writeEntry(e, "hit")
+		x.selfCheck(e)
 		return
 	}
 	reading := x.reading()

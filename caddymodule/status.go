@@ -23,6 +23,8 @@ type AppStatus struct {
 	Workers []WorkerStatus `json:"workers"`
 	// Cache are the cache's counters.
 	Cache cache.Stats `json:"cache"`
+	// SelfChecks are the checks of hits, by result and by age of what was served; absent if there were none.
+	SelfChecks cache.CheckCounts `json:"self_checks,omitempty"`
 	// Feed is the change feed; absent for upstreams.
 	Feed *feed.Status `json:"feed,omitempty"`
 	// Limits are the rate limits' counters, by zone, key, rate and what is charged.
@@ -39,7 +41,7 @@ type WorkerStatus struct {
 func (g *gateway) status() AppStatus {
 	s := AppStatus{
 		AppID: g.appID, Mount: g.mount, Level: g.level.String(), Promise: g.level.Promise(), Serving: g.serving(),
-		Cache: g.cache.Stats(), Workers: []WorkerStatus{},
+		Cache: g.cache.Stats(), SelfChecks: g.checks.Counts(), Workers: []WorkerStatus{},
 	}
 	processes := map[string]supervisor.WorkerStatus{}
 	if sup := g.supervisor(); sup != nil {

@@ -33,6 +33,9 @@ type Entry struct {
 	Stored time.Time
 	// Expires is when the entry stops being served; zero: never.
 	Expires time.Time
+	// Until is how long the answer is good by the word of the worker that gave it; zero: until something changes. Later
+	// than that it is served in no case.
+	Until time.Time
 }
 
 // Options configure a Cache.

@@ -56,3 +56,14 @@ func (p *Pool) Available() int {
 	}
 	return n
 }
+
+// Idle reports whether a member that may be asked now has nothing to do.
+func (p *Pool) Idle() bool {
+	now := time.Now()
+	for _, w := range *p.members.Load() {
+		if w.inflight.Load() == 0 && !w.draining.Load() && w.policy.breaker.Ready() && w.policy.health.Available(now) {
+			return true
+		}
+	}
+	return false
+}
