@@ -80,7 +80,7 @@ func (x *exchange) isBatch() bool {
 
 // isUpload reports whether the body is a file, or a form that may hold one.
 func (x *exchange) isUpload() bool {
-	if strings.HasPrefix(x.r.Header.Get("Content-Type"), "multipart/") {
+	if strings.HasPrefix(strings.ToLower(x.r.Header.Get("Content-Type")), "multipart/") {
 		return true
 	}
 	// The SDKs' JSON form of an upload is sent to the same path; it is a write whatever it says, so there is nothing

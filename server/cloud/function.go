@@ -20,7 +20,7 @@ import (
 type Request struct {
 	// FunctionName is the name by which it was called.
 	FunctionName string
-	// Params are the parameters: values of package query by name.
+	// Params are the parameters: values of package query by name, and the files of a form, see Upload.
 	Params map[string]any
 	// Master: the master key was presented; ReadOnly: it was the read-only one.
 	Master, ReadOnly bool

@@ -26,11 +26,14 @@ func headersOf(h map[string]string) map[string]any {
 // body is a request as parse-server sends it to webhooks.
 func (r *Request) body() map[string]any {
 	m := map[string]any{
-		"params": plainDates(r.Params), "master": r.Master, "isReadOnly": r.ReadOnly, "installationId": r.InstallationID, "log": map[string]any{},
+		"params": plainDates(r.Params), "master": r.Master, "isReadOnly": r.ReadOnly, "log": map[string]any{},
 		"headers": headersOf(r.Headers), "ip": r.IP, "functionName": r.FunctionName, "context": r.Context,
 	}
 	if r.User != nil {
 		m["user"] = r.User
+	}
+	if r.InstallationID != "" {
+		m["installationId"] = r.InstallationID
 	}
 	return m
 }
@@ -163,10 +166,13 @@ func (c *Cloud) post(ctx context.Context, url string, body map[string]any, log *
 		log.Warn("a webhook failed: "+reason, args...)
 		return nil, parseerror.New(parseerror.ScriptFailed, "The webhook of the %s can't be reached.", what)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(query.AppendJSON(nil, body)))
+	text := payloadOf(body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, text.reader())
 	if err != nil {
 		return failed("its address can't be used", "error", err)
 	}
+	req.ContentLength = text.length
+	req.GetBody = func() (io.ReadCloser, error) { return text.reader(), nil }
 	req.Header.Set("Content-Type", "application/json")
 	if c.key != "" {
 		req.Header.Set("X-Parse-Webhook-Key", c.key)

@@ -104,7 +104,7 @@ var errTooLarge = plain(http.StatusRequestEntityTooLarge, "request entity too la
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) (*body, error) {
 	contentType := r.Header.Get("Content-Type")
 	mediaType, _, _ := mime.ParseMediaType(contentType)
-	if mediaType == "multipart/form-data" || r.Body == nil || r.Body == http.NoBody {
+	if mediaType == formData || r.Body == nil || r.Body == http.NoBody {
 		return &body{}, nil
 	}
 	data, err := readAll(w, r, limit)

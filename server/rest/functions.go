@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/parsescale/parsescale/server/cloud"
@@ -19,9 +20,6 @@ func (a *API) callFunction(c *call) (*answer, error) {
 	if o := c.caller.Origin; o != nil {
 		r.Headers = o.Headers()
 	}
-	if c.http != nil && strings.HasPrefix(strings.ToLower(c.http.Header.Get("Content-Type")), "multipart/") {
-		return nil, parseerror.New(parseerror.CommandUnavailable, "multipart/form-data is not supported yet.")
-	}
 	who, err := a.resolve(c)
 	if err != nil {
 		return nil, err
@@ -30,12 +28,7 @@ func (a *API) callFunction(c *call) (*answer, error) {
 	if err != nil {
 		return nil, parseerror.New(parseerror.InvalidJSON, "invalid JSON")
 	}
-	for k, v := range body.Values {
-		r.Params[k] = v
-	}
-	for _, f := range c.query {
-		r.Params[f.name] = f.value
-	}
+	maps.Copy(r.Params, body.Values)
 	if who.UserID != "" {
 		me, err := a.o.Users.Me(c.ctx, c.caller)
 		if err != nil {
@@ -64,6 +57,14 @@ func (a *API) callFunction(c *call) (*answer, error) {
 		if err := a.o.Once.Once(c.ctx, caller); err != nil {
 			return nil, err
 		}
+	}
+	if c.http != nil && isForm(c.http.Header) {
+		if r.Params, err = readForm(c.http, a.limit); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range c.query {
+		r.Params[f.name] = f.value
 	}
 	out, err := a.o.Cloud.Call(c.ctx, r)
 	if err != nil {

@@ -73,7 +73,6 @@ func TestGoFunctions(t *testing.T) {
 		{Name: "a default", Method: "POST", Path: "/functions/defaulted", Headers: app(), Body: `{}`, Status: 200, Exact: `{"result":7}`},
 		{Name: "a wrong session", Method: "POST", Path: "/functions/echo", Headers: map[string]string{"X-Parse-Application-Id": "APP", "X-Parse-Session-Token": "r:no"}, Body: `{}`, Status: 400, Subset: `{"code":209}`},
 		{Name: "in a batch", Method: "POST", Path: "/batch", Headers: ann, Body: `{"requests":[{"method":"POST","path":"/parse/functions/members","body":{}},{"method":"POST","path":"/parse/functions/nosuch","body":{}}]}`, Status: 200, Exact: `[{"success":{"result":true}},{"error":{"code":141,"error":"Invalid function: \"nosuch\""}}]`},
-		{Name: "a form with parts", Method: "POST", Path: "/functions/echo", Headers: map[string]string{"X-Parse-Application-Id": "APP", "Content-Type": "multipart/form-data; boundary=x"}, Body: "--x--", Status: 400, Subset: `{"code":108}`},
 		{Name: "a GET isn't a call", Method: "GET", Path: "/functions/echo", Headers: app(), Status: 404},
 	})
 }
