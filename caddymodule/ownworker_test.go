@@ -50,8 +50,9 @@ const (
 
 func newOwnSite(t testing.TB, tamper tampering, code func(*cloud.Cloud) error) *ownSite {
 	t.Helper()
-	// A remote site, of which everything but the workers stays. Gateways are told apart by their upstreams.
-	s := &ownSite{site: newSiteOf(t, fmt.Sprintf("{\n\tadmin off\n}\n:9 {\n\tparse /parse/* 127.0.0.1:%d {\n\t\tcache\n\t}\n}", ownSites.Add(1))), tamper: tamper}
+	// A remote site, of which everything but the workers stays. Gateways are told apart by their upstreams; other tests have
+	// ports below 20000.
+	s := &ownSite{site: newSiteOf(t, fmt.Sprintf("{\n\tadmin off\n}\n:9 {\n\tparse /parse/* 127.0.0.1:%d {\n\t\tcache\n\t}\n}", 20_000+ownSites.Add(1))), tamper: tamper}
 	h := parseHandlers(s.server.Routes)[0]
 	h.routes[0].ttl = defaultExactTTL
 	g := h.routes[0].gateway
