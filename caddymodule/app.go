@@ -17,6 +17,8 @@ import (
 type App struct {
 	// Apps are the apps by name.
 	Apps map[string]*AppConfig `json:"apps,omitempty"`
+	// Redis is what several gateways of the apps have in common. Default: none; then each has its limits by itself.
+	Redis *RedisConfig `json:"redis,omitempty"`
 
 	*appState
 }
@@ -25,6 +27,9 @@ type App struct {
 type appState struct {
 	logger *zap.Logger
 	http   *caddyhttp.App // whose servers hold the handlers; nil until one is provisioned
+
+	redis    *sharedRedis // one reference into the pool; nil: there is none
+	redisKey redisKey
 
 	mu       sync.Mutex
 	handlers []*Handler          // that serve the apps
@@ -50,7 +55,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return err
 		}
 	}
-	return nil
+	return a.connect()
 }
 
 // Start starts the workers of every app that a handler refers to.
@@ -79,8 +84,11 @@ func (a *App) Start() error {
 			return fmt.Errorf("cannot start the parse app %q: %w", name, err)
 		}
 	}
+	if a.redis != nil {
+		a.redis.Start()
+	}
 	for _, g := range a.gateways {
-		g.keepLimiters(a.handlers)
+		g.keepLimits(a.handlers)
 	}
 	activeApp.Store(a)
 	a.announce()
@@ -107,6 +115,9 @@ func (a *App) Cleanup() error {
 		}
 	}
 	a.gateways = nil
+	if err := a.disconnect(); first == nil {
+		first = err
+	}
 	return first
 }
 

@@ -68,6 +68,8 @@ func mountOfPath(path string) string {
 //			hit_cost <share>
 //			max_keys <n>
 //			dry_run
+//			redis    lease|exact|off
+//			on_redis_failure local|open|closed
 //			zone <name> {
 //				key       app|ip|app_ip|session|api_key
 //				rate      <events>/<window> [burst <n>]

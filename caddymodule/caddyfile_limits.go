@@ -25,6 +25,18 @@ func (c *RateLimitConfig) unmarshal(d *caddyfile.Dispenser) error {
 			err = onceShare(d, &c.HitCost)
 		case "dry_run":
 			err = onceFlag(d, &c.DryRun)
+		case "redis":
+			if err = once(d, &c.Redis); err == nil && c.Redis != sharedOff {
+				if _, wrong := ratelimit.ParseMode(c.Redis); wrong != nil {
+					err = d.Errf("redis of rate_limit is off, exact or lease, not %q; the address belongs to the global option parse", c.Redis)
+				}
+			}
+		case "on_redis_failure":
+			if err = once(d, &c.OnRedisFailure); err == nil {
+				if _, wrong := ratelimit.ParseFailure(c.OnRedisFailure); wrong != nil {
+					err = d.Errf("on_redis_failure: %w", wrong)
+				}
+			}
 		case "max_keys":
 			var n int64
 			if err = onceSize(d, &n); err == nil && c.MaxKeys != 0 {
@@ -34,7 +46,7 @@ func (c *RateLimitConfig) unmarshal(d *caddyfile.Dispenser) error {
 		case "zone":
 			err = c.unmarshalZone(d)
 		default:
-			err = d.Errf("unknown setting %q of rate_limit; known are key, default, hit_cost, dry_run, max_keys and zone", name)
+			err = d.Errf("unknown setting %q of rate_limit; known are key, default, hit_cost, dry_run, redis, on_redis_failure, max_keys and zone", name)
 		}
 		if err != nil {
 			return err
@@ -43,6 +55,8 @@ func (c *RateLimitConfig) unmarshal(d *caddyfile.Dispenser) error {
 	switch {
 	case c.Rate == "" && len(c.Zones) == 0:
 		return d.Err("rate_limit needs its default, such as: default 20/10s burst 20, or a zone")
+	case c.Redis == sharedOff && c.OnRedisFailure != "":
+		return d.Err("rate_limit has on_redis_failure, but redis off")
 	case c.Rate == "" && c.Key != "":
 		return d.Err("the key of rate_limit is that of its default, which is missing; zones have keys of their own")
 	}

@@ -55,12 +55,13 @@ type gateway struct {
 	applied  *settings              // nil before the first apply
 	sup      *supervisor.Supervisor // nil for upstreams, and before the first apply
 	limiters map[limitKey]*ratelimit.Limiter
+	shared   map[sharedKey]*ratelimit.Shared
 }
 
 // newGateway sets an app up without starting anything.
 func newGateway(s *settings) (*gateway, error) {
 	g := &gateway{
-		identity: s.identity(), limiters: map[limitKey]*ratelimit.Limiter{},
+		identity: s.identity(), limiters: map[limitKey]*ratelimit.Limiter{}, shared: map[sharedKey]*ratelimit.Shared{},
 		cache: cache.New(cache.Options{MaxBytes: s.cacheSize}), pool: upstream.New(upstream.Options{}),
 		writes: newWriteIDs(),
 	}
@@ -240,6 +241,7 @@ func (g *gateway) stop() error {
 		defer cancel()
 		errs = append(errs, sup.Stop(ctx), g.claim.Close())
 	}
+	g.closeShared()
 	return errors.Join(append(errs, g.pool.Close())...)
 }
 

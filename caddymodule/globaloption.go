@@ -3,11 +3,14 @@ package caddymodule
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/parsescale/parsescale/policies/ratelimit/ledger"
 )
 
 // defaultApp is the name of the app that a global block defines without naming one.
@@ -19,6 +22,10 @@ const defaultApp = "default"
 //		<app settings>            # of the one app, named "default"
 //		app <name> {
 //			<app settings>
+//		}
+//		redis [<url>] {
+//			deployment <name>
+//			timeout    <duration>
 //		}
 //	}
 //
@@ -54,6 +61,16 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name, setting := defaultApp, d.Val()
+		if setting == "redis" {
+			if app.Redis != nil {
+				return nil, d.Err("redis is given twice")
+			}
+			app.Redis = &RedisConfig{}
+			if err := app.Redis.unmarshal(d); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if setting == "app" {
 			if !d.AllArgs(&name) {
 				return nil, d.ArgErr()
@@ -142,6 +159,38 @@ func (w *Workers) unmarshal(d *caddyfile.Dispenser) error {
 			err = w.unmarshalOption(d)
 		default:
 			err = d.Errf("unknown setting %q of workers; an option of parse-server is written: option %s <value>", d.Val(), d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unmarshal reads the setting redis. Its address may be missing: {$REDIS_URL} is nothing where that isn't set.
+func (c *RedisConfig) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		c.URL = d.Val()
+		if !strings.Contains(c.URL, "{") { // else it is read when it is known
+			if err := ledger.CheckURL(c.URL); err != nil {
+				return d.WrapErr(err)
+			}
+		}
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch d.Val() {
+		case "deployment":
+			if err = once(d, &c.Deployment); err == nil && !ledger.ValidDeployment(c.Deployment) {
+				err = d.Errf("a deployment is named by 1 to 64 letters, digits, _ . and -, not %q", c.Deployment)
+			}
+		case "timeout":
+			err = onceDuration(d, &c.Timeout)
+		default:
+			err = d.Errf("unknown setting %q of redis; known are deployment and timeout", d.Val())
 		}
 		if err != nil {
 			return err

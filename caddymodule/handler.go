@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -22,6 +23,7 @@ var keySeed = rand.Uint64()
 // runtime is what a handler holds once it is provisioned.
 type runtime struct {
 	logger *zap.Logger
+	redis  *sharedRedis      // nil: there is none
 	routes []*route          // one per app that the handler may choose
 	byID   map[string]*route // by application id; nil when there is only one route
 }
@@ -55,6 +57,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("cannot load the parse app: %w", err)
 	}
 	app := v.(*App)
+	if c := h.RateLimit; c != nil && app.Redis == nil && (c.Redis != "" && c.Redis != sharedOff || c.OnRedisFailure != "") {
+		return errors.New("rate_limit is to share its counts, but the global option parse has no redis")
+	}
+	h.redis = app.redis
 	for _, m := range ctx.Modules() {
 		if http, ok := m.(*caddyhttp.App); ok {
 			app.http = http
@@ -116,7 +122,7 @@ func (h *Handler) route(g *gateway) (*route, error) {
 		return nil, fmt.Errorf("at the cache level %s an answer may live %s at most, not %s", g.level, most, rt.ttl)
 	}
 	var err error
-	if rt.limits, err = g.limitsOf(h.RateLimit); err != nil {
+	if rt.limits, err = g.limitsOf(h.RateLimit, h.redis); err != nil {
 		return nil, err
 	}
 	return rt, nil

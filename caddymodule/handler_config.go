@@ -64,6 +64,13 @@ type RateLimitConfig struct {
 	HitCost float64 `json:"hit_cost,omitempty"`
 	// DryRun lets everything pass, and counts what would be refused. Default: false.
 	DryRun bool `json:"dry_run,omitempty"`
+	// Redis says how gateways share their counts in the Redis of the global option parse: lease (a gateway asks in the background,
+	// and the gateways together may let pass up to one burst more than the rate says), exact (it asks before each request, all
+	// rates at once) or off (each counts by itself). Default: lease where there is a Redis, else off.
+	Redis string `json:"redis,omitempty"`
+	// OnRedisFailure says what happens while Redis is gone or too slow: local (each gateway counts by itself), open (all pass) or
+	// closed (none passes). Default: local.
+	OnRedisFailure string `json:"on_redis_failure,omitempty"`
 	// MaxKeys bounds how many keys each rate remembers; the least recently used goes first. Default: 100000.
 	MaxKeys int `json:"max_keys,omitempty"`
 }

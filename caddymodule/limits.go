@@ -14,6 +14,8 @@ import (
 // limits are a handler's rates for an app.
 type limits struct {
 	zones ratelimit.Zones
+	// shared is this gateway's part in limits that several have together; nil: it has them by itself.
+	shared *ratelimit.Shared
 	// back is the share of its cost that a request gets back when it is answered from the cache.
 	back float64
 	// policies is the RateLimit-Policy header.
@@ -50,14 +52,18 @@ func (z *RateZone) only() string {
 const defaultZone = "default"
 
 // limitsOf makes the limits of a handler's settings; nil: there are none.
-func (g *gateway) limitsOf(c *RateLimitConfig) (*limits, error) {
+func (g *gateway) limitsOf(c *RateLimitConfig, r *sharedRedis) (*limits, error) {
 	if c == nil {
 		return nil, nil
 	}
 	if c.HitCost < 0 || c.HitCost > 1 {
 		return nil, fmt.Errorf("hit_cost must not be negative or more than 1, not %v; 0 stands for the default, 1", c.HitCost)
 	}
-	l := &limits{}
+	shared, err := g.sharedLimits(c, r)
+	if err != nil {
+		return nil, err
+	}
+	l := &limits{shared: shared}
 	if c.HitCost > 0 {
 		l.back = 1 - c.HitCost
 	}
@@ -115,7 +121,7 @@ func (g *gateway) zone(z RateZone, c *RateLimitConfig) (*ratelimit.Zone, error) 
 			return nil, err
 		}
 		p.Name = z.Name
-		if l, err = ratelimit.New([]ratelimit.Policy{p}, ratelimit.Options{MaxKeys: maxKeys}); err != nil {
+		if l, err = ratelimit.New([]ratelimit.Policy{p}, ratelimit.Options{MaxKeys: maxKeys, Name: id.String()}); err != nil {
 			return nil, err
 		}
 		g.limiters[id] = l
@@ -123,27 +129,6 @@ func (g *gateway) zone(z RateZone, c *RateLimitConfig) (*ratelimit.Zone, error) 
 	return &ratelimit.Zone{
 		Name: z.Name, Key: key, Limiter: l, Ops: ops, Classes: z.Classes, Names: z.Functions, DryRun: z.DryRun || c.DryRun,
 	}, nil
-}
-
-// keepLimiters forgets the limiters that no handler of the config uses that runs now.
-func (g *gateway) keepLimiters(handlers []*Handler) {
-	used := map[*ratelimit.Limiter]bool{}
-	for _, h := range handlers {
-		for _, rt := range h.routes {
-			if rt.gateway == g && rt.limits != nil {
-				for _, z := range rt.limits.zones {
-					used[z.Limiter] = true
-				}
-			}
-		}
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for id, l := range g.limiters {
-		if !used[l] {
-			delete(g.limiters, id)
-		}
-	}
 }
 
 // withinLimit charges the request to the rate limits. It answers the request itself, and returns false, when one of them
@@ -157,7 +142,7 @@ func (x *exchange) withinLimit() bool {
 		x.refuse(uncountable, "fwd=bypass; detail=compressed-batch")
 		return false
 	}
-	x.charged = l.zones.Take(x.route.known.Client(&x.req, x.ip, l.zones), &x.req)
+	x.charged = l.zones.Take(l.shared, x.route.known.Client(&x.req, x.ip, l.zones), &x.req)
 	if x.charged.Zone == nil {
 		return true
 	}
@@ -189,6 +174,6 @@ func (x *exchange) giveBack() {
 func (x *exchange) learn() {
 	l := x.route.limits
 	if l != nil && x.route.known.Learn(&x.req, l.zones) {
-		x.charged = l.zones.Move(x.charged, x.route.known.Client(&x.req, x.ip, l.zones), &x.req)
+		x.charged.Move(x.route.known.Client(&x.req, x.ip, l.zones))
 	}
 }

@@ -127,7 +127,7 @@ rate_limit {
 	if got := app.Limits["logins ip 2/1h ops login"].Refused; got != 2 {
 		t.Errorf("%d log-ins are counted as refused", got)
 	}
-	if got := app.Limits["secret app 1/1h classes Secret"].Refused; got != 1 {
+	if got := app.Limits["secret app 1/1h classes Secret"].DryRun; got != 1 {
 		t.Errorf("%d requests are counted as refused but for the dry run", got)
 	}
 }

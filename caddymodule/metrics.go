@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -54,7 +55,14 @@ var (
 	workerRetryDesc   = desc("worker_retries_total", "Requests that had failed before and were sent to the worker.", "worker")
 	workersDesc       = desc("workers_available", "Workers that may be asked now.")
 	limitKeysDesc     = desc("rate_limit_keys", "Keys that the rate limit holds.", "limit")
-	limitRefusedDesc  = desc("rate_limit_refused_total", "Requests that the rate limit refused, or would have refused but for a dry run.", "limit")
+	limitAllowedDesc  = desc("rate_limit_allowed_total", "Requests that the rate limit was charged for.", "limit")
+	limitRefusedDesc  = desc("rate_limit_refused_total", "Requests that the rate limit refused.", "limit")
+	limitDryRunDesc   = desc("rate_limit_dry_run_total", "Requests that the rate limit would have refused but for a dry run.", "limit")
+	sharedUpDesc      = desc("rate_limit_redis_up", "1 while Redis can be asked.", "redis", "on_failure")
+	sharedFailDesc    = desc("rate_limit_redis_failures_total", "Questions to Redis that failed or took too long.", "redis", "on_failure")
+	sharedWithoutDesc = desc("rate_limit_without_redis_total", "Requests that were decided without Redis, as on_redis_failure says.", "redis", "on_failure")
+	sharedWaitingDesc = desc("rate_limit_unreported_keys", "Keys of which Redis is to be told something.", "redis", "on_failure")
+	sharedGatewayDesc = desc("rate_limit_gateways", "Gateways that share the limits, as far as is known.", "redis", "on_failure")
 	limitEvictedDesc  = desc("rate_limit_evicted_total", "Keys dropped to make room.", "limit")
 )
 
@@ -64,7 +72,8 @@ func (metrics) Describe(ch chan<- *prometheus.Desc) {
 		requestsDesc, durationDesc, levelDesc, servingDesc, entriesDesc, sessionsDesc, sharedDesc, bytesDesc, maxBytesDesc, hitsDesc, missesDesc, fillsDesc,
 		collapsedDesc, refusedFillsDesc, droppedDesc, selfChecksDesc, changesDesc, scannedDesc, broadDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
 		feedChangesDesc, feedAbortsDesc, feedGapsDesc, workerStateDesc, workerBreakerDesc, inFlightDesc, latencyDesc, workerReqDesc,
-		workerFailDesc, workerRetryDesc, workersDesc, limitKeysDesc, limitEvictedDesc, limitRefusedDesc,
+		workerFailDesc, workerRetryDesc, workersDesc, limitKeysDesc, limitEvictedDesc, limitAllowedDesc, limitRefusedDesc,
+		limitDryRunDesc, sharedUpDesc, sharedFailDesc, sharedWithoutDesc, sharedWaitingDesc, sharedGatewayDesc,
 	} {
 		ch <- d
 	}
@@ -88,7 +97,17 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 		for limit, l := range s.Limits {
 			o.gauge(limitKeysDesc, float64(l.Keys), limit)
 			o.counter(limitEvictedDesc, l.Evicted, limit)
+			o.counter(limitAllowedDesc, l.Allowed, limit)
 			o.counter(limitRefusedDesc, l.Refused, limit)
+			o.counter(limitDryRunDesc, l.DryRun, limit)
+		}
+		for name, l := range s.SharedLimits {
+			mode, failure, _ := strings.Cut(name, " ")
+			o.gauge(sharedUpDesc, truth(l.Up), mode, failure)
+			o.gauge(sharedWaitingDesc, float64(l.Unreported), mode, failure)
+			o.gauge(sharedGatewayDesc, float64(l.Gateways), mode, failure)
+			o.counter(sharedFailDesc, l.Failures, mode, failure)
+			o.counter(sharedWithoutDesc, l.Without, mode, failure)
 		}
 	}
 }

@@ -29,6 +29,8 @@ type AppStatus struct {
 	Feed *feed.Status `json:"feed,omitempty"`
 	// Limits are the rate limits' counters, by zone, key, rate and what is charged.
 	Limits map[string]ratelimit.Stats `json:"limits,omitempty"`
+	// SharedLimits tell how it goes with limits that gateways have in common, by redis and on_redis_failure of rate_limit.
+	SharedLimits map[string]ratelimit.SharedStats `json:"shared_limits,omitempty"`
 }
 
 // WorkerStatus joins what the pool and the supervisor know of a worker.
@@ -66,6 +68,12 @@ func (g *gateway) status() AppStatus {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	for key, shared := range g.shared {
+		if s.SharedLimits == nil {
+			s.SharedLimits = map[string]ratelimit.SharedStats{}
+		}
+		s.SharedLimits[key.String()] = shared.Stats()
+	}
 	for c, l := range g.limiters {
 		if s.Limits == nil {
 			s.Limits = map[string]ratelimit.Stats{}

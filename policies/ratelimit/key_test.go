@@ -33,9 +33,9 @@ func newGate(t *testing.T, app string, key Key, burst int64) *gate {
 
 // ask charges a request. If it passes and is answered with success, what its credentials are is learned.
 func (g *gate) ask(r *request.Request, ip string, success bool) (passed bool) {
-	charged := g.zones.Take(g.known.Client(r, ip, g.zones), r)
+	charged := g.zones.Take(nil, g.known.Client(r, ip, g.zones), r)
 	if charged.OK && success && g.known.Learn(r, g.zones) {
-		g.zones.Move(charged, g.known.Client(r, ip, g.zones), r)
+		charged.Move(g.known.Client(r, ip, g.zones))
 	}
 	return charged.OK
 }

@@ -21,6 +21,8 @@ type Options struct {
 	MaxKeys int
 	// Now is the clock (default time.Now).
 	Now func() time.Time
+	// Name is the limiter's in a Ledger; gateways that share its counts give it the same one.
+	Name string
 	// Seed makes the places of keys unpredictable for clients (default a random number).
 	Seed uint64
 }
@@ -35,7 +37,9 @@ type Limiter struct {
 	seed     uint64
 	shards   []shard
 	evicted  atomic.Uint64
-	refused  atomic.Uint64
+	name     string
+
+	allowed, refused, spared atomic.Uint64 // decisions of zones
 }
 
 // policy is a Policy in nanoseconds.
@@ -57,6 +61,9 @@ type shard struct {
 type cell struct {
 	first atomic.Int64
 	rest  []atomic.Int64
+	// unreported is how far the first policy's was moved since the ledger was told, reporting that it will be; see Shared.
+	unreported atomic.Int64
+	reporting  atomic.Bool
 }
 
 func (c *cell) arrival(i int) *atomic.Int64 {
@@ -83,7 +90,7 @@ func New(policies []Policy, o Options) (*Limiter, error) {
 	if o.Seed == 0 {
 		o.Seed = rand.Uint64()
 	}
-	l := &Limiter{now: o.Now, start: o.Now(), seed: o.Seed}
+	l := &Limiter{now: o.Now, start: o.Now(), seed: o.Seed, name: o.Name}
 	seen := make(map[string]bool, len(policies))
 	for _, p := range policies {
 		p, err := p.provisioned()
@@ -140,13 +147,17 @@ type Decision struct {
 // take the last of it in the same instant: the limiter errs on the side of refusing.
 func (l *Limiter) Take(key string, cost int64) Decision {
 	cost = max(cost, 1)
-	for i := range l.policies {
-		if p := &l.policies[i]; cost > p.Burst {
-			return Decision{Never: true, Policy: p.Name, Limit: p.Burst, Remaining: p.Burst}
-		}
+	if d := l.never(cost); d.Never {
+		return d
 	}
-	c := l.cell(key)
-	now := int64(l.now().Sub(l.start))
+	return l.take(l.cell(key), cost)
+}
+
+// elapsed is the time since the limiter's start, in nanoseconds.
+func (l *Limiter) elapsed() int64 { return int64(l.now().Sub(l.start)) }
+
+func (l *Limiter) take(c *cell, cost int64) Decision {
+	now := l.elapsed()
 	if len(l.policies) > 1 {
 		for i := range l.policies {
 			p := &l.policies[i]
@@ -167,11 +178,31 @@ func (l *Limiter) Take(key string, cost int64) Decision {
 	return d
 }
 
-// Refund gives back a share, between 0 and 1, of what was taken for a key.
-func (l *Limiter) Refund(key string, cost int64, share float64) {
-	c := l.cell(key)
+// never is the decision on what costs more than can ever pass; for anything else it isn't Never.
+func (l *Limiter) never(cost int64) Decision {
 	for i := range l.policies {
-		c.arrival(i).Add(-int64(share * float64(max(cost, 1)*l.policies[i].interval)))
+		if p := &l.policies[i]; cost > p.Burst {
+			return Decision{Never: true, Policy: p.Name, Limit: p.Burst, Remaining: p.Burst}
+		}
+	}
+	return Decision{}
+}
+
+// adjust charges a key with a share of the cost whatever the rates say, or gives it back if it is negative.
+func (l *Limiter) adjust(key string, cost int64, share float64) {
+	c, now := l.cell(key), l.elapsed()
+	for i := range l.policies {
+		c.move(i, now, int64(share*float64(max(cost, 1)*l.policies[i].interval)))
+	}
+}
+
+// move moves a theoretical arrival time, from now if it has passed.
+func (c *cell) move(i int, now, by int64) {
+	for a := c.arrival(i); ; {
+		tat := a.Load()
+		if a.CompareAndSwap(tat, max(tat, now)+by) {
+			return
+		}
 	}
 }
 
@@ -226,18 +257,24 @@ type Stats struct {
 	// Keys is the number of keys held; Evicted the number dropped to make room since the start.
 	Keys    int    `json:"keys"`
 	Evicted uint64 `json:"evicted"`
-	// Refused is the number of requests that zones refused with it, or would have refused but for a dry run.
+	// Allowed, Refused and DryRun are the numbers of requests that zones let pass with it, refused, and would have refused but
+	// for a dry run.
+	Allowed uint64 `json:"allowed"`
 	Refused uint64 `json:"refused"`
+	DryRun  uint64 `json:"dry_run"`
 }
 
 // Plus adds the figures of two limiters.
 func (s Stats) Plus(other Stats) Stats {
-	return Stats{Keys: s.Keys + other.Keys, Evicted: s.Evicted + other.Evicted, Refused: s.Refused + other.Refused}
+	return Stats{
+		Keys: s.Keys + other.Keys, Evicted: s.Evicted + other.Evicted,
+		Allowed: s.Allowed + other.Allowed, Refused: s.Refused + other.Refused, DryRun: s.DryRun + other.DryRun,
+	}
 }
 
 // Stats counts the keys.
 func (l *Limiter) Stats() Stats {
-	st := Stats{Evicted: l.evicted.Load(), Refused: l.refused.Load()}
+	st := Stats{Evicted: l.evicted.Load(), Allowed: l.allowed.Load(), Refused: l.refused.Load(), DryRun: l.spared.Load()}
 	for i := range l.shards {
 		s := &l.shards[i]
 		s.mu.Lock()

@@ -112,7 +112,7 @@ func TestAllOrNothing(t *testing.T) {
 	zones, c := Zones{all, logIns}, Client{App: "app", IP: "10.0.0.1"}
 	logIn, read := classified("POST", "/login", "{}"), classified("GET", "/classes/A", "")
 	for i := range 6 {
-		d := zones.Take(c, logIn)
+		d := zones.Take(nil, c, logIn)
 		if d.OK != (i < 2) {
 			t.Fatalf("log-in %d: %+v", i, d)
 		}
@@ -121,7 +121,7 @@ func TestAllOrNothing(t *testing.T) {
 		}
 	}
 	for i := range 9 {
-		if d := zones.Take(c, read); d.OK != (i < 8) { // 10 less the two that passed
+		if d := zones.Take(nil, c, read); d.OK != (i < 8) { // 10 less the two that passed
 			t.Errorf("read %d: %+v", i, d.Decision)
 		}
 	}
@@ -135,17 +135,17 @@ func TestDryRunAndHits(t *testing.T) {
 	z.DryRun = true
 	c, read := Client{App: "app"}, classified("GET", "/classes/A", "")
 	for i := range 5 {
-		if d := (Zones{z}).Take(c, read); !d.OK {
+		if d := (Zones{z}).Take(nil, c, read); !d.OK {
 			t.Errorf("request %d is refused in a dry run", i)
 		}
 	}
-	if s := z.Limiter.Stats(); s.Refused != 3 {
-		t.Errorf("%d would have been refused, want 3", s.Refused)
+	if s := z.Limiter.Stats(); s.DryRun != 3 || s.Allowed != 2 {
+		t.Errorf("%d would have been refused, want 3; %d were allowed, want 2", s.DryRun, s.Allowed)
 	}
 	hits := testZone(t, "hits", ByApp, 2)
 	passed := 0
 	for range 100 {
-		d := (Zones{hits}).Take(c, read)
+		d := (Zones{hits}).Take(nil, c, read)
 		if d.OK {
 			passed++
 			d.GiveBack(0.9)
