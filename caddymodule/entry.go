@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/parsescale/parsescale/policies/cache"
+	"github.com/parsescale/parsescale/policies/request"
 )
 
 // entry makes a cache entry, and its key, of the answer to a fill. It returns false for an answer that may not be stored.
 func (x *exchange) entry(a answer, f *cache.Fill) (e *cache.Entry, deps cache.Dependencies, key cache.Key, ok bool) {
-	if a.err != nil || a.Status != http.StatusOK || a.Stream != nil {
+	if a.err != nil || a.Stream != nil || a.Status != http.StatusOK && !x.isMissing(a) {
 		return
 	}
 	body := a.Body
@@ -53,6 +54,12 @@ func (x *exchange) entry(a answer, f *cache.Fill) (e *cache.Entry, deps cache.De
 	return e, deps, key, true
 }
 
+// isMissing reports whether the answer is that of a get whose object isn't there, or is hidden from who asks.
+func (x *exchange) isMissing(a answer) bool {
+	return a.Status == http.StatusNotFound && x.req.Op == request.Get && x.req.ObjectID != "" && len(a.Body) < 512 &&
+		bytes.HasPrefix(a.Body, []byte(`{"code":101,`))
+}
+
 func forbidsStoring(cacheControl []string) bool {
 	for _, line := range cacheControl {
 		for d := range strings.SplitSeq(line, ",") {
@@ -89,7 +96,7 @@ func (x *exchange) writeEntry(e *cache.Entry, verdict string) {
 	if age := int(time.Since(e.Stored).Seconds()); age > 0 && !x.route.bundled() {
 		put("Age", strconv.Itoa(age))
 	}
-	if e.ETag != "" && etagMatches(x.r.Header["If-None-Match"], e.ETag) {
+	if e.Status == http.StatusOK && e.ETag != "" && etagMatches(x.r.Header["If-None-Match"], e.ETag) {
 		delete(h, "Content-Type")
 		x.answers(http.StatusNotModified, sourceOf(verdict))
 		return

@@ -19,7 +19,10 @@ import (
 // writes and the cache's steps interleave at random. After every step each cached answer must be what the database
 // would answer now, and what a follower gets must be what the database answered at some time after it asked.
 
+// row is an object; one that is hidden from who asks is marked.
 type row map[string]any
+
+func (r row) hidden() bool { return r["hidden"] != nil }
 
 type database struct {
 	rows  map[string]map[string]row  // class, id
@@ -108,7 +111,7 @@ type inQuery struct {
 func (c inQuery) holds(d *database, _, _ string, r row) bool {
 	id, _ := r["p"].(string)
 	target, there := d.rows["B"][id]
-	in := there && c.inner.holds(d, "B", id, target)
+	in := there && !target.hidden() && c.inner.holds(d, "B", id, target)
 	if c.not {
 		return r["p"] != nil && !in
 	}
@@ -125,7 +128,7 @@ func (c inQuery) where() string {
 type relatedTo struct{ owner string }
 
 func (c relatedTo) holds(d *database, class, id string, _ row) bool {
-	return class == "A" && d.joins["_Join:r:B"][c.owner+"/"+id]
+	return class == "A" && d.joins["_Join:r:B"][c.owner+"/"+id] && !d.rows["B"][c.owner].hidden()
 }
 func (c relatedTo) where() string {
 	return fmt.Sprintf(`{"$relatedTo":{"object":{"__type":"Pointer","className":"B","objectId":"%s"},"key":"r"}}`, c.owner)
@@ -171,7 +174,7 @@ func (a *asking) answer(d *database) (body, reads string) {
 	n := 0
 	for _, id := range ids {
 		r := d.rows[a.class][id]
-		if a.id != "" && id != a.id || a.cond != nil && !a.cond.holds(d, a.class, id, r) {
+		if r.hidden() || a.id != "" && id != a.id || a.cond != nil && !a.cond.holds(d, a.class, id, r) {
 			continue
 		}
 		if n++; a.limit > 0 && n > a.limit {
@@ -188,7 +191,7 @@ func (a *asking) answer(d *database) (body, reads string) {
 			switch {
 			case !a.include:
 				text += fmt.Sprintf(`,"p":{"__type":"Pointer","className":"B","objectId":%q}`, p)
-			case there:
+			case there && !target.hidden():
 				text += fmt.Sprintf(`,"p":{"__type":"Object","className":"B","objectId":%q,"x":"%v","y":"%v"}`, p, target["x"], target["y"])
 			default:
 				lost = append(lost, "B:"+p)
@@ -299,6 +302,9 @@ func drawRow(t *rapid.T, class string) row {
 			r[f] = float64(n)
 		}
 	}
+	if rapid.IntRange(0, 4).Draw(t, "hidden") == 0 {
+		r["hidden"] = true
+	}
 	if class == "A" && rapid.IntRange(0, 3).Draw(t, "has pointer") > 0 {
 		r["p"] = drawID(t, "B")
 	}
@@ -314,6 +320,9 @@ func rowImage(class, id string, r row) *change.Image {
 	for name, v := range r {
 		if p, ok := v.(string); ok && name == "p" {
 			v = pointer("B", p)
+		}
+		if name == "hidden" {
+			name, v = "_rperm", []any{}
 		}
 		f[name] = v
 	}

@@ -42,6 +42,8 @@ func drawTexts(r *rapid.T) string {
 	return "[" + strings.Join(list, ",") + "]"
 }
 
+func drawACL(r *rapid.T) string { return pick(r, "{}", `{"*":{"read":true}}`) }
+
 func drawPlace(r *rapid.T) string {
 	return fmt.Sprintf(`{"__type":"GeoPoint","latitude":%d,"longitude":%d}`, 10*pick(r, 0, 1, 2, 3, 4), 10*pick(r, 0, 1, 2, 3, 4))
 }
@@ -134,9 +136,15 @@ func (w *sqlWorld) drawQuestion(r *rapid.T) (path, operators string) {
 
 // drawWrite draws a write of class A, B or of a relation.
 func (w *sqlWorld) drawWrite(r *rapid.T) (request, body string) {
-	switch rapid.IntRange(0, 13).Draw(r, "write") {
-	case 0, 1:
+	switch rapid.IntRange(0, 15).Draw(r, "write") {
+	case 0:
 		return "POST /classes/A", "{" + w.drawFields(r, 6) + "}"
+	case 1: // one that was there, as may be
+		return "POST /classes/A", fmt.Sprintf(`{"objectId":%q,"ACL":%s,%s}`, recentOf(r, w.as), drawACL(r), w.drawFields(r, 6))
+	case 14:
+		return "PUT /classes/A/" + recentOf(r, w.as), `{"ACL":` + drawACL(r) + `}`
+	case 15:
+		return "PUT /classes/B/" + recentOf(r, w.bs), `{"ACL":` + drawACL(r) + `}`
 	case 2:
 		return "POST /classes/B", fmt.Sprintf(`{"n":%d,"s":%q,"t":%q}`, drawNumber(r), drawText(r), drawText(r))
 	case 3:

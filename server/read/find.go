@@ -85,6 +85,7 @@ func (r *reading) get(class, id string, q *query.Query, extra func([]byte) []byt
 	}
 	if len(out) == 0 {
 		r.d.Add(k.name, id)
+		r.missing = true
 		return nil, parseerror.NotFound()
 	}
 	return out, nil
@@ -218,6 +219,7 @@ func (r *reading) permitted(k *question, op string) (*storage.Find, error) {
 	}
 	if grant.Nobody {
 		if op == "get" {
+			r.missing = true
 			return nil, parseerror.NotFound()
 		}
 		return nil, nil

@@ -50,6 +50,8 @@ type reading struct {
 	alone bool
 	// shared: so far the answer would be the same whoever asked.
 	shared bool
+	// missing: the object that was asked for isn't there, or is hidden.
+	missing bool
 }
 
 // Find answers GET /classes/:className: {"results":[…]}, and "count" if q asks for it.
@@ -70,21 +72,26 @@ func (p *Path) Find(ctx context.Context, c auth.Caller, q *query.Query) (*Result
 }
 
 // Get answers GET /classes/:className/:objectId: the object, or error 101. Of q, only the fields and includes count;
-// it may be nil.
+// it may be nil. Together with the error that the object isn't there, or is hidden from the caller, it returns what that depends
+// on: a Result without a body; with any other error none.
 func (p *Path) Get(ctx context.Context, c auth.Caller, class, id string, q *query.Query) (*Result, error) {
 	if asked, err := p.asks(ctx, class, q); asked || err != nil {
 		return p.getAsked(ctx, c, class, id, q, err)
 	}
-	res := &Result{}
+	res, missing := &Result{}, false
 	err := p.in(ctx, c, res, func(r *reading) (err error) {
 		res.Body, err = r.get(class, id, q, r.token(class, id))
-		res.Reads.everyone = r.shared && err == nil
+		missing = r.missing
+		res.Reads.everyone = r.shared && (err == nil || missing)
 		return err
 	})
-	if err != nil {
-		return nil, err
+	switch {
+	case err == nil:
+		return res, nil
+	case missing:
+		return &Result{Reads: res.Reads}, err
 	}
-	return res, nil
+	return nil, err
 }
 
 // GetIn is Get inside a snapshot or transaction, for a caller who was resolved there. extra, if not nil, appends further

@@ -25,6 +25,7 @@ import (
 // Reader is the read path.
 type Reader interface {
 	Find(ctx context.Context, c auth.Caller, q *query.Query) (*read.Result, error)
+	// Get may return a Result without a body together with an error: what the error depends on.
 	Get(ctx context.Context, c auth.Caller, class, objectID string, q *query.Query) (*read.Result, error)
 }
 

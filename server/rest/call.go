@@ -11,6 +11,7 @@ import (
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/parseerror"
+	"github.com/parsescale/parsescale/server/read"
 	"github.com/parsescale/parsescale/server/storage"
 )
 
@@ -82,7 +83,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	res, err := a.serve(t, r, path, from, writeID)
 	if err != nil {
+		var reads *read.Reads
+		if res != nil {
+			reads = res.reads
+		}
 		res = a.failure(err)
+		res.reads = reads
 	}
 	if res.location != "" {
 		t.Header().Set("Location", a.base(r)+res.location)

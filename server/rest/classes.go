@@ -42,6 +42,9 @@ func get(class string) handler {
 		q.Source = source
 		res, err := a.o.Reader.Get(c.ctx, c.caller, class, id, q)
 		if err != nil {
+			if res != nil { // it isn't there, and what that depends on is known
+				return &answer{reads: &res.Reads}, err
+			}
 			return nil, err
 		}
 		return &answer{body: res.Body, reads: &res.Reads}, nil

@@ -246,7 +246,11 @@ func values(body string) map[string]any {
 
 func wasRead(res *read.Result, err error) Answer {
 	if err != nil {
-		return failed(err)
+		out := failed(err)
+		if res != nil {
+			out.Reads, out.Rights = res.Reads.String(), res.Reads.Rights()
+		}
+		return out
 	}
 	return Answer{Status: 200, Body: string(res.Body), Reads: res.Reads.String(), Rights: res.Reads.Rights()}
 }
