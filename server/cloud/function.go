@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ func (c *Cloud) Call(ctx context.Context, r *Request) (any, error) {
 			return nil, err
 		}
 		var out any
-		err := guard(r.Log, "function", r.FunctionName, func() (err error) {
+		err := guard(r.Log, "function", r.FunctionName, 0, func() (err error) {
 			out, err = d.f(ctx, r)
 			return err
 		})
@@ -117,24 +118,26 @@ func (c *Cloud) Call(ctx context.Context, r *Request) (any, error) {
 	if url == "" {
 		return nil, parseerror.New(parseerror.ScriptFailed, "Invalid function: %q", r.FunctionName)
 	}
-	answer, err := c.post(ctx, url, r.body(), r.Log.With("function", r.FunctionName), "function")
+	answer, err := c.post(ctx, url, r.body(), r.Log.With("function", r.FunctionName), "function", 0)
 	if err != nil {
 		return nil, err
 	}
 	return answer["success"], nil
 }
 
-// guard calls an app's code: its panic is its own failure, and its error the client's.
-func guard(log *slog.Logger, what, name string, f func() error) (err error) {
+// guard calls an app's code: its panic is its own failure, and its error the client's. code is that of an error without
+// one; 0: 141.
+func guard(log *slog.Logger, what, name string, code int, f func() error) (err error) {
+	code = cmp.Or(code, parseerror.ScriptFailed)
 	defer func() {
 		if v := recover(); v != nil {
 			log.Error("cloud code panicked", what, name, "panic", v, "stack", string(debug.Stack()))
-			err = parseerror.New(parseerror.ScriptFailed, "Script failed.")
+			err = parseerror.New(code, "Script failed.")
 		}
 	}()
 	err = f()
 	if e := (*parseerror.Error)(nil); err == nil || errors.As(err, &e) {
 		return err
 	}
-	return parseerror.New(parseerror.ScriptFailed, "%s", err.Error())
+	return parseerror.New(code, "%s", err.Error())
 }

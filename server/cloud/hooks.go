@@ -56,8 +56,8 @@ func (h Hook) check() error {
 	if err := trigger.CheckClass(kind, h.ClassName); err != nil {
 		return parseerror.New(codeHook, "%s", err.Error())
 	}
-	if unsupported(h.ClassName) {
-		return parseerror.New(parseerror.CommandUnavailable, "Triggers of files and of the configuration are not supported yet.")
+	if h.ClassName == Config {
+		return parseerror.New(codeHook, "Triggers of the configuration can't be webhooks.")
 	}
 	return nil
 }
@@ -283,8 +283,8 @@ func validURL(s string) bool {
 func (c *Cloud) CheckTriggers(ctx context.Context) error {
 	all, err := c.Hooks(ctx, true)
 	for _, h := range all {
-		if unsupported(h.ClassName) {
-			return fmt.Errorf("the database has a webhook for the trigger %s of %s, which this server doesn't call yet; remove it, or keep such requests on parse-server for Node behind the gateway", h.TriggerName, h.ClassName)
+		if h.ClassName == Config {
+			return fmt.Errorf("the database has a webhook for the trigger %s of %s, which can't be one; remove it", h.TriggerName, h.ClassName)
 		}
 	}
 	return err

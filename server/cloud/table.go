@@ -62,7 +62,7 @@ func (t *hookTable) get(ctx context.Context) (*knownHooks, error) {
 			}
 			next.urls[place{h.ClassName, kind}] = h.URL
 			next.sets[h.ClassName] |= trigger.Of(kind)
-			next.finding = next.finding || trigger.Finds.Has(kind)
+			next.finding = next.finding || trigger.Finds.Has(kind) && h.ClassName != Files
 		})
 	})
 	if err != nil {

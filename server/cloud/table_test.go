@@ -140,12 +140,12 @@ func TestUncalledTriggers(t *testing.T) {
 	if err := errors.Join(c.Create(t.Context(), hook, ""), c.CheckTriggers(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	hook.ClassName = "@File" // as parse-server has stored it
+	hook.ClassName = Config // as parse-server has stored it
 	err := c.change(t.Context(), hook, "", func(all []Hook) ([]Hook, error) { return append(all, hook), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.CheckTriggers(t.Context()); err == nil || !strings.Contains(err.Error(), "@File") {
+	if err := c.CheckTriggers(t.Context()); err == nil || !strings.Contains(err.Error(), "@Config") {
 		t.Error(err)
 	}
 }
@@ -155,7 +155,7 @@ func TestWrongTriggers(t *testing.T) {
 	c := New(open(t), "", slog.New(slog.DiscardHandler))
 	for name, err := range map[string]error{
 		"without code": c.BeforeSave("A", nil, Validator{}), "without a class": c.BeforeSave("", nothing, Validator{}), "of sessions": c.BeforeSave("_Session", nothing, Validator{}),
-		"of pushes": c.BeforeSave("_PushStatus", nothing, Validator{}), "of files": c.AfterSave("@File", nothing, Validator{}), "with a quote": c.AfterSave("a`b", nothing, Validator{}),
+		"of pushes": c.BeforeSave("_PushStatus", nothing, Validator{}), "of files that log in": c.on(trigger.BeforeConnect, Files, nothing, Validator{}), "of finds of the configuration": c.BeforeFind(Config, nothing, Validator{}), "with a quote": c.AfterSave("a`b", nothing, Validator{}),
 	} {
 		if err == nil {
 			t.Errorf("a trigger %s is taken", name)

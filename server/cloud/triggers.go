@@ -12,8 +12,16 @@ import (
 // TriggerRequest is what a trigger is called with, Object an object in it, and Query what a find asks for.
 type (
 	TriggerRequest = trigger.Request
+	File           = trigger.File
 	Object         = trigger.Object
 	Query          = trigger.Query
+)
+
+// Files and Config are the classes of the triggers of files, which have a TriggerRequest with a File, and of those of the
+// app's configuration, in whose Object the fields are its parameters.
+const (
+	Files  = trigger.FileClass
+	Config = trigger.ConfigClass
 )
 
 // Trigger is a trigger in Go. A *parseerror.Error reaches the client as it is, any other error as code 141 with its text;
@@ -87,18 +95,12 @@ func (c *Cloud) on(kind trigger.Kind, class string, t Trigger, v Validator) erro
 	if err := trigger.CheckClass(kind, class); err != nil {
 		return fmt.Errorf("cannot set a %s trigger of class %q: %w", kind, class, err)
 	}
-	if unsupported(class) {
-		return fmt.Errorf("cannot set a %s trigger of class %q: triggers of files and of the configuration are not supported yet", kind, class)
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.triggers[place{class, kind}] = definedTrigger{t, v}
 	c.sets[class] |= trigger.Of(kind)
 	return nil
 }
-
-// unsupported reports whether triggers of a class would go uncalled.
-func unsupported(class string) bool { return class == "@File" || class == "@Config" }
 
 // Triggers implements trigger.Code.
 func (c *Cloud) Triggers(ctx context.Context, class string) (trigger.Set, error) {
@@ -122,8 +124,8 @@ func (c *Cloud) Finding(ctx context.Context) (bool, error) {
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	for _, set := range c.sets {
-		if set&trigger.Finds != 0 {
+	for class, set := range c.sets {
+		if set&trigger.Finds != 0 && class != Files {
 			return true, nil
 		}
 	}
@@ -155,7 +157,7 @@ func (c *Cloud) Run(ctx context.Context, r *trigger.Request) error {
 	if d.v.SkipWithMasterKey && r.Master {
 		return nil
 	}
-	return guard(c.log, r.Kind.String(), r.Class, func() error { return d.t(ctx, r) })
+	return guard(c.log, r.Kind.String(), r.Class, r.ErrorCode, func() error { return d.t(ctx, r) })
 }
 
 // NewObject returns an object of a class for BeforeFind to answer with; values are as it is stored, nil for one that isn't.

@@ -2,7 +2,10 @@ package cloud
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/base64"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -59,6 +62,60 @@ func plainDates(v any) any {
 	return v
 }
 
+// fileBody is the request of a trigger of files as parse-server sends it to webhooks.
+func fileBody(r *trigger.Request) map[string]any {
+	m := map[string]any{
+		"triggerName": r.Kind.String(), "master": r.Master, "isReadOnly": r.ReadOnly, "log": map[string]any{}, "file": r.File.JSON(),
+	}
+	if !trigger.Finds.Has(r.Kind) { // parse-server doesn't know them there
+		m["headers"], m["ip"] = headersOf(r.Headers), r.IP
+	}
+	if r.User != nil {
+		m["user"] = r.User
+	}
+	if r.InstallationID != "" {
+		m["installationId"] = r.InstallationID
+	}
+	switch r.Kind {
+	case trigger.BeforeSave, trigger.AfterSave, trigger.BeforeDelete, trigger.AfterDelete:
+		m["fileSize"] = nil
+		if r.File.Size >= 0 {
+			m["fileSize"] = float64(r.File.Size)
+		}
+		if r.File.Stream {
+			m["stream"] = true
+		}
+	case trigger.AfterFind:
+		if r.File.ResponseHeaders != nil {
+			m["forceDownload"], m["responseHeaders"] = r.File.ForceDownload, headersOf(r.File.ResponseHeaders)
+		}
+	}
+	return m
+}
+
+// takeFile reads what the webhook of a find of files says: of another file, of its content, and of how it is sent.
+func takeFile(f *trigger.File, success any) {
+	m, _ := success.(map[string]any)
+	file, _ := m["file"].(map[string]any)
+	if name, ok := file["_name"].(string); ok && name != "" {
+		f.Name = name
+	}
+	if data, ok := file["_data"].(string); ok && f.Content != nil {
+		if content, err := base64.StdEncoding.DecodeString(data); err == nil {
+			f.Content = bytes.NewReader(content)
+		}
+	}
+	if truthy(m["forceDownload"]) {
+		f.ForceDownload = true
+	}
+	if headers, ok := m["responseHeaders"].(map[string]any); ok {
+		f.ResponseHeaders = map[string]string{}
+		for name, v := range headers {
+			f.ResponseHeaders[name] = fmt.Sprint(v)
+		}
+	}
+}
+
 // triggerBody is the request of a trigger as parse-server sends it to webhooks.
 func triggerBody(r *trigger.Request) map[string]any {
 	m := map[string]any{
@@ -99,11 +156,21 @@ func noAgreement() error {
 
 // postTrigger asks the webhook of a trigger.
 func (c *Cloud) postTrigger(ctx context.Context, url string, r *trigger.Request) error {
-	answer, err := c.post(ctx, url, triggerBody(r), c.log.With("trigger", r.Kind.String(), "class", r.Class), "trigger")
+	body := triggerBody
+	if r.File != nil {
+		body = fileBody
+	}
+	answer, err := c.post(ctx, url, body(r), c.log.With("trigger", r.Kind.String(), "class", r.Class), "trigger", r.ErrorCode)
 	if err != nil {
 		return err
 	}
 	success, there := answer["success"]
+	if r.File != nil {
+		if trigger.Finds.Has(r.Kind) {
+			takeFile(r.File, success)
+		}
+		return nil
+	}
 	switch r.Kind {
 	case trigger.BeforeSave:
 		if !there {
@@ -160,11 +227,13 @@ func foundBy(r *trigger.Request, success any) error {
 // truthy is JavaScript's idea of truth.
 func truthy(v any) bool { return v != nil && v != "" && v != false && v != 0.0 }
 
-// post asks a webhook. What went wrong on the way stays in the log. The answer is nil where the webhook says nothing.
-func (c *Cloud) post(ctx context.Context, url string, body map[string]any, log *slog.Logger, what string) (map[string]any, error) {
+// post asks a webhook. What went wrong on the way stays in the log. The answer is nil where the webhook says nothing. code is
+// that of errors; 0: 141.
+func (c *Cloud) post(ctx context.Context, url string, body map[string]any, log *slog.Logger, what string, code int) (map[string]any, error) {
+	code = cmp.Or(code, parseerror.ScriptFailed)
 	failed := func(reason string, args ...any) (map[string]any, error) {
 		log.Warn("a webhook failed: "+reason, args...)
-		return nil, parseerror.New(parseerror.ScriptFailed, "The webhook of the %s can't be reached.", what)
+		return nil, parseerror.New(code, "The webhook of the %s can't be reached.", what)
 	}
 	text := payloadOf(body)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, text.reader())
@@ -199,10 +268,10 @@ func (c *Cloud) post(ctx context.Context, url string, body map[string]any, log *
 		return failed("its status", "status", res.StatusCode)
 	}
 	if err != nil || !ok {
-		return nil, parseerror.New(parseerror.ScriptFailed, "Malformed response")
+		return nil, parseerror.New(code, "Malformed response")
 	}
 	if e := m["error"]; truthy(e) {
-		return nil, parseerror.New(parseerror.ScriptFailed, "%s", reasonOf(e))
+		return nil, parseerror.New(code, "%s", reasonOf(e))
 	}
 	return m, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/parsescale/parsescale/server/files"
 	"github.com/parsescale/parsescale/server/parseerror"
+	"github.com/parsescale/parsescale/server/trigger"
 )
 
 var fileNotFound = &answer{status: http.StatusNotFound, contentType: typeText, body: []byte("File not found.")}
@@ -25,13 +26,24 @@ func (a *API) download(w http.ResponseWriter, r *http.Request, app, escaped stri
 		a.failure(parseerror.Forbidden("Invalid application ID.")).write(w, r)
 		return
 	}
-	if err := a.mayRead(r, from); err != nil {
+	c, who, err := a.mayRead(r, from)
+	if err != nil {
 		a.failure(err).write(w, r)
 		return
 	}
-	name, err := fileName(escaped)
+	file := &trigger.File{Size: -1, ResponseHeaders: map[string]string{"X-Content-Type-Options": "nosniff"}}
+	if file.Name, err = fileName(escaped); err != nil {
+		a.failure(err).write(w, r)
+		return
+	}
+	triggers, err := a.triggersOf(c, who, parseerror.ScriptFailed)
 	if err != nil {
 		a.failure(err).write(w, r)
+		return
+	}
+	file.ContentType = files.ServedType(file.Name)
+	if err := triggers.run(trigger.BeforeFind, file); err != nil {
+		a.refusal(err).write(w, r)
 		return
 	}
 	part, ok := wanted(r.Header.Get("Range"))
@@ -39,7 +51,7 @@ func (a *API) download(w http.ResponseWriter, r *http.Request, app, escaped stri
 		// The whole file is a valid answer (RFC 9110, section 14.2), and many small ranges are an old attack.
 		r.Header.Del("Range")
 	}
-	f, err := a.o.Files.Open(r.Context(), name, part)
+	f, err := a.o.Files.Open(r.Context(), file.Name, part)
 	switch {
 	case errors.Is(err, files.ErrNotFound):
 		fileNotFound.write(w, r)
@@ -49,17 +61,20 @@ func (a *API) download(w http.ResponseWriter, r *http.Request, app, escaped stri
 		return
 	}
 	defer f.Close()
-	h := w.Header()
-	h.Set("Content-Type", files.ServedType(name))
-	h.Set("X-Content-Type-Options", "nosniff")
-	if f.ETag != "" {
-		h.Set("ETag", f.ETag)
-	}
 	content := io.ReadSeeker(f.ReadSeekCloser)
 	if _, local := content.(*os.File); !local { // which the system can send by itself
 		content = &watched{content, r.Context(), a.o.Logger}
 	}
-	http.ServeContent(w, r, "", f.Modified, content)
+	asked := file.Name
+	file.ContentType, file.Content = files.ServedType(asked), content
+	if err := triggers.run(trigger.AfterFind, file); err != nil {
+		a.refusal(err).write(w, r)
+		return
+	}
+	if file.Name != asked {
+		file.ContentType = files.ServedType(file.Name)
+	}
+	sendFound(w, r, f, content, file)
 }
 
 // wanted is the part that a Range field asks for. ok is false when the field is to be ignored: it asks for several parts, or

@@ -13,6 +13,7 @@ import (
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/files"
 	"github.com/parsescale/parsescale/server/parseerror"
+	"github.com/parsescale/parsescale/server/trigger"
 )
 
 // serveFiles serves everything below /files. Bodies are streams here, so it comes before the JSON of the other
@@ -90,7 +91,7 @@ func (a *API) identify(h http.Header, r *http.Request, p *presented, from netip.
 }
 
 // mayRead checks fileDownload. Files need no app key: their URLs stand in web pages.
-func (a *API) mayRead(r *http.Request, from netip.Addr) error {
+func (a *API) mayRead(r *http.Request, from netip.Addr) (*call, *auth.Auth, error) {
 	p := presented{
 		master: header(r.Header, "X-Parse-Master-Key"), maintenance: header(r.Header, "X-Parse-Maintenance-Key"),
 		session: header(r.Header, "X-Parse-Session-Token"), installation: header(r.Header, "X-Parse-Installation-Id"),
@@ -99,20 +100,18 @@ func (a *API) mayRead(r *http.Request, from netip.Addr) error {
 	keyed.clients = [4]key{}
 	caller, err := keyed.caller(&p, from, false)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if caller.Master || caller.Maintenance {
-		return nil
-	}
-	who, err := a.resolve(&call{ctx: r.Context(), caller: caller})
-	if err != nil {
-		return err
+	c := &call{ctx: r.Context(), http: r, caller: caller}
+	who, err := a.resolve(c)
+	if err != nil || caller.Master || caller.Maintenance {
+		return c, who, err
 	}
 	o := a.o.Config.FileDownload
 	if kind, ok := allowedFor(who, o.EnableForPublic, o.EnableForAnonymousUser, o.EnableForAuthenticatedUser); !ok {
-		return parseerror.New(parseerror.OperationForbidden, "File download by %s is disabled.", kind)
+		return nil, nil, parseerror.New(parseerror.OperationForbidden, "File download by %s is disabled.", kind)
 	}
-	return nil
+	return c, who, nil
 }
 
 // allowedFor decides for the three kinds of callers that the file options know.
@@ -137,20 +136,32 @@ func (a *API) fileMetadata(r *http.Request, app, escaped string, from netip.Addr
 	if app, err := url.PathUnescape(app); err != nil || app != a.o.Config.AppID {
 		return nothing, nil
 	}
-	if err := a.mayRead(r, from); err != nil {
+	c, who, err := a.mayRead(r, from)
+	if err != nil {
 		return nil, forbidden(err)
 	}
-	name, err := fileName(escaped)
+	f := &trigger.File{Size: -1}
+	if f.Name, err = fileName(escaped); err != nil {
+		return nil, err
+	}
+	triggers, err := a.triggersOf(c, who, parseerror.ScriptFailed)
 	if err != nil {
 		return nil, err
 	}
-	p, err := a.o.Files.Properties(r.Context(), name)
+	if err := triggers.run(trigger.BeforeFind, f); err != nil {
+		return a.refusal(err), nil
+	}
+	p, err := a.o.Files.Properties(r.Context(), f.Name)
 	switch {
 	case errors.Is(err, files.ErrNotFound):
 		return nothing, nil
 	case err != nil:
 		return nil, err
-	case len(p.Metadata) == 0:
+	}
+	if err := triggers.run(trigger.AfterFind, f); err != nil {
+		return a.refusal(err), nil
+	}
+	if len(p.Metadata) == 0 {
 		return nothing, nil
 	}
 	body, err := json.Marshal(map[string]any{"metadata": p.Metadata})
@@ -179,7 +190,7 @@ func (a *API) deleteFile(w http.ResponseWriter, r *http.Request, escaped string,
 	if p.appID != a.keys.appID {
 		return nil, errUnauthorized
 	}
-	c, _, err := a.identify(w.Header(), r, &p, from)
+	c, who, err := a.identify(w.Header(), r, &p, from)
 	switch {
 	case err != nil:
 		return nil, err
@@ -192,7 +203,7 @@ func (a *API) deleteFile(w http.ResponseWriter, r *http.Request, escaped string,
 	if err != nil {
 		return nil, err
 	}
-	if err := a.removeFile(r.Context(), name); err != nil {
+	if err := a.removeFile(c, who, name); err != nil {
 		return nil, err
 	}
 	return &answer{contentType: typeText}, nil

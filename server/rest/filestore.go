@@ -6,9 +6,11 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/files"
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
+	"github.com/parsescale/parsescale/server/trigger"
 )
 
 // FileStore keeps uploaded files. A file that isn't there is files.ErrNotFound; any other error is trouble, which is logged.
@@ -30,13 +32,42 @@ type saved struct {
 }
 
 // saveFile stores a file that the caller may upload: every upload comes through here.
-func (a *API) saveFile(ctx context.Context, u *uploading, content io.Reader) (*saved, error) {
+func (a *API) saveFile(c *call, who *auth.Auth, u *uploading, content io.Reader) (*saved, error) {
 	if err := a.o.Denied(u.metadata); err != nil {
 		return nil, err
 	}
 	if err := a.o.Denied(u.tags); err != nil {
 		return nil, err
 	}
+	triggers, err := a.triggersOf(c, who, parseerror.FileSaveError)
+	if err != nil {
+		return nil, err
+	}
+	f := fileOf(u, content)
+	if err := triggers.run(trigger.BeforeSave, f); err != nil {
+		return nil, err
+	}
+	out := &saved{f.Name, appendPlain(nil, f.URL)}
+	if f.URL == "" {
+		if err := u.take(f); err != nil {
+			return nil, err
+		}
+		read := &counted{Reader: f.Content}
+		if out, err = a.storeFile(c.ctx, u, read); err != nil {
+			return nil, err
+		}
+		if !u.stream {
+			f.Size = read.n
+		}
+	} else {
+		f.Size = -1
+	}
+	f.Name, f.URL, f.Content = out.name, string(out.url), nil
+	return out, triggers.run(trigger.AfterSave, f)
+}
+
+// storeFile stores the content of an upload.
+func (a *API) storeFile(ctx context.Context, u *uploading, content io.Reader) (*saved, error) {
 	name := files.StoredName(u.name, u.contentType, a.o.Config.PreserveFileName)
 	p := files.Properties{ContentType: files.ContentType(name), Metadata: u.metadata, Tags: u.tags, Unique: !a.o.Config.PreserveFileName}
 	if p.ContentType == "" {
@@ -62,12 +93,20 @@ func (a *API) saveFile(ctx context.Context, u *uploading, content io.Reader) (*s
 }
 
 // removeFile deletes a file: every deletion comes through here.
-func (a *API) removeFile(ctx context.Context, name string) error {
-	err := a.o.Files.Delete(ctx, name)
-	if err == nil {
-		return nil
+func (a *API) removeFile(c *call, who *auth.Auth, name string) error {
+	triggers, err := a.triggersOf(c, who, parseerror.FileDeleteError)
+	if err != nil {
+		return err
 	}
-	if !errors.Is(err, files.ErrNotFound) && ctx.Err() == nil {
+	f := &trigger.File{Name: name, URL: string(a.o.FileURL(nil, name)), Size: -1}
+	if err := triggers.run(trigger.BeforeDelete, f); err != nil {
+		return err
+	}
+	err = a.o.Files.Delete(c.ctx, name)
+	if err == nil {
+		return triggers.run(trigger.AfterDelete, f)
+	}
+	if !errors.Is(err, files.ErrNotFound) && c.ctx.Err() == nil {
 		a.o.Logger.Error("cannot delete a file", "error", err)
 	}
 	return parseerror.New(parseerror.FileDeleteError, "Could not delete file.")

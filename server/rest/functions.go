@@ -4,10 +4,28 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/cloud"
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
 )
+
+// asker is the caller's user as the app's code sees it; nil: nobody is logged in.
+func (a *API) asker(c *call, who *auth.Auth) (map[string]any, error) {
+	if who.UserID == "" {
+		return nil, nil
+	}
+	me, err := a.o.Users.Me(c.ctx, c.caller)
+	if err != nil {
+		return nil, err
+	}
+	v, err := query.Decode(me.Body)
+	if err != nil {
+		return nil, err
+	}
+	user, _ := v.(map[string]any)
+	return user, nil
+}
 
 // callFunction runs a cloud function. Its parameters are the body's members, over which the query string's are laid.
 func (a *API) callFunction(c *call) (*answer, error) {
@@ -29,16 +47,8 @@ func (a *API) callFunction(c *call) (*answer, error) {
 		return nil, parseerror.New(parseerror.InvalidJSON, "invalid JSON")
 	}
 	maps.Copy(r.Params, body.Values)
-	if who.UserID != "" {
-		me, err := a.o.Users.Me(c.ctx, c.caller)
-		if err != nil {
-			return nil, err
-		}
-		user, err := query.Decode(me.Body)
-		if err != nil {
-			return nil, err
-		}
-		r.User, _ = user.(map[string]any)
+	if r.User, err = a.asker(c, who); err != nil {
+		return nil, err
 	}
 	if len(c.context) > 0 {
 		v, err := query.Decode(c.context)

@@ -240,17 +240,3 @@ func TestWebhooksOfAnotherWorker(t *testing.T) {
 		}
 	}
 }
-
-// TestUnsupportedTriggers checks that a database isn't opened whose webhooks would go uncalled.
-func TestUnsupportedTriggers(t *testing.T) {
-	w := start(t, server.Environment{}, nil)
-	for _, class := range []string{"@File", "@Config"} {
-		if res := w.do("POST", "/hooks/triggers", `{"className":"`+class+`","triggerName":"beforeSave","url":"http://x"}`, master()); !strings.Contains(res.body, `"code":108`) {
-			t.Errorf("%s: %d %s", class, res.status, res.body)
-		}
-	}
-	err := cloud.New(nil, "", nil).BeforeSave("@File", func(context.Context, *cloud.TriggerRequest) error { return nil }, cloud.Validator{})
-	if err == nil {
-		t.Error("a trigger of files is taken")
-	}
-}

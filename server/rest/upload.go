@@ -59,11 +59,14 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, escaped string, fro
 		if content, err = rawUpload(w, r, u); err != nil {
 			return nil, err
 		}
+		if u.size = r.ContentLength; !u.stream && r.Header.Get("Content-Encoding") != "" {
+			u.size = -1
+		}
 	}
 	if err := checkDirectory(c.caller, u); err != nil {
 		return nil, err
 	}
-	file, err := a.saveFile(r.Context(), u, content)
+	file, err := a.saveFile(c, who, u, content)
 	if err != nil {
 		if errors.Is(err, errTooLarge) || u.stream {
 			w.Header().Set("Connection", "close") // nobody wants to read the rest
@@ -79,6 +82,7 @@ type uploading struct {
 	directory         *string // nil: none asked for
 	metadata, tags    map[string]any
 	stream            bool
+	size              int64 // of the content; -1: nobody knows
 	limit             int64
 }
 
@@ -150,6 +154,7 @@ func (a *API) readUpload(w http.ResponseWriter, r *http.Request, u *uploading, p
 	if !truthy(text) || aside.size == 0 {
 		return nil, parseerror.New(parseerror.FileSaveError, "Invalid file upload.")
 	}
+	u.size = aside.size
 	return aside.reader()
 }
 

@@ -59,6 +59,10 @@ func CheckClass(k Kind, class string) error {
 		return errors.New("Only the _Session class is allowed for the afterLogout trigger.") //nolint:revive,staticcheck // parse-server's words
 	case k != AfterLogout && class == "_Session":
 		return errors.New("Only the afterLogout trigger is allowed for the _Session class.") //nolint:revive,staticcheck // parse-server's words
+	case class == ConfigClass && !Saves.Has(k):
+		return errors.New("only beforeSave and afterSave are triggers of the configuration")
+	case class == FileClass && !(Saves | Deletes | Finds).Has(k):
+		return errors.New("only saves, deletions and finds are triggers of files")
 	}
 	return nil
 }

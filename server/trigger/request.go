@@ -38,6 +38,11 @@ type Request struct {
 	// that is what is found, after a check that the caller may see those objects that are stored.
 	Objects []*Object
 
+	// File is what the triggers of files are about; nil for all others.
+	File *File
+	// ErrorCode is the code of errors that have none of their own; 0: 141.
+	ErrorCode int
+
 	// Master: the master key was presented; ReadOnly: it was the read-only one.
 	Master, ReadOnly bool
 	// User is the user who asks, as the REST API shows users to themselves, session token included; nil: nobody is
