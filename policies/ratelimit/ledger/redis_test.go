@@ -93,7 +93,8 @@ func await(t testing.TB, what string, done func() bool) {
 	}
 }
 
-// load has all nodes ask as fast as they can, or with pauses, and returns how many requests passed in what time.
+// load has all nodes ask as fast as they can, or with pauses, until nothing is left, and returns how many requests passed in what
+// time.
 func load(all []*node, d, pause time.Duration) (passed int64, took time.Duration) {
 	var n atomic.Int64
 	var wg sync.WaitGroup
@@ -111,6 +112,9 @@ func load(all []*node, d, pause time.Duration) (passed int64, took time.Duration
 		}
 	}
 	wg.Wait()
+	for all[0].ask().OK { // what a machine that is busy with other things has left
+		n.Add(1)
+	}
 	return n.Load(), time.Since(begin)
 }
 
@@ -118,9 +122,9 @@ func load(all []*node, d, pause time.Duration) (passed int64, took time.Duration
 func TestFiveGateways(t *testing.T) {
 	r := testservices.StartRedis(t)
 	t.Run("exact", func(t *testing.T) {
-		all := nodes(t, 5, Options{URL: r.URL, Deployment: "exact", Timeout: patient}, ratelimit.Exact, ratelimit.Closed, "1000/1s burst 100")
+		all := nodes(t, 5, Options{URL: r.URL, Deployment: "exact", Timeout: patient}, ratelimit.Exact, ratelimit.Closed, "1000/1s burst 500")
 		passed, took := load(all, 1500*time.Millisecond, 0)
-		want := 100 + took.Seconds()*1000
+		want := 500 + took.Seconds()*1000
 		t.Logf("%d requests passed in %s; the rate says %.0f", passed, took, want)
 		if float64(passed) > want || float64(passed) < .99*want {
 			t.Errorf("%d requests passed in %s, want %.0f less 1%% at most", passed, took, want)
