@@ -88,6 +88,7 @@ func (x *exchange) writeEntry(e *cache.Entry, verdict string) {
 		}
 		put(f.Name, f.Value) // in the place of what other handlers put there, as with an answer that isn't stored
 	}
+	x.expose(h)
 	put("Cache-Status", "parsescale; "+verdict)
 	if e.ETag != "" {
 		put("Etag", e.ETag)

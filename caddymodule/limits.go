@@ -159,6 +159,14 @@ func (x *exchange) withinLimit() bool {
 	return false
 }
 
+// expose lets scripts in browsers read what the limits tell, in an answer that they may read at all.
+func (x *exchange) expose(h http.Header) {
+	if x.charged.Zone != nil && h["Access-Control-Allow-Origin"] != nil {
+		const name = "Access-Control-Expose-Headers"
+		h[name] = append(slices.Clip(h[name]), "Retry-After, RateLimit, RateLimit-Policy")
+	}
+}
+
 // giveBack is told that the request was answered from the cache, with an answer for just its credentials.
 func (x *exchange) giveBack() {
 	if l := x.route.limits; l != nil {

@@ -193,6 +193,7 @@ func (x *exchange) relay(a answer, verdict string) {
 			h[name] = values
 		}
 	}
+	x.expose(h)
 	setCacheStatus(h, verdict)
 	x.answers(a.Status, sourceOf(verdict))
 	if a.Stream == nil {

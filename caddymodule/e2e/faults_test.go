@@ -20,6 +20,9 @@ import (
 type site struct {
 	*gateway
 	proxies []*faultyProxy // in front of remote workers, of which the first fails
+
+	redis      *testservices.Redis // where the limits are, behind redisProxy; else nil
+	redisProxy *testservices.Proxy
 }
 
 // faults are the rows of the fault matrix: what goes wrong for a while under load. Whatever it is, a read doesn't fail,
@@ -43,6 +46,10 @@ var faults = []struct {
 	{"a worker refuses connections", remoteSite(healthy), refusing, 0.05, 2 * time.Second},
 	{"ten times as many clients", bundledSite, crowding, 0, 2 * time.Second},
 	{"a reload every 200 ms", bundledSite, reloading, 0, 2 * time.Second},
+	{"Redis is away, and limits are exact", limitedSite("exact"), redisAway, 0, 2 * time.Second},
+	{"Redis is away, and limits are leased", limitedSite("lease"), redisAway, 0, 2 * time.Second},
+	{"Redis is slow, and limits are exact", limitedSite("exact"), redisSlow, 0, 2 * time.Second},
+	{"Redis is killed and started again each second", limitedSite("exact"), redisRestarting, 0, 2 * time.Second},
 }
 
 // faultTime is how long each fault lasts: 5 s, or what `make chaos` says.
@@ -107,6 +114,21 @@ func remoteSite(m mood) func(*testing.T) *site {
 	}
 }
 
+// limitedSite has bundled workers, and limits in Redis that nobody reaches.
+func limitedSite(mode string) func(*testing.T) *site {
+	return func(t *testing.T) *site {
+		s := &site{redis: testservices.StartRedis(t)}
+		s.redisProxy = testservices.StartProxy(t, s.redis.Address)
+		s.gateway = startGateway(t, sharing(s.redis.At(s.redisProxy.Address), bundledApp("", "rate_limit {\ndefault 100000/s\nredis "+mode+"\n}")))
+		return s
+	}
+}
+
+// sharing is a Caddyfile whose gateways share limits in a Redis.
+func sharing(redis, caddyfile string) string {
+	return strings.Replace(caddyfile, "\tparse {\n", "\tparse {\n\t\tredis "+redis+"\n", 1)
+}
+
 // inMood lets the first worker be as the site was made for.
 func inMood(s *site, end time.Time) {
 	p := s.proxies[0]
@@ -120,6 +142,29 @@ func refusing(s *site, end time.Time) {
 	s.proxies[0].refuse()
 	time.Sleep(time.Until(end))
 	s.proxies[0].listen()
+}
+
+// redisAway lets Redis be away.
+func redisAway(s *site, end time.Time) {
+	s.redis.Kill()
+	time.Sleep(time.Until(end))
+	s.redis.Restart(s.t)
+}
+
+// redisSlow has Redis answer 400 ms late, which is later than requests wait.
+func redisSlow(s *site, end time.Time) {
+	s.redisProxy.Delay(200 * time.Millisecond)
+	time.Sleep(time.Until(end))
+	s.redisProxy.Delay(0)
+}
+
+// redisRestarting kills Redis each second and starts it again at once.
+func redisRestarting(s *site, end time.Time) {
+	for time.Now().Before(end) {
+		s.redis.Kill()
+		s.redis.Restart(s.t)
+		time.Sleep(time.Second)
+	}
 }
 
 func killing(s *site, end time.Time) {

@@ -16,15 +16,17 @@ import (
 // gateway and its workers logged, told about themselves, or passed to processes.
 func TestNothingSecretIsLogged(t *testing.T) {
 	const masterSecret, restSecret, scriptSecret = "MASTERSECRET0001", "RESTSECRET0002", "SCRIPTSECRET0003"
-	const password, value = "PASSWORDSECRET0004", "VALUESECRET0005"
+	const password, value, redisSecret = "PASSWORDSECRET0004", "VALUESECRET0005", "REDISSECRET0006"
 	t.Setenv("PARSE_SERVER_MASTER_KEY", masterSecret)
 	t.Setenv("PARSE_SERVER_REST_API_KEY", restSecret)
 	t.Setenv("PARSE_SERVER_JAVASCRIPT_KEY", scriptSecret)
+	t.Setenv("REDIS_URL", "redis://:"+redisSecret+"@127.0.0.1:1/0") // where nobody is
 	text, err := os.ReadFile("../../Caddyfile")
 	if err != nil {
 		t.Fatal(err)
 	}
 	caddyfile := strings.NewReplacer("{$PARSESCALE_ADMIN:localhost:2019}", "ADMIN", ":{$PORT:1337} {", "ADDRESS {\n\tlog",
+		"parse /parse/*", "parse /parse/* {\n\t\trate_limit {\n\t\t\tdefault 10000/s\n\t\t\tredis exact\n\t\t}\n\t}",
 		"option allowClientClassCreation", "option appName Shop\n\t\t\toption publicServerURL http://localhost/parse\n\t\t\toption allowClientClassCreation").Replace(string(text))
 	if strings.Count(caddyfile, "ADDRESS {\n\tlog") != 1 || strings.Count(caddyfile, "admin ADMIN") != 1 {
 		t.Fatal("the default Caddyfile isn't as this test knows it")
@@ -120,8 +122,11 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	if !strings.Contains(told["the log"], "http.log.access") {
 		t.Error("there is no access log")
 	}
+	if !strings.Contains(told["/parse/status"], `"up": false`) {
+		t.Error("Redis isn't noted as gone")
+	}
 	for name, text := range told {
-		for _, secret := range []string{masterSecret, restSecret, scriptSecret, password, value, token} {
+		for _, secret := range []string{masterSecret, restSecret, scriptSecret, password, value, redisSecret, token} {
 			for line := range strings.Lines(text) {
 				if strings.Contains(line, secret) {
 					t.Errorf("%s holds %s: %s", name, secret, line)

@@ -2,10 +2,14 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
+
+	"github.com/parsescale/parsescale/server/testservices"
 )
 
 // TestRateLimit checks what a client sees that asks too often.
@@ -24,6 +28,10 @@ func TestRateLimit(t *testing.T) {
 		}
 		if a.header.Get("RateLimit-Policy") == "" || a.header.Get("RateLimit") == "" {
 			t.Errorf("an allowed answer has no RateLimit headers: %v", a.header)
+		}
+		// The worker's own are exposed, too, whether the answer is stored or not.
+		if exposed := strings.Join(a.header.Values("Access-Control-Expose-Headers"), ", "); !strings.Contains(exposed, "RateLimit, RateLimit-Policy") || !strings.Contains(exposed, "X-Parse-Job-Status-Id") {
+			t.Errorf("an allowed answer exposes %q", exposed)
 		}
 		allowed++
 	}
@@ -83,4 +91,54 @@ func TestRateLimit(t *testing.T) {
 			t.Error("requests with invented application ids are never limited")
 		}
 	})
+}
+
+// TestSharedRateLimit has two gateways in front of one server share a limit, and then lose the Redis in which they do.
+func TestSharedRateLimit(t *testing.T) {
+	r := testservices.StartRedis(t)
+	port := testservices.FreePort(t)
+	startStandalone(t, t.TempDir(), map[string]any{
+		"appId": appID, "masterKey": masterKey, "restAPIKey": restKey, "databaseURI": "sqlite://" + t.TempDir() + "/parse.db",
+		"host": "127.0.0.1", "port": port, "allowClientClassCreation": true,
+	})
+	for mode, most := range map[string]int{"exact": 10, "lease": 20} {
+		t.Run(mode, func(t *testing.T) {
+			text := fmt.Sprintf(`{
+	admin ADMIN
+	parse {
+		redis %s {
+			deployment %s
+			timeout 2s
+		}
+		upstreams 127.0.0.1:%d
+		app_id %s
+	}
+}
+ADDRESS {
+	parse /parse/* {
+		rate_limit {
+			default 10/10m burst 10
+			redis %s
+			on_redis_failure closed
+		}
+	}
+}
+`, r.URL, mode, port, appID, mode)
+			gateways := []*gateway{startGateway(t, text), startGateway(t, text)}
+			allowed := 0
+			for i := range 60 {
+				a, err := newClient(t, gateways[i%2].url()).do("GET", "/classes/Limited", "")
+				if err != nil || a.status != http.StatusOK && a.status != http.StatusTooManyRequests {
+					t.Fatalf("status %d, %v: %s", a.status, err, a.body)
+				}
+				if a.status == http.StatusOK {
+					allowed++
+				}
+			}
+			// Health checks are charged to the address that asks, as long as they name no app.
+			if allowed < 10 || allowed > most {
+				t.Errorf("%d requests were allowed, want 10 to %d", allowed, most)
+			}
+		})
+	}
 }
