@@ -17,10 +17,11 @@ const (
 	miss                    // a worker, and the cache was looked at
 	bypass                  // a worker, without the cache
 	refused                 // the gateway itself
+	stale                   // the cache, because no worker could answer
 	sources
 )
 
-var sourceNames = [sources]string{"hit", "collapsed", "miss", "bypass", "refused"}
+var sourceNames = [sources]string{"hit", "collapsed", "miss", "bypass", "refused", "stale"}
 
 // sourceOf reads the verdict that Cache-Status tells.
 func sourceOf(verdict string) source {
@@ -29,6 +30,8 @@ func sourceOf(verdict string) source {
 		return hit
 	case strings.HasSuffix(verdict, "collapsed"):
 		return collapsed
+	case strings.HasPrefix(verdict, "fwd=stale"):
+		return stale
 	case strings.HasPrefix(verdict, "fwd=miss"), strings.HasPrefix(verdict, "fwd=request"):
 		return miss
 	}

@@ -177,6 +177,7 @@ func (a *App) gateway(name string, c *AppConfig, h *Handler) (*gateway, error) {
 		if _, weights, err := c.upstreamURLs(); err != nil || !maps.Equal(weights, a.settings[name].weights) {
 			return nil, fmt.Errorf("the upstreams %s have other weights in another place of the configuration; give them the same", name)
 		}
+		a.settings[name].staleIfError = max(a.settings[name].staleIfError, h.staleIfError())
 		return g, nil
 	}
 	s, err := newSettings(name, c, h)

@@ -60,6 +60,7 @@ func mountOfPath(path string) string {
 //			ttl        <duration>
 //			max_size   <size>
 //			max_object <size>
+//			stale_if_error <duration>
 //			self_check <share>
 //		}
 //		rate_limit {

@@ -24,10 +24,12 @@ func (c *CacheConfig) unmarshal(d *caddyfile.Dispenser) error {
 			err = onceSize(d, &c.MaxSize)
 		case "max_object":
 			err = onceSize(d, &c.MaxObject)
+		case "stale_if_error":
+			err = onceDuration(d, &c.StaleIfError)
 		case "self_check":
 			err = oncePercentage(d, &c.SelfCheck)
 		default:
-			err = d.Errf("unknown setting %q of cache; known are ttl, max_size, max_object and self_check", d.Val())
+			err = d.Errf("unknown setting %q of cache; known are ttl, max_size, max_object, stale_if_error and self_check", d.Val())
 		}
 		if err != nil {
 			return err

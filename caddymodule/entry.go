@@ -93,8 +93,9 @@ func (x *exchange) writeEntry(e *cache.Entry, verdict string) {
 	if e.ETag != "" {
 		put("Etag", e.ETag)
 	}
-	// At the exact level an entry is as good as an answer given now; elsewhere its age tells how old it may be.
-	if age := int(time.Since(e.Stored).Seconds()); age > 0 && !x.route.bundled() {
+	// At the exact level an entry is as good as an answer given now; elsewhere its age tells how old it may be, as it does of
+	// one that is served because no worker can be asked.
+	if age := int(time.Since(e.Stored).Seconds()); age > 0 && (!x.route.bundled() || sourceOf(verdict) == stale) {
 		put("Age", strconv.Itoa(age))
 	}
 	if e.Status == http.StatusOK && e.ETag != "" && etagMatches(x.r.Header["If-None-Match"], e.ETag) {

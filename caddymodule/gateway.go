@@ -84,6 +84,7 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	defer g.changing.Unlock()
 	slogger := slog.New(zapslog.NewHandler(log.Core()))
 	g.cache.SetMaxBytes(s.cacheSize)
+	g.cache.SetStale(s.staleIfError)
 	g.pool.Configure(upstream.Options{Probe: upstream.Probe{Path: s.healthURI}, GatherWrites: s.gatherWrites(), Logger: slogger})
 	if g.current() == nil {
 		log.Info("parse app", zap.Stringer("level", g.level), zap.String("promise", g.level.Promise()))

@@ -35,7 +35,8 @@ type route struct {
 	caching  bool
 	ttl      time.Duration
 	maxEntry int64
-	check    float64 // the share of hits for which a worker is asked again
+	stale    time.Duration // for how long past its end an answer may be served if no worker answers
+	check    float64       // the share of hits for which a worker is asked again
 }
 
 // CaddyModule returns the Caddy module information.
@@ -114,6 +115,9 @@ func (h *Handler) route(g *gateway) (*route, error) {
 		if c.MaxObject > 0 {
 			rt.maxEntry = c.MaxObject
 		}
+		if rt.stale = time.Duration(c.StaleIfError); rt.stale < 0 {
+			return nil, fmt.Errorf("stale_if_error must not be negative")
+		}
 		if rt.check = c.SelfCheck; rt.check < 0 || rt.check > 1 {
 			return nil, fmt.Errorf("self_check must be between 0 and 1, not %v", rt.check)
 		}
@@ -134,6 +138,14 @@ func (h *Handler) cacheSize() int64 {
 		return h.Cache.MaxSize
 	}
 	return defaultCacheSize
+}
+
+// staleIfError is for how long the handler wants answers to be kept past their end.
+func (h *Handler) staleIfError() time.Duration {
+	if h.Cache == nil || h.Cache.Off {
+		return 0
+	}
+	return time.Duration(h.Cache.StaleIfError)
 }
 
 // ServeHTTP answers a request below the mount: classify, limit, look up, and only then ask a worker.

@@ -42,6 +42,10 @@ type CacheConfig struct {
 	MaxSize int64 `json:"max_size,omitempty"`
 	// MaxObject is the largest answer that is stored, in bytes. Default: 1048576 (1 MB).
 	MaxObject int64 `json:"max_object,omitempty"`
+	// StaleIfError is for how long after its TTL an answer may still be served while no worker can answer; also one of any age
+	// that is out of service because a worker has died. Answers that a write has dropped aren't served, nor those of a session
+	// or role that has ended. Default: 0, off.
+	StaleIfError caddy.Duration `json:"stale_if_error,omitempty"`
 	// SelfCheck is the share of hits, between 0 and 1, after which a worker is asked the same to compare the answers; never
 	// while all workers are busy. What differs is counted, logged and dropped. Default: 0, off.
 	SelfCheck float64 `json:"self_check,omitempty"`

@@ -19,7 +19,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	requestsDesc = desc("requests_total", "Answers by operation, by where they came from (hit, collapsed, miss, bypass, refused) and by status class.", "op", "source", "status")
+	requestsDesc = desc("requests_total", "Answers by operation, by where they came from (hit, collapsed, miss, bypass, refused, stale) and by status class.", "op", "source", "status")
 	durationDesc = desc("request_duration_seconds", "Time from a request's head to its answer, by where it came from.", "source")
 
 	levelDesc         = desc("cache_level", "1 for the level at which the app's answers are cached.", "level")

@@ -72,7 +72,7 @@ func trySite(t testing.TB, caddyfile string) (*site, error) {
 }
 
 // cacheStatus is the form of Cache-Status (RFC 9211): an item with parameters, whose values are tokens or strings.
-var cacheStatus = regexp.MustCompile(`^parsescale(; [a-z]+(=([A-Za-z][A-Za-z0-9_./-]*|"[ -!#-\[\]-~]*"))?)+$`)
+var cacheStatus = regexp.MustCompile(`^parsescale(; [a-z][a-z-]*(=(-?[0-9]+|[A-Za-z][A-Za-z0-9_./-]*|"[ -!#-\[\]-~]*"))?)+$`)
 
 // step is one request of a scenario and what is expected of it.
 type step struct {

@@ -90,7 +90,7 @@ func (x *exchange) storeKey(f *cache.Fill, reads *cache.Reads, rights []string, 
 	var session cache.Dependencies
 	session.Add(on)
 	// Not longer than an answer may be kept: workers want to see now and then that a session is in use.
-	f.StoreRights(cacheKey(x.req.SessionKey()), name, session, earlier(on.Expires, time.Now().Add(x.route.ttl)))
+	f.StoreRights(cacheKey(x.req.SessionKey()), name, session, earlier(on.Expires, time.Now().Add(x.route.ttl)), on.Expires)
 	return cacheKey(x.req.Key(x.scope(reads, name))), true
 }
 

@@ -30,7 +30,7 @@ func (x *exchange) serveCached() {
 	}
 	if !x.route.serving() {
 		// A worker that may have written is out of touch: nothing that is stored can be trusted until it is settled.
-		x.relay(x.forward(x.r.Context()), "fwd=miss; detail=feed-not-live")
+		x.relayOrStale(x.forward(x.r.Context()), "fwd=miss; detail=feed-not-live")
 		return
 	}
 	e, key, everyone := x.lookUp()
@@ -51,12 +51,12 @@ func (x *exchange) serveCached() {
 		return
 	}
 	if x.req.NoCache {
-		x.relay(x.forward(x.r.Context()), "fwd=request")
+		x.relayOrStale(x.forward(x.r.Context()), "fwd=request")
 		return
 	}
 	e, err := fill.Wait(x.r.Context())
 	if err != nil || x.rights != nil && !x.rights.Current() { // they may have ended while it waited
-		x.relay(x.forward(x.r.Context()), "fwd=miss")
+		x.relayOrStale(x.forward(x.r.Context()), "fwd=miss")
 		return
 	}
 	x.giveBack()
@@ -92,11 +92,13 @@ func (x *exchange) fill(f *cache.Fill) {
 	e, deps, key, ok := x.entry(a, f)
 	if !ok {
 		f.Abandon() // first: nobody else waits for this client to take its answer
-		x.relay(a, verdict)
+		x.relayOrStale(a, verdict)
 		return
 	}
 	if f.StoreAs(key, e, deps) {
 		verdict += "; stored"
+	} else {
+		x.supersede(a)
 	}
 	x.writeEntry(e, verdict)
 }

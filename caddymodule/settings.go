@@ -31,14 +31,15 @@ type settings struct {
 	weights   map[string]int // of some of them
 	healthURI string
 
-	cacheSize int64
+	cacheSize    int64
+	staleIfError time.Duration // the longest that a handler wants
 }
 
 func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
 	if err := c.validate(name); err != nil {
 		return nil, err
 	}
-	s := &settings{name: name, mount: h.Mount, cacheSize: h.cacheSize()}
+	s := &settings{name: name, mount: h.Mount, cacheSize: h.cacheSize(), staleIfError: h.staleIfError()}
 	if c.Workers == nil {
 		s.level, s.appID = cache.TTL, c.AppID
 		s.healthURI = c.HealthURI

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/bits"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -61,6 +62,7 @@ type Cache struct {
 	shards  []shard
 
 	everyones everyones
+	stale     atomic.Int64 // for how long expired entries are kept, in nanoseconds
 
 	mu      sync.Mutex
 	graph   graph
@@ -133,7 +135,11 @@ func (c *Cache) find(k Key, hits, misses bool) *node {
 	s := c.shard(k)
 	s.mu.Lock()
 	n, ok := s.lru.Get(k)
-	if ok && (n.entry.Expires.IsZero() || c.options.Clock().Before(n.entry.Expires)) {
+	var now time.Time
+	if ok && !n.entry.Expires.IsZero() {
+		now = c.options.Clock()
+	}
+	if ok && n.entry.lasts(now, 0) {
 		if hits {
 			s.hits++
 			n.hits++
@@ -145,7 +151,7 @@ func (c *Cache) find(k Key, hits, misses bool) *node {
 		s.misses++
 	}
 	s.mu.Unlock()
-	if ok {
+	if ok && !n.entry.lasts(now, time.Duration(c.stale.Load())) {
 		c.mu.Lock()
 		if c.drop(n) {
 			c.stats.Expirations++
@@ -204,7 +210,7 @@ func (c *Cache) sweep(s *shard, keep *node) {
 		s.mu.Lock()
 		_, n, ok := s.lru.GetOldest()
 		s.mu.Unlock()
-		if !ok || n == keep || n.entry.Expires.IsZero() || c.options.Clock().Before(n.entry.Expires) {
+		if !ok || n == keep || n.entry.Expires.IsZero() || n.entry.lasts(c.options.Clock(), time.Duration(c.stale.Load())) {
 			return
 		}
 		c.drop(n)

@@ -27,15 +27,15 @@ func (c *Cache) Rights(token Key) *Rights {
 	return nil
 }
 
-// StoreRights remembers what a session token stands for, as the answer to this fill told, until expires; d is what
-// that depends on. It isn't stored if it may have been altered since Begin. Only the leader stores, and before Store or
+// StoreRights remembers what a session token stands for, as the answer to this fill told, until expires; the session ends at
+// until, if that isn't zero. d is what it depends on. It isn't stored if it may have been altered since Begin. Only the leader stores, and before Store or
 // Abandon.
-func (f *Fill) StoreRights(token Key, name string, d Dependencies, expires time.Time) (stored bool) {
+func (f *Fill) StoreRights(token Key, name string, d Dependencies, expires, until time.Time) (stored bool) {
 	c := f.c
 	if !f.leader || len(d.refs) == 0 && len(d.classes) == 0 {
 		return false // it depends at least on the session
 	}
-	e := &Entry{Expires: expires}
+	e := &Entry{Expires: expires, Until: until}
 	if !expires.IsZero() && !c.options.Clock().Before(expires) {
 		return false
 	}

@@ -17,7 +17,7 @@ func resolve(t testing.TB, c *Cache, token, name string) *Rights {
 	t.Helper()
 	f, _ := c.Begin(key("asked with "+token), get("Game", "g1"))
 	defer f.Abandon()
-	if !f.StoreRights(key(token), name, dependsOn(t, sessionOf...), time.Time{}) {
+	if !f.StoreRights(key(token), name, dependsOn(t, sessionOf...), time.Time{}, time.Time{}) {
 		t.Fatal("the rights weren't stored")
 	}
 	r := c.Rights(key(token))
@@ -61,10 +61,10 @@ func TestRightsEndWithTimeAndRoom(t *testing.T) {
 	clock := newClock()
 	c := New(Options{Clock: clock.now, Shards: 1, MaxBytes: 8 << 10})
 	f, _ := c.Begin(key("q"), get("Game", "g1"))
-	if f.StoreRights(key("token"), "ann", dependsOn(t, sessionOf...), clock.t) {
+	if f.StoreRights(key("token"), "ann", dependsOn(t, sessionOf...), clock.t, clock.t) {
 		t.Error("rights were stored that had ended")
 	}
-	if !f.StoreRights(key("token"), "ann", dependsOn(t, sessionOf...), clock.t.Add(time.Minute)) {
+	if !f.StoreRights(key("token"), "ann", dependsOn(t, sessionOf...), clock.t.Add(time.Minute), time.Time{}) {
 		t.Fatal("not stored")
 	}
 	f.Abandon()
@@ -110,7 +110,7 @@ func TestRightsThatChangeOnTheWay(t *testing.T) {
 			if isLeader {
 				t.Fatal("nothing told that the question has to do with roles, so it joins")
 			}
-			if leader.StoreRights(key("token"), "ann", dependsOn(t, sessionOf...), time.Time{}) {
+			if leader.StoreRights(key("token"), "ann", dependsOn(t, sessionOf...), time.Time{}, time.Time{}) {
 				t.Error("stored")
 			}
 			if leader.StoreAs(key("ann asks"), entry("old"), Dependencies{}) {
@@ -177,7 +177,7 @@ func TestParseRights(t *testing.T) {
 	}
 	c := New(Options{})
 	f, _ := c.Begin(key("q"), get("Game", "g1"))
-	if f.StoreRights(key("token"), name, Dependencies{}, time.Time{}) {
+	if f.StoreRights(key("token"), name, Dependencies{}, time.Time{}, time.Time{}) {
 		t.Error("rights that depend on nothing were stored")
 	}
 	f.Abandon()

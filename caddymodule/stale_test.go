@@ -1,0 +1,162 @@
+package caddymodule
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/parsescale/parsescale/policies/upstream"
+	"github.com/parsescale/parsescale/server/change"
+)
+
+// TestStaleIfError has a worker fail after it has answered, and a client ask again.
+func TestStaleIfError(t *testing.T) {
+	answers := func(status int, body string) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	down := answers(503, `{"error":"starting"}`)
+	const path = "/parse/classes/A"
+	again := step{method: "GET", path: path, want: found, cache: "fwd=stale; fwd-status=503; ttl=0; detail=stale-if-error", calls: 1}
+	with := func(header ...string) step {
+		s := step{method: "GET", path: path, status: 503, cache: "fwd=miss", calls: 1, header: map[string]string{}}
+		for i := 0; i < len(header); i += 2 {
+			s.header[header[i]] = header[i+1]
+		}
+		return s
+	}
+	wait := func(d time.Duration) func(*site) { return func(*site) { time.Sleep(d) } }
+	expire := wait(60 * time.Millisecond)
+	refused := func(s step, cache string) step {
+		s.cache = cache
+		return s
+	}
+	for _, tt := range []struct {
+		name  string
+		cache string // its settings
+		fails func(http.ResponseWriter, *http.Request)
+		then  func(*site) // before the questions
+		asks  []step
+	}{
+		{"an expired answer", "stale_if_error 1m", down, expire, []step{again, again}},
+		{"off by default", "", down, expire, []step{with()}},
+		{"too old", "stale_if_error 20ms", down, wait(100 * time.Millisecond), []step{with()}},
+		{"another question", "stale_if_error 1m", down, expire, []step{{method: "GET", path: path + "?limit=3", status: 503, cache: "fwd=miss", calls: 1}}},
+		{"another session", "stale_if_error 1m", down, expire, []step{with("X-Parse-Session-Token", "r:1")}},
+		{"another key", "stale_if_error 1m", down, expire, []step{with("X-Parse-Rest-Api-Key", "k")}},
+		{"the client wants a worker's answer", "stale_if_error 1m", down, expire, []step{refused(with("Cache-Control", "no-cache"), "fwd=request")}},
+		{"the client takes nothing that old", "stale_if_error 1m", down, wait(1010 * time.Millisecond), []step{with("Cache-Control", "max-age=1")}},
+		{"a write", "stale_if_error 1m", down, expire, []step{{method: "POST", path: path, body: "{}", status: 503, cache: "fwd=method", calls: 1}, with()}},
+		{"a write of the class", "stale_if_error 1m", down, func(s *site) {
+			expire(s)
+			s.send(step{method: "PUT", path: path + "/o1", body: "{}"})
+		}, []step{with()}},
+		{"a refusal is the worker's answer", "stale_if_error 1m", answers(400, `{"code":209,"error":"Invalid session token"}`), expire, []step{
+			{method: "GET", path: path, status: 400, cache: "fwd=miss", calls: 1},
+		}},
+		{"so is an error of the app", "stale_if_error 1m", answers(500, `{"code":1,"error":"Internal server error."}`), expire, []step{
+			{method: "GET", path: path, status: 500, cache: "fwd=miss", calls: 1},
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			failing := false
+			w := newRecordingWorker(t, func(w http.ResponseWriter, r *http.Request, body string) {
+				w.Header().Set("Content-Type", "application/json; charset=utf-8")
+				if failing && !strings.HasSuffix(r.URL.Path, "/health") {
+					tt.fails(w, r)
+					return
+				}
+				results(w, r, body)
+			})
+			s := newSite(t, remoteSite(w, "cache {\nttl 50ms\n"+tt.cache+"\n}"))
+			s.run(t, w, []step{{method: "GET", path: path, want: found, cache: "stored", calls: 1}})
+			failing = true
+			tt.then(s)
+			parseHandlers(s.server.Routes)[0].routes[0].pool.Configure(upstream.Options{MaxWait: -1, RetryShare: 1, RetryPerSecond: 1000})
+			s.run(t, w, tt.asks)
+		})
+	}
+}
+
+// TestStaleIsSuperseded has a worker answer with what isn't stored, before it fails: nobody is served what is older.
+func TestStaleIsSuperseded(t *testing.T) {
+	status := 200
+	w := newRecordingWorker(t, func(w http.ResponseWriter, r *http.Request, body string) {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		if status != 200 {
+			w.WriteHeader(status)
+			return
+		}
+		results(w, r, body)
+	})
+	s := newSite(t, remoteSite(w, "cache {\nttl 50ms\nstale_if_error 1m\n}"))
+	const path = "/parse/classes/A"
+	s.run(t, w, []step{{method: "GET", path: path, want: found, cache: "stored", calls: 1}})
+	time.Sleep(60 * time.Millisecond)
+	status = 403
+	s.run(t, w, []step{{method: "GET", path: path, status: 403, cache: "fwd=miss", calls: 1}})
+	status = 503
+	s.run(t, w, []step{{method: "GET", path: path, status: 503, cache: "fwd=miss", calls: 4}})
+}
+
+// TestStaleWithoutAFeed has a bundled worker die at the level exact: what it had announced isn't served, the rest is.
+func TestStaleWithoutAFeed(t *testing.T) {
+	s := newOwnSite(t, tampering{}, nil)
+	rt := parseHandlers(s.server.Routes)[0].routes[0]
+	s.must(t, byMaster, "POST", "/schemas/Game", `{"className":"Game","fields":{"n":{"type":"Number"}}}`, nil)
+	for _, id := range []string{"a", "b"} {
+		s.object(t, "Game", `{"objectId":"`+id+`","n":1,"ACL":{"*":{"read":true}}}`)
+	}
+	_, ann := s.signUp(t, "ann")
+	_, bob := s.signUp(t, "bob")
+	asked := []struct {
+		who  asker
+		path string
+	}{{byREST, "/parse/classes/Game/a"}, {byREST, "/parse/classes/Game/b"}, {ann, "/parse/classes/Game/a"}, {bob, "/parse/classes/Game/a"}}
+	for range 2 {
+		for _, q := range asked {
+			s.ask(s.server, q.who, "GET", q.path, "")
+		}
+	}
+	s.must(t, bob, "POST", "/logout", "{}", nil)
+
+	here, there := net.Pipe()
+	dead := s.gateway.hub.Attach("dead", here, change.Start{})
+	r := change.NewReader(there)
+	w := change.NewWriter(there)
+	if _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Send(&change.Frame{Type: change.TypePrepare, ID: 1, Changes: []change.Change{{Class: "Game", ObjectID: "b", Kind: change.Update}}}); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := r.Next(); err != nil || f.Type != change.TypeAck {
+		t.Fatal(f.Type, err)
+	}
+	w.Close()
+	_ = there.Close()
+	<-dead.Ended()
+	if s.gateway.serving() {
+		t.Fatal("the gateway serves although a worker is in doubt")
+	}
+	rt.pool.Configure(upstream.Options{MaxWait: -1})
+	if err := rt.pool.Remove("own"); err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range []time.Duration{0, time.Minute} {
+		rt.stale = after
+		s.gateway.cache.SetStale(after)
+		for i, q := range asked {
+			rec := s.ask(s.server, q.who, "GET", q.path, "")
+			verdict := rec.Header().Get("Cache-Status")
+			if want := after > 0 && (i == 0 || i == 2); want != (rec.Code == 200) || want != strings.Contains(verdict, "fwd=stale; ttl=") {
+				t.Errorf("stale_if_error %v: %s asks %s: %d, %s", after, q.who.name, q.path, rec.Code, verdict)
+			}
+		}
+	}
+}
