@@ -27,7 +27,6 @@ type catalogued struct {
 // about it must get their tests.
 var parts = map[string]func(t *testing.T, w *world) bool{
 	"GraphQL":                noRoute("POST", "/graphql"),
-	"jobs":                   noRoute("POST", "/jobs/x"),
 	"LiveQuery":              refusedOption(`"liveQuery":{"classNames":["A"]}`),
 	"auth adapter keycloak":  refusedOption(`"auth":{"keycloak":{"config":{"realm":"r"}}}`),
 	"auth adapter gcenter":   refusedOption(`"auth":{"gcenter":{"bundleId":"b"}}`),

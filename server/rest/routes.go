@@ -48,6 +48,8 @@ func (a *API) routes() {
 	rt.add("PUT", "/cloud_code/jobs/:objectId", (*API).scheduleJob, master)
 	rt.add("DELETE", "/cloud_code/jobs/:objectId", (*API).deleteSchedule, master)
 	rt.add("POST", "/functions/:functionName", (*API).callFunction)
+	rt.add("POST", "/jobs", (*API).runJob, master)
+	rt.add("POST", "/jobs/:jobName", (*API).runJob, master)
 	rt.add("GET", "/hooks/functions", hooks(false), master)
 	rt.add("GET", "/hooks/functions/:functionName", (*API).functionHook, master)
 	rt.add("POST", "/hooks/functions", (*API).createHook, master)

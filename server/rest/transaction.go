@@ -37,7 +37,7 @@ func (a *API) runTransaction(c *call, subs []subRequest) (*answer, error) {
 		size := 0
 		for i := range subs {
 			s := &subs[i]
-			sub := &call{ctx: write.With(ctx, asked[i]), method: s.method, path: s.path, params: s.params, body: s.body, caller: c.caller, batch: true}
+			sub := &call{ctx: write.With(ctx, asked[i]), method: s.method, path: s.path, params: s.params, body: s.body, caller: c.caller, batch: true, context: c.context}
 			var err error
 			if answers[i], err = a.runWithin(sub, s); err != nil {
 				return nil, err
