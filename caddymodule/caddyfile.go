@@ -64,7 +64,7 @@ func mountOfPath(path string) string {
 //			self_check <share>
 //		}
 //		rate_limit {
-//			key      app|ip|app_ip|session|api_key
+//			key      app|ip|app_ip|user|session|api_key
 //			default  <events>/<window> [burst <n>]
 //			hit_cost <share>
 //			max_keys <n>
@@ -72,7 +72,7 @@ func mountOfPath(path string) string {
 //			redis    lease|exact|off
 //			on_redis_failure local|open|closed
 //			zone <name> {
-//				key       app|ip|app_ip|session|api_key
+//				key       app|ip|app_ip|user|session|api_key
 //				rate      <events>/<window> [burst <n>]
 //				ops       read|write|login|function|aggregate|push|files|<operation> ...
 //				classes   <class> ...

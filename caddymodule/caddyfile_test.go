@@ -194,7 +194,7 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"a check twice", site("cache {\nself_check 1%\nself_check 0.1\n}"), "self_check is given twice"},
 		{"a check without a share", site("cache {\nself_check\n}"), "wrong argument count"},
 		{"rate limit without a rate", site("rate_limit {\nkey ip\n}"), "rate_limit needs its default"},
-		{"rate limit by an unknown key", site("rate_limit {\nkey user\ndefault 1/1s\n}"), "a key is one of app, ip, app_ip, session, api_key"},
+		{"rate limit by an unknown key", site("rate_limit {\nkey username\ndefault 1/1s\n}"), "a key is one of app, ip, app_ip, user, session, api_key"},
 		{"rate limit with a key of nothing", site("rate_limit {\nkey ip\nzone a {\nrate 1/s\n}\n}"), "the key of rate_limit is that of its default"},
 		{"rate limit with an unknown setting", site("rate_limit {\nspeed 1\n}"), `unknown setting "speed" of rate_limit`},
 		{"a share of nothing", site("rate_limit {\ndefault 1/s\nhit_cost 0\n}"), "hit_cost takes a share above 0"},

@@ -55,7 +55,7 @@ type CacheConfig struct {
 // to all rates that concern it, or to none; a batch costs what it holds, and an unreadable one is charged to every rate.
 type RateLimitConfig struct {
 	// Key says whose requests the default rate counts together: app (default), ip (the client's address, of IPv6 its /64
-	// network), app_ip, session or api_key. A session token or key that no worker has accepted yet counts as app_ip, an
+	// network), app_ip, user (whose sessions count together), session or api_key. A session token or key that no worker has accepted yet counts as app_ip, an
 	// application id that none has accepted yet as ip.
 	Key string `json:"key,omitempty"`
 	// Rate is how many requests are allowed in a window and how many at once: "20/10s burst 20". Default: no rate but

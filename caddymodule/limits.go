@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/parsescale/parsescale/policies/ratelimit"
+	"github.com/parsescale/parsescale/policies/upstream"
 )
 
 // limits are a handler's rates for an app.
@@ -170,7 +171,7 @@ func (x *exchange) expose(h http.Header) {
 // giveBack is told that the request was answered from the cache, with an answer for just its credentials.
 func (x *exchange) giveBack() {
 	if l := x.route.limits; l != nil {
-		x.learn()
+		x.learn(ratelimit.Answer{})
 		if l.back > 0 {
 			x.charged.GiveBack(l.back)
 		}
@@ -179,9 +180,22 @@ func (x *exchange) giveBack() {
 
 // learn takes note that what was asked was done. What was charged so far to the address is then charged to whoever the
 // credentials stand for.
-func (x *exchange) learn() {
+func (x *exchange) learn(a ratelimit.Answer) {
 	l := x.route.limits
-	if l != nil && x.route.known.Learn(&x.req, l.zones) {
+	if l != nil && x.route.known.Learn(&x.req, l.zones, a) {
 		x.charged.Move(x.route.known.Client(&x.req, x.ip, l.zones))
 	}
+}
+
+// answerOf is what an answer says of the user who asks. Bundled workers tell of reads whose session it is.
+func answerOf(r *upstream.Response) ratelimit.Answer {
+	a := ratelimit.Answer{Body: r.Body}
+	for _, line := range r.Header["X-Parsescale-Rights"] {
+		for item := range strings.FieldsSeq(line) {
+			if id, ok := strings.CutPrefix(item, "_User:"); ok {
+				a.User = id
+			}
+		}
+	}
+	return a
 }

@@ -175,7 +175,7 @@ func (x *exchange) forward(ctx context.Context) answer {
 	}
 	resp, err := x.route.pool.Do(ctx, out)
 	if err == nil && resp.Status/100 == 2 {
-		x.learn()
+		x.learn(answerOf(resp))
 	}
 	return answer{resp, err}
 }

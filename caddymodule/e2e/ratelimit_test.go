@@ -142,3 +142,46 @@ ADDRESS {
 		})
 	}
 }
+
+// TestRateLimitByUser counts the sessions of one user together: by what its log-ins answered, and after a restart of the gateway,
+// which has forgotten them, by what workers tell of reads.
+func TestRateLimitByUser(t *testing.T) {
+	g := startGateway(t, bundledApp("", "rate_limit {\nkey user\ndefault 10/10m burst 10\n}"))
+	c := newClient(t, g.url())
+	session := func(path, body string) *client {
+		t.Helper()
+		a, err := c.do("POST", path, body)
+		var answered struct{ SessionToken string }
+		if err != nil || json.Unmarshal([]byte(a.body), &answered) != nil || answered.SessionToken == "" {
+			t.Fatalf("%s: status %d, %v: %s", path, a.status, err, a.body)
+		}
+		return c.with("X-Parse-Session-Token", answered.SessionToken)
+	}
+	ann, again := session("/users", `{"username":"ann","password":"p"}`), session("/login", `{"username":"ann","password":"p"}`)
+	bob := session("/users", `{"username":"bob","password":"p"}`)
+	allowed := func(clients ...*client) (n int) {
+		t.Helper()
+		for i := range 30 {
+			a, err := clients[i%len(clients)].do("GET", "/classes/Limited?limit="+strconv.Itoa(i+1), "")
+			switch {
+			case err != nil || a.status != http.StatusOK && a.status != http.StatusTooManyRequests:
+				t.Fatalf("status %d, %v: %s", a.status, err, a.body)
+			case a.status == http.StatusOK:
+				n++
+			}
+		}
+		return n
+	}
+	for restarts := range 2 {
+		if restarts > 0 {
+			g.kill()
+			g.start()
+		}
+		if n := allowed(ann, again); n != 10 {
+			t.Errorf("%d requests of two sessions of a user were allowed, want 10", n)
+		}
+		if n := allowed(bob); n != 10 {
+			t.Errorf("%d requests of another user were allowed, want 10", n)
+		}
+	}
+}

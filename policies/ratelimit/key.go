@@ -15,11 +15,12 @@ const (
 	ByApp     Key = "app"
 	ByIP      Key = "ip"
 	ByAppIP   Key = "app_ip"
+	ByUser    Key = "user"    // of an app; where it isn't known whose a session is, by session
 	BySession Key = "session" // of an app
 	ByAPIKey  Key = "api_key" // of an app
 )
 
-var keys = []string{string(ByApp), string(ByIP), string(ByAppIP), string(BySession), string(ByAPIKey)}
+var keys = []string{string(ByApp), string(ByIP), string(ByAppIP), string(ByUser), string(BySession), string(ByAPIKey)}
 
 // ParseKey reads a key's name.
 func ParseKey(name string) (Key, error) {
@@ -33,8 +34,9 @@ func ParseKey(name string) (Key, error) {
 type Client struct {
 	// IP is the address.
 	IP string
-	// App is the application id, Session the session token, APIKey the key of the app: each "" if it isn't known to be one.
-	App, Session, APIKey string
+	// App is the application id, Session the session token, User the id of its user, APIKey the key of the app: each "" if it isn't
+	// known to be one.
+	App, Session, User, APIKey string
 }
 
 // key names whose requests are counted with those of the client. The kinds of names can't be mistaken for each other:
@@ -47,7 +49,9 @@ func (z *Zone) key(c Client) string {
 		return "other\x00" + Address(c.IP)
 	case z.Key == ByApp:
 		return c.App
-	case z.Key == BySession && c.Session != "":
+	case z.Key == ByUser && c.User != "":
+		return c.App + "\x00\x00\x00" + c.User
+	case (z.Key == BySession || z.Key == ByUser) && c.Session != "":
 		return c.App + "\x00\x00" + c.Session
 	case z.Key == ByAPIKey && c.APIKey != "":
 		return c.App + "\x00\x00" + c.APIKey

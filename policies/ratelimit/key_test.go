@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/parsescale/parsescale/policies/request"
@@ -34,7 +35,7 @@ func newGate(t *testing.T, app string, key Key, burst int64) *gate {
 // ask charges a request. If it passes and is answered with success, what its credentials are is learned.
 func (g *gate) ask(r *request.Request, ip string, success bool) (passed bool) {
 	charged := g.zones.Take(nil, g.known.Client(r, ip, g.zones), r)
-	if charged.OK && success && g.known.Learn(r, g.zones) {
+	if charged.OK && success && g.known.Learn(r, g.zones, Answer{}) {
 		charged.Move(g.known.Client(r, ip, g.zones))
 	}
 	return charged.OK
@@ -69,7 +70,7 @@ func TestKeys(t *testing.T) {
 	} {
 		g := newGate(t, "", c.key, 2)
 		for _, r := range []*request.Request{find(c.other...), find(c.one...)} {
-			g.known.Learn(r, g.zones)
+			g.known.Learn(r, g.zones, Answer{})
 		}
 		for range 2 {
 			if !g.ask(find(c.one...), "10.0.0.1", true) {
@@ -110,6 +111,7 @@ func TestInventions(t *testing.T) {
 		{"session tokens for a file", "app", BySession, func(i int) *request.Request {
 			return classified("GET", "/files/app/f", "", sessionHeader, fmt.Sprint("r:", i))
 		}, true, 5},
+		{"session tokens, by user", "app", ByUser, func(i int) *request.Request { return find(sessionHeader, fmt.Sprint("r:", i)) }, false, 5},
 		{"keys", "app", ByAPIKey, func(i int) *request.Request { return find(restHeader, fmt.Sprint(i)) }, false, 5},
 		{"keys beside a right one", "app", ByAPIKey, func(i int) *request.Request {
 			return find(restHeader, fmt.Sprint(i), javaScriptHeader, "right")
@@ -132,7 +134,7 @@ func TestInventions(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			g := newGate(t, c.app, c.key, 5)
 			if c.app == "" && c.key == BySession {
-				g.known.Learn(find(), g.zones)
+				g.known.Learn(find(), g.zones, Answer{})
 			}
 			passed := 0
 			for i := range 200 {
@@ -190,12 +192,65 @@ func TestConfiguredKeys(t *testing.T) {
 func TestKnownIsBounded(t *testing.T) {
 	g := newGate(t, "app", BySession, 1)
 	for i := range maxKnownSessions + 1000 {
-		g.known.Learn(find(sessionHeader, fmt.Sprint("r:", i)), g.zones)
+		g.known.Learn(find(sessionHeader, fmt.Sprint("r:", i)), g.zones, Answer{})
 	}
 	if n := g.known.sessions.Len(); n != maxKnownSessions {
 		t.Errorf("%d sessions are known", n)
 	}
 	if c := g.known.Client(find(sessionHeader, "r:999"), "", g.zones); c.Session != "" {
 		t.Error("the least recent session is still known")
+	}
+}
+
+// TestUsers lists from what it is learned whose a session is: then all of a user's sessions are counted together.
+func TestUsers(t *testing.T) {
+	const session = "r:1"
+	mine := find(sessionHeader, session)
+	for _, c := range []struct {
+		name   string
+		asked  *request.Request
+		answer Answer
+		user   string
+	}{
+		{"a worker that tells", mine, Answer{User: "ann"}, "ann"},
+		{"a worker that doesn't", mine, Answer{Body: []byte(`{"objectId":"x","sessionToken":"r:1"}`)}, ""},
+		{"the question who one is", classified("GET", "/users/me", "", sessionHeader, session), Answer{Body: []byte(`{"objectId":"ann","ObjectId":"bob","user":{"objectId":"bob"}}`)}, "ann"},
+		{"the question which session it is", classified("GET", "/sessions/me", "", sessionHeader, session), Answer{Body: []byte(`{"objectId":"s","user":{"objectId":"bob"}}`)}, ""},
+		{"a log-in", classified("POST", "/login", "{}"), Answer{Body: []byte(`{"objectId":"ann","sessionToken":"r:1"}`)}, "ann"},
+		{"a log-in by the SDK", classified("POST", "/login", `{"_method":"GET"}`), Answer{Body: []byte(`{"sessionToken":"r:1","objectId":"ann"}`)}, "ann"},
+		{"a sign-up", classified("POST", "/users", "{}"), Answer{Body: []byte(`{"objectId":"ann","sessionToken":"r:1"}`)}, "ann"},
+		{"a sign-up without a session", classified("POST", "/users", "{}"), Answer{Body: []byte(`{"objectId":"ann"}`)}, ""},
+		{"a log-in for somebody else", classified("POST", "/loginAs", "{}", "X-Parse-Master-Key", "m"), Answer{Body: []byte(`{"objectId":"ann","sessionToken":"r:1"}`)}, ""},
+		{"a body that isn't read", classified("POST", "/login", "{}"), Answer{Body: []byte("\x1f\x8b")}, ""},
+		{"a body of something else", classified("POST", "/login", "{}"), Answer{Body: []byte(`{"objectId":1,"sessionToken":"r:1"}`)}, ""},
+		{"a very long name", mine, Answer{User: strings.Repeat("x", maxUserLength+1)}, ""},
+		{"a function that says so", classified("POST", "/functions/f", "{}"), Answer{Body: []byte(`{"objectId":"ann","sessionToken":"r:1"}`)}, ""},
+	} {
+		g := newGate(t, "app", ByUser, 1)
+		g.known.Learn(c.asked, g.zones, c.answer)
+		if got := g.known.Client(mine, "10.0.0.1", g.zones).User; got != c.user {
+			t.Errorf("%s: the user is %q, want %q", c.name, got, c.user)
+		}
+	}
+	g := newGate(t, "app", ByUser, 3)
+	for i := range 5 {
+		r, ip := find(sessionHeader, fmt.Sprint("r:", i)), fmt.Sprint("10.0.0.", i)
+		charged := g.zones.Take(nil, g.known.Client(r, ip, g.zones), r)
+		if charged.OK && g.known.Learn(r, g.zones, Answer{User: "ann"}) {
+			charged.Move(g.known.Client(r, ip, g.zones))
+		}
+	}
+	ann := find(sessionHeader, "r:0")
+	if g.ask(ann, "10.0.0.9", true) {
+		t.Error("a user's sessions aren't counted together")
+	}
+	g.known.Learn(ann, g.zones, Answer{}) // an answer that doesn't tell changes nothing
+	if c := g.known.Client(ann, "", g.zones); c.User != "ann" {
+		t.Errorf("the user is forgotten: %+v", c)
+	}
+	other := newGate(t, "app", ByUser, 1)
+	one, two := find(sessionHeader, "r:1"), find(sessionHeader, "r:2")
+	if !other.ask(one, "10.0.0.1", true) || other.ask(one, "10.0.0.2", true) || !other.ask(two, "10.0.0.1", true) {
+		t.Error("sessions whose users aren't known aren't counted by session")
 	}
 }

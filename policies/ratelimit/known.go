@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -20,6 +21,8 @@ const (
 	maxKnownSessions = 100_000
 	maxKnownKeys     = 16
 	maxKeyLength     = 256
+	maxUserLength    = 128
+	maxUserBody      = 1 << 20
 )
 
 // Known is what workers have accepted of what clients sent: application ids, session tokens and client keys. It is safe for
@@ -28,7 +31,7 @@ type Known struct {
 	app      string
 	seed     uint64
 	apps     *lru.Cache[string, struct{}]
-	sessions *lru.Cache[xxh3.Uint128, struct{}] // by hashes, so that no token is kept in clear
+	sessions *lru.Cache[xxh3.Uint128, string] // users, "" where they aren't known, by hashes: no token is kept in clear
 
 	mu   sync.RWMutex
 	own  *request.ClientKeys
@@ -42,7 +45,7 @@ func NewKnown(app string) (*Known, error) {
 	if k.apps, err = lru.New[string, struct{}](maxKnownApps); err != nil {
 		return nil, fmt.Errorf("cannot make room for application ids: %w", err)
 	}
-	if k.sessions, err = lru.New[xxh3.Uint128, struct{}](maxKnownSessions); err != nil {
+	if k.sessions, err = lru.New[xxh3.Uint128, string](maxKnownSessions); err != nil {
 		return nil, fmt.Errorf("cannot make room for sessions: %w", err)
 	}
 	return k, nil
@@ -62,9 +65,9 @@ func (k *Known) Client(r *request.Request, ip string, zs Zones) Client {
 		return c
 	}
 	c.App = r.AppID
-	if r.Session != "" && zs.by(BySession) {
-		if _, ok := k.sessions.Get(k.session(r)); ok { // which makes it the most recently used
-			c.Session = r.Session
+	if r.Session != "" && (zs.by(BySession) || zs.by(ByUser)) {
+		if user, ok := k.sessions.Get(k.session(r.AppID, r.Session)); ok { // which makes it the most recently used
+			c.Session, c.User = r.Session, user
 		}
 	}
 	if zs.by(ByAPIKey) {
@@ -73,17 +76,34 @@ func (k *Known) Client(r *request.Request, ip string, zs Zones) Client {
 	return c
 }
 
+// Answer is what a worker says of the user a request comes from, or brings: where it says nothing, or the answer comes from
+// the cache, it is empty.
+type Answer struct {
+	// User is the id of the user that the session token of the request stands for, where the worker says that aside.
+	User string
+	// Body is the answer itself.
+	Body []byte
+}
+
 // Learn takes note that a worker, or the cache with an answer to just such a request, has done what the request asks for: then
 // its credentials are right. It reports whether that makes another Client of it.
-func (k *Known) Learn(r *request.Request, zs Zones) (changed bool) {
+func (k *Known) Learn(r *request.Request, zs Zones, a Answer) (changed bool) {
 	if r.AppID == "" || r.Doubtful || r.Privileged || k.app != "" && r.AppID != k.app {
 		return false
 	}
-	checksSession := true
+	users := zs.by(ByUser)
+	sessions := users || zs.by(BySession)
 	switch r.Op {
-	case request.Find, request.Get, request.Create, request.Update, request.Delete, request.Batch, request.Function, request.Me:
+	case request.Find, request.Get, request.Create, request.Update, request.Delete, request.Batch, request.Function:
+	case request.Me:
+		if users && a.User == "" && r.Class == "_User" {
+			a.User, _ = userIn(a.Body)
+		}
 	case request.LogIn, request.SignUp:
-		checksSession = false // a log-in pays no regard to it
+		if user, token := userIn(a.Body); users && user != "" && token != "" {
+			k.learnSession(r.AppID, token, user)
+		}
+		sessions = false // it pays no regard to the request's
 	default:
 		return false // some are answered whoever asks
 	}
@@ -91,9 +111,8 @@ func (k *Known) Learn(r *request.Request, zs Zones) (changed bool) {
 		known, _ := k.apps.ContainsOrAdd(r.AppID, struct{}{})
 		changed = !known
 	}
-	if checksSession && r.Session != "" && zs.by(BySession) {
-		known, _ := k.sessions.ContainsOrAdd(k.session(r), struct{}{})
-		changed = changed || !known
+	if sessions && r.Session != "" && k.learnSession(r.AppID, r.Session, a.User) {
+		changed = true
 	}
 	if zs.by(ByAPIKey) && k.learnKey(r) {
 		changed = true
@@ -101,8 +120,34 @@ func (k *Known) Learn(r *request.Request, zs Zones) (changed bool) {
 	return changed
 }
 
-func (k *Known) session(r *request.Request) xxh3.Uint128 {
-	return xxh3.HashString128Seed(r.AppID+"\x00"+r.Session, k.seed)
+// learnSession remembers a session that is right, and its user unless that is "".
+func (k *Known) learnSession(app, token, user string) (changed bool) {
+	if len(user) > maxUserLength {
+		user = ""
+	}
+	s := k.session(app, token)
+	if before, known := k.sessions.Peek(s); known && (user == "" || user == before) {
+		return false
+	}
+	k.sessions.Add(s, user)
+	return true
+}
+
+// userIn reads a user's id and session token from the answer to a log-in, a sign-up or the question who one is. Names count as
+// they are written: a user may have a field ObjectId of its own.
+func userIn(body []byte) (id, token string) {
+	var fields map[string]json.RawMessage
+	if len(body) > maxUserBody || json.Unmarshal(body, &fields) != nil {
+		return "", ""
+	}
+	if json.Unmarshal(fields["objectId"], &id) != nil || json.Unmarshal(fields["sessionToken"], &token) != nil && fields["sessionToken"] != nil {
+		return "", ""
+	}
+	return id, token
+}
+
+func (k *Known) session(app, token string) xxh3.Uint128 {
+	return xxh3.HashString128Seed(app+"\x00"+token, k.seed)
 }
 
 // key is the first of the request's client keys that is known to be right, with its kind; "" if none is. A worker is content
