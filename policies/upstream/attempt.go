@@ -119,6 +119,9 @@ func (s *seat) request(c *call, a *attempt) (*http.Request, error) {
 	h := outgoing(c.req.Header)
 	if t.Kind == Bundled && c.req.WriteID != "" {
 		h[WriteIDHeader] = []string{c.req.WriteID}
+		if c.attempts == 1 {
+			h[FirstAttemptHeader] = isFirst
+		}
 	}
 	if c.req.Prepare != nil {
 		c.req.Prepare(h, t)

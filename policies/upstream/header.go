@@ -8,6 +8,10 @@ import (
 // WriteIDHeader carries a write's id to a bundled worker.
 const WriteIDHeader = "X-Parsescale-Write-Id"
 
+// FirstAttemptHeader says, by "1", that a write's id has been sent to no worker before: none needs to look for it. It is
+// the first attempt that is marked, so that a worker whose gateway knows nothing of it looks.
+const FirstAttemptHeader = "X-Parsescale-First-Attempt"
+
 // ownPrefix begins the headers in which gateway and worker talk to each other; nobody else may send them.
 const ownPrefix = "X-Parsescale-"
 
@@ -34,7 +38,10 @@ func outgoing(h http.Header) http.Header {
 	return out
 }
 
-var noUserAgent = []string{""}
+var (
+	noUserAgent = []string{""}
+	isFirst     = []string{"1"}
+)
 
 func removeHopByHop(h http.Header) {
 	for _, line := range h["Connection"] {

@@ -319,21 +319,21 @@ func TestRefusedByAll(t *testing.T) {
 	}
 }
 
-// The repetitions of a write carry its id, and nobody else's.
+// The repetitions of a write carry its id, and nobody else's; only the first attempt says that it is one.
 func TestWriteIDTravels(t *testing.T) {
 	var mu sync.Mutex
 	var ids []string
 	record := func(next http.HandlerFunc) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			mu.Lock()
-			ids = append(ids, r.Header.Get(WriteIDHeader)+r.Header.Get("X-Parsescale-Client-Ip"))
+			ids = append(ids, r.Header.Get(WriteIDHeader)+r.Header.Get("X-Parsescale-Client-Ip")+r.Header.Get(FirstAttemptHeader))
 			mu.Unlock()
 			next(w, r)
 		}
 	}
 	bad := newWorker(t, "unix", record(abort))
 	p := newPool(t, Options{WriteRetries: 2}, bad.target("bad", Bundled))
-	forged := http.Header{WriteIDHeader: {"forged"}, "X-Parsescale-Client-Ip": {"6.6.6.6"}, "x-parsescale-other": {"1"}}
+	forged := http.Header{WriteIDHeader: {"forged"}, FirstAttemptHeader: {"1"}, "X-Parsescale-Client-Ip": {"6.6.6.6"}, "x-parsescale-other": {"1"}}
 	_, err := p.Do(context.Background(), &Request{Method: "POST", URI: "/x", Header: forged, Write: true, WriteID: "right", Body: []byte("{}")})
 	if !errors.Is(err, ErrOutcomeUnknown) {
 		t.Errorf("got %v", err)
@@ -343,7 +343,7 @@ func TestWriteIDTravels(t *testing.T) {
 	if _, err := q.Do(context.Background(), &Request{Method: "POST", URI: "/x", Header: forged, Write: true, WriteID: "right"}); err != nil {
 		t.Error(err)
 	}
-	if got := fmt.Sprint(ids); got != "[right right right ]" {
+	if got := fmt.Sprint(ids); got != "[right1 right right ]" {
 		t.Errorf("workers saw the ids %s", got)
 	}
 }

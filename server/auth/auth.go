@@ -28,6 +28,9 @@ type Caller struct {
 	IP             string
 	// RequestID makes a write happen once: a second one with the same id is refused. "" means none.
 	RequestID string
+	// FirstAttempt: whoever gave the request its write id has sent it nowhere before, so that nobody needs to look whether
+	// the write is done already.
+	FirstAttempt bool
 	// Origin is what only the app's own code may know of the request; nil: nothing.
 	Origin *Origin
 }

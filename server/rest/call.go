@@ -55,9 +55,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var from netip.Addr
-	writeID := ""
+	var write writeID
 	if a.o.Gateway {
-		from, writeID = a.gatewayFields(r.Header)
+		from, write = a.gatewayFields(r.Header)
 	} else {
 		from = clientAddress(r, &a.o.Config.TrustProxy)
 	}
@@ -81,7 +81,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.servePage(t, r, path)
 		return
 	}
-	res, err := a.serve(t, r, path, from, writeID)
+	res, err := a.serve(t, r, path, from, write)
 	if err != nil {
 		var reads *read.Reads
 		if res != nil {
@@ -107,14 +107,20 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // gatewayFields reads what only the gateway may say.
-func (a *API) gatewayFields(h http.Header) (from netip.Addr, writeID string) {
+func (a *API) gatewayFields(h http.Header) (from netip.Addr, write writeID) {
 	if ip, err := netip.ParseAddr(h.Get("X-Parsescale-Client-Ip")); err == nil {
 		from = ip.Unmap().WithZone("")
 	}
 	if id := h.Get("X-Parsescale-Write-Id"); writeIDs.MatchString(id) {
-		writeID = id
+		write = writeID{id: id, first: h.Get("X-Parsescale-First-Attempt") == "1"}
 	}
-	return from, writeID
+	return from, write
+}
+
+// writeID is the id that the gateway gives to a write. first: it says that it has sent it nowhere before.
+type writeID struct {
+	id    string
+	first bool
 }
 
 // belowMount returns the path below the mount, starting with a slash. Of two leading slashes one is dropped.
@@ -133,7 +139,7 @@ func (a *API) belowMount(path string) (string, bool) {
 }
 
 // serve takes a request through parse-server's steps up to its handler.
-func (a *API) serve(w http.ResponseWriter, r *http.Request, path string, from netip.Addr, writeID string) (*answer, error) {
+func (a *API) serve(w http.ResponseWriter, r *http.Request, path string, from netip.Addr, write writeID) (*answer, error) {
 	b, err := readBody(w, r, a.limit)
 	if err != nil {
 		return nil, err
@@ -159,9 +165,10 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, path string, from ne
 	if err != nil {
 		return nil, err
 	}
+	caller.FirstAttempt = write.first
 	c := &call{
 		ctx: r.Context(), http: r, method: method, path: path, query: parseQueryString(r.URL.RawQuery), body: b,
-		caller: caller, writeID: writeID, context: p.context,
+		caller: caller, writeID: write.id, context: p.context,
 	}
 	c.tellOrigin()
 	if err := a.limitRequest(w.Header(), c); err != nil {

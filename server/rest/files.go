@@ -49,7 +49,7 @@ func (a *API) serveFiles(w http.ResponseWriter, r *http.Request, path string, fr
 		res = a.failure(err)
 	case res == nil:
 		// Any other path or method goes the way of an unknown route.
-		if res, err = a.serve(w, r, path, from, ""); err != nil {
+		if res, err = a.serve(w, r, path, from, writeID{}); err != nil {
 			res = a.failure(err)
 		}
 	}

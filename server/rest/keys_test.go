@@ -170,6 +170,45 @@ func TestGatewayFields(t *testing.T) {
 	}
 }
 
+// TestFirstAttempts: where the gateway says that it has sent a write's id nowhere before, nobody looks for the id, so that
+// the app's code is asked at once; the write is done once all the same.
+func TestFirstAttempts(t *testing.T) {
+	asked, told := 0, 0
+	w := start(t, server.Environment{Gateway: true, Cloud: func(c *cloud.Cloud) error {
+		return errors.Join(
+			c.BeforeSave("A", func(context.Context, *cloud.TriggerRequest) error { asked++; return nil }, cloud.Validator{}),
+			c.AfterSave("A", func(context.Context, *cloud.TriggerRequest) error { told++; return nil }, cloud.Validator{}))
+	}}, nil)
+	batch := func(more string) string {
+		return `{"requests":[{"method":"POST","path":"/parse/classes/A","body":{}}]` + more + `}`
+	}
+	for i, tt := range []struct {
+		name, path, body, first string
+		asked, told             int
+	}{
+		{"a first attempt", "/classes/A", `{}`, "1", 1, 1},
+		{"what says again that it is the first", "/classes/A", `{}`, "1", 2, 1},
+		{"a repeat", "/classes/A", `{}`, "", 2, 1},
+		{"a batch", "/batch", batch(""), "1", 1, 1},
+		{"the first again of a batch", "/batch", batch(""), "1", 2, 1},
+		{"a repeated batch", "/batch", batch(""), "", 2, 1},
+		{"a transaction", "/batch", batch(`,"transaction":true`), "1", 1, 1},
+		{"the first again of a transaction", "/batch", batch(`,"transaction":true`), "1", 2, 1},
+		{"a repeated transaction", "/batch", batch(`,"transaction":true`), "", 2, 1},
+	} {
+		if i%3 == 0 {
+			asked, told = 0, 0
+		}
+		res := w.do("POST", tt.path, tt.body, app("X-Parsescale-Write-Id", fmt.Sprint("w", i/3), "X-Parsescale-First-Attempt", tt.first))
+		if res.status >= 300 || asked != tt.asked || told != tt.told {
+			t.Errorf("%s: %d %s; asked %d times, want %d, told %d times, want %d", tt.name, res.status, res.body, asked, tt.asked, told, tt.told)
+		}
+	}
+	if res := w.do("GET", "/classes/A?count=1&limit=0", "", app()); res.body != `{"results":[],"count":3}` {
+		t.Errorf("there are %s", res.body)
+	}
+}
+
 func TestLocationFollowsTheConfiguration(t *testing.T) {
 	w := start(t, server.Environment{}, func(o *config.Options) { o.PublicServerURL = "https://api.example.com/1" })
 	res := w.do("POST", "/classes/A", `{}`, app("Host", "evil.example"))

@@ -13,7 +13,7 @@ import (
 // answer is that of a batch, or the error of the first sub-request that failed. The app's code is asked about all of
 // them before the transaction, in their order, and told of them after it: nobody waits for it in between.
 func (a *API) runTransaction(c *call, subs []subRequest) (*answer, error) {
-	if c.writeID != "" && a.o.Cloud != nil { // the app's code isn't asked about what is done
+	if c.writeID != "" && a.o.Cloud != nil && !c.caller.FirstAttempt { // the app's code isn't asked about what is done
 		body, found, err := a.o.Store.Written(c.ctx, c.writeID)
 		if err != nil || found {
 			return &answer{body: body}, err

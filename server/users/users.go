@@ -81,7 +81,7 @@ func (u *Users) LogIn(ctx context.Context, c auth.Caller, l LogIn, id string) (*
 	if err != nil {
 		return nil, err
 	}
-	if res, err := u.writes.Repeated(ctx, schema.User, id); res != nil || err != nil {
+	if res, err := u.writes.Repeated(ctx, c, schema.User, trigger.Of(trigger.BeforeLogin, trigger.AfterLogin), id); res != nil || err != nil {
 		return res, err
 	}
 	if !claim.Refused() && !c.ReadOnly && !u.tooOld(user) {

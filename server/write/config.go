@@ -40,7 +40,7 @@ func (p *Path) PutConfig(ctx context.Context, c auth.Caller, params, masterKeyOn
 			edits = append(edits, e)
 		}
 	}
-	if res, err := p.Repeated(ctx, trigger.ConfigClass, id); res != nil || err != nil {
+	if res, err := p.Repeated(ctx, c, trigger.ConfigClass, trigger.Saves, id); res != nil || err != nil {
 		return res, err
 	}
 	ask, err := p.askConfig(ctx, c, params)

@@ -77,7 +77,7 @@ func New(store storage.Store, reads *read.Path, passwords *password.Pool, o Opti
 // Create makes an object of a class from a body in JSON. id is the write id: a second call with the same one does
 // nothing and returns the first one's result; "" means none.
 func (p *Path) Create(ctx context.Context, c auth.Caller, class string, body []byte, id string) (*Result, error) {
-	if res, err := p.Repeated(ctx, class, id); res != nil || err != nil {
+	if res, err := p.Repeated(ctx, c, class, trigger.Saves|trigger.Of(trigger.BeforeLogin), id); res != nil || err != nil {
 		return res, err
 	}
 	asked, err := p.Ask(ctx, c, "create", class, "", body)
@@ -111,7 +111,7 @@ func (p *Path) Update(ctx context.Context, c auth.Caller, class, objectID string
 }
 
 func (p *Path) update(ctx context.Context, c auth.Caller, class, objectID string, body []byte, id string, holds func(storage.Object) error) (*Result, error) {
-	if res, err := p.Repeated(ctx, class, id); res != nil || err != nil {
+	if res, err := p.Repeated(ctx, c, class, trigger.Saves, id); res != nil || err != nil {
 		return res, err
 	}
 	asked, err := p.Ask(ctx, c, "update", class, objectID, body)
@@ -147,7 +147,7 @@ func (p *Path) updateAsked(ctx context.Context, c auth.Caller, class, objectID s
 
 // Delete removes an object.
 func (p *Path) Delete(ctx context.Context, c auth.Caller, class, objectID string, id string) (*Result, error) {
-	if res, err := p.Repeated(ctx, class, id); res != nil || err != nil {
+	if res, err := p.Repeated(ctx, c, class, trigger.Deletes, id); res != nil || err != nil {
 		return res, err
 	}
 	asked, err := p.Ask(ctx, c, "delete", class, objectID, nil)
@@ -206,13 +206,14 @@ func (p *Path) Do(ctx context.Context, c auth.Caller, id string, f func(tx stora
 }
 
 // Repeated returns the answer that a write with the id got before, nil if there was none. It looks only where the app's
-// code would be asked about the write first: that must not happen again for one that is done. Elsewhere Do finds out.
-func (p *Path) Repeated(ctx context.Context, class, id string) (*Result, error) {
-	if id == "" || p.code == nil || storage.Inside(ctx) {
+// code, by triggers of the kinds, would be asked about the write first: that must not happen again for one that is done.
+// Elsewhere, and for a first attempt, Do finds out.
+func (p *Path) Repeated(ctx context.Context, c auth.Caller, class string, kinds trigger.Set, id string) (*Result, error) {
+	if id == "" || c.FirstAttempt || p.code == nil || storage.Inside(ctx) {
 		return nil, nil
 	}
 	set, err := p.code.Triggers(ctx, class)
-	if err != nil || set&(trigger.Saves|trigger.Deletes|trigger.Of(trigger.BeforeLogin)) == 0 {
+	if err != nil || set&kinds == 0 {
 		return nil, err
 	}
 	stored, found, err := p.store.Written(ctx, id)

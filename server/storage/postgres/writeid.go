@@ -36,6 +36,8 @@ func (s *Store) Written(ctx context.Context, id string) (result []byte, found bo
 	}
 	defer s.running.Done()
 	err = s.use(ctx, func(c *conn) error {
+		stop := c.watch(ctx)
+		defer stop()
 		result, found = nil, false
 		c.send(sqlKnown, []int16{binaryFormat}, id, instant(s.options.Clock()))
 		if err := c.sync(); err != nil {
