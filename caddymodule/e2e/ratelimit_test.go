@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -139,6 +140,24 @@ ADDRESS {
 			if allowed < 10 || allowed > most {
 				t.Errorf("%d requests were allowed, want 10 to %d", allowed, most)
 			}
+			sum := 0
+			for _, g := range gateways {
+				told := metrics(t, g)
+				labels := `{app="default",on_failure="closed",redis="` + mode + `"}`
+				if told["parsescale_rate_limit_redis_up"+labels] != 1 || told["parsescale_rate_limit_gateways"+labels] < 1 {
+					t.Errorf("the metrics of Redis are not as they should be: %v", told)
+				}
+				for _, name := range []string{"redis_failures_total", "without_redis_total"} {
+					if n, there := told["parsescale_rate_limit_"+name+labels]; n != 0 || !there {
+						t.Errorf("%s is %g", name, n)
+					}
+				}
+				limit := `{app="default",limit="default app 10/10m burst 10"}`
+				sum += int(told["parsescale_rate_limit_allowed_total"+limit] + told["parsescale_rate_limit_refused_total"+limit])
+			}
+			if sum < 60 || sum > 80 { // and health checks, until the gateways were up
+				t.Errorf("the zone has decided %d times, want 60 and some", sum)
+			}
 		})
 	}
 }
@@ -184,4 +203,26 @@ func TestRateLimitByUser(t *testing.T) {
 			t.Errorf("%d requests of another user were allowed, want 10", n)
 		}
 	}
+}
+
+// metrics reads a gateway's metrics by name and labels.
+func metrics(t *testing.T, g *gateway) map[string]float64 {
+	t.Helper()
+	res, err := http.Get("http://" + g.admin + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("the metrics: %s", res.Status)
+	}
+	found := map[string]float64{}
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if i := strings.LastIndexByte(lines.Text(), ' '); i > 0 {
+			if n, err := strconv.ParseFloat(lines.Text()[i+1:], 64); err == nil {
+				found[lines.Text()[:i]] = n
+			}
+		}
+	}
+	return found
 }

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -67,6 +68,30 @@ func TestRedis(t *testing.T) {
 		if got, err := client.Get(context.Background(), "k").Result(); err != nil || got != "v" {
 			t.Errorf("got %q, %v", got, err)
 		}
+		r.Kill()
+		if err := client.Ping(context.Background()).Err(); err == nil {
+			t.Error("it was killed and answers")
+		}
+		r.Restart(t)
+		if n, err := client.Exists(context.Background(), "k").Result(); err != nil || n != 0 {
+			t.Errorf("after a restart there are %d keys, %v", n, err)
+		}
+		t.Run("behind a slow proxy", func(t *testing.T) {
+			p := StartProxy(t, r.Address)
+			options, err := redis.ParseURL(r.At(p.Address))
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := redis.NewClient(options)
+			defer client.Close()
+			for _, delay := range []time.Duration{0, 100 * time.Millisecond} {
+				p.Delay(delay)
+				begin := time.Now()
+				if err := client.Ping(context.Background()).Err(); err != nil || time.Since(begin) < 2*delay {
+					t.Errorf("with a delay of %s it answers after %s, %v", delay, time.Since(begin), err)
+				}
+			}
+		})
 	})
 	Need(t, "redis-server")
 	client := redis.NewClient(&redis.Options{Addr: address, MaxRetries: -1})
