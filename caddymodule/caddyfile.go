@@ -80,6 +80,13 @@ func mountOfPath(path string) string {
 //				dry_run
 //			}
 //		}
+//		admission off
+//		admission {
+//			initial <n>
+//			min     <n>
+//			max     <n>
+//			queue   off|<n> [<duration>]
+//		}
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
@@ -116,8 +123,11 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "rate_limit":
 			h.RateLimit = &RateLimitConfig{}
 			err = h.RateLimit.unmarshal(d)
+		case "admission":
+			h.Admission = &AdmissionConfig{}
+			err = h.Admission.unmarshal(d)
 		default:
-			err = d.Errf("unknown setting %q of parse; known are app, weight, mount, max_body, cache and rate_limit", name)
+			err = d.Errf("unknown setting %q of parse; known are app, weight, mount, max_body, cache, rate_limit and admission", name)
 		}
 		if err != nil {
 			return err

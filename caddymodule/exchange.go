@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/parsescale/parsescale/policies/admission"
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/ratelimit"
 	"github.com/parsescale/parsescale/policies/request"
@@ -29,6 +30,10 @@ type exchange struct {
 	charged ratelimit.Charged
 	rights  *cache.Rights // what the session token stands for; nil: nobody knows, or there is none
 	key     cache.Key     // of the entry that was looked up and found
+
+	seat   admission.Seat
+	seated bool // seat has to be left
+	prompt bool // the answer came in a time that says something
 
 	status int    // of the answer; 0: none was given
 	source source // of the answer

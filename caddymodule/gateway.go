@@ -3,12 +3,14 @@ package caddymodule
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -16,6 +18,7 @@ import (
 	"go.uber.org/zap/exp/zapslog"
 
 	"github.com/parsescale/parsescale/caddymodule/supervisor"
+	"github.com/parsescale/parsescale/policies/admission"
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/feed"
 	"github.com/parsescale/parsescale/policies/ratelimit"
@@ -44,6 +47,10 @@ type gateway struct {
 	// answered counts the answers, checks those that were compared with a worker's.
 	answered answered
 	checks   cache.Checks
+	// admission bounds the requests to workers; nil: it is off.
+	admission atomic.Pointer[admission.Limiter]
+	// masterKey is the hash of the bundled workers' master key.
+	masterKey atomic.Pointer[[sha256.Size]byte]
 
 	// changing is held while the app is brought to other settings or ended, which can take as long as workers take to
 	// start. options and claim belong to whoever holds it.
@@ -89,10 +96,12 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	if g.current() == nil {
 		log.Info("parse app", zap.Stringer("level", g.level), zap.String("promise", g.level.Promise()))
 	}
-	var err error
-	if g.bundled() {
+	err := g.applyAdmission(s)
+	switch {
+	case err != nil:
+	case g.bundled():
 		err = g.applyWorkers(s, slogger)
-	} else {
+	default:
 		err = g.applyUpstreams(s)
 	}
 	if err != nil {
@@ -140,6 +149,7 @@ func (g *gateway) applyWorkers(s *settings, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	g.learnMasterKey(s.options)
 	sup := g.supervisor()
 	if sup == nil {
 		return g.startWorkers(s, options, log)

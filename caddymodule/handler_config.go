@@ -27,6 +27,8 @@ type Handler struct {
 	Cache *CacheConfig `json:"cache,omitempty"`
 	// RateLimit bounds the requests of an app or a client. Default: no limit.
 	RateLimit *RateLimitConfig `json:"rate_limit,omitempty"`
+	// Admission bounds the requests that the app's workers get at once. Default: on.
+	Admission *AdmissionConfig `json:"admission,omitempty"`
 
 	runtime
 }
@@ -96,6 +98,25 @@ type RateZone struct {
 	Functions []string `json:"functions,omitempty"`
 	// DryRun lets pass what the zone would refuse, and counts it. Default: false.
 	DryRun bool `json:"dry_run,omitempty"`
+}
+
+// AdmissionConfig bounds the requests that the workers of an app get at once, by how fast they answer. What is beyond waits
+// for a moment, or is refused with 429: functions, aggregates and files first, then reads, then writes and log-ins, last
+// health checks and requests with the master key. Answers from the cache don't count.
+type AdmissionConfig struct {
+	// Off lets everything through at once. Default: false.
+	Off bool `json:"off,omitempty"`
+	// Initial is the limit that an app starts with, in requests per worker. Default: 100, within Min and Max.
+	Initial int `json:"initial,omitempty"`
+	// Min and Max are the limit's bounds, in requests per worker. Default: 40 and 1000.
+	Min int `json:"min,omitempty"`
+	Max int `json:"max,omitempty"`
+	// Queue is how many requests may wait, of all workers together. Default: 256.
+	Queue int `json:"queue,omitempty"`
+	// NoQueue refuses at once what is beyond the limit. Default: false.
+	NoQueue bool `json:"no_queue,omitempty"`
+	// MaxWait is how long a request may wait. Default: 250ms.
+	MaxWait caddy.Duration `json:"max_wait,omitempty"`
 }
 
 // The defaults of a handler.

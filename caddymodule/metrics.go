@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/parsescale/parsescale/policies/admission"
 	"github.com/parsescale/parsescale/policies/request"
 )
 
@@ -54,6 +55,13 @@ var (
 	workerFailDesc    = desc("worker_failures_total", "Requests that the worker failed on.", "worker")
 	workerRetryDesc   = desc("worker_retries_total", "Requests that had failed before and were sent to the worker.", "worker")
 	workersDesc       = desc("workers_available", "Workers that may be asked now.")
+	roomDesc          = desc("admission_limit", "Requests that the workers may be answering at once, all together.")
+	enteredDesc       = desc("admission_in_flight", "Requests that have been let in and not answered.")
+	waitingDesc       = desc("admission_waiting", "Requests that wait to be let in.")
+	waitedDesc        = desc("admission_waited_total", "Requests that waited and were let in.")
+	waitTimeDesc      = desc("admission_wait_seconds_total", "How long they waited, in all.")
+	excusedDesc       = desc("admission_excused_total", "Requests let in beyond the limit because none of their priority was answered meanwhile.")
+	overloadDesc      = desc("admission_refused_total", "Requests refused for want of room, by priority: first, writes, reads, last.", "priority")
 	limitKeysDesc     = desc("rate_limit_keys", "Keys that the rate limit holds.", "limit")
 	limitAllowedDesc  = desc("rate_limit_allowed_total", "Requests that the rate limit was charged for.", "limit")
 	limitRefusedDesc  = desc("rate_limit_refused_total", "Requests that the rate limit refused.", "limit")
@@ -72,7 +80,7 @@ func (metrics) Describe(ch chan<- *prometheus.Desc) {
 		requestsDesc, durationDesc, levelDesc, servingDesc, entriesDesc, sessionsDesc, sharedDesc, bytesDesc, maxBytesDesc, hitsDesc, missesDesc, fillsDesc,
 		collapsedDesc, refusedFillsDesc, droppedDesc, selfChecksDesc, changesDesc, scannedDesc, broadDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
 		feedChangesDesc, feedAbortsDesc, feedGapsDesc, workerStateDesc, workerBreakerDesc, inFlightDesc, latencyDesc, workerReqDesc,
-		workerFailDesc, workerRetryDesc, workersDesc, limitKeysDesc, limitEvictedDesc, limitAllowedDesc, limitRefusedDesc,
+		workerFailDesc, workerRetryDesc, workersDesc, roomDesc, enteredDesc, waitingDesc, waitedDesc, waitTimeDesc, excusedDesc, overloadDesc, limitKeysDesc, limitEvictedDesc, limitAllowedDesc, limitRefusedDesc,
 		limitDryRunDesc, sharedUpDesc, sharedFailDesc, sharedWithoutDesc, sharedWaitingDesc, sharedGatewayDesc,
 	} {
 		ch <- d
@@ -94,6 +102,7 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 		o.cache(&s)
 		o.feed(&s)
 		o.workers(&s, g.pool.Available())
+		o.admission(s.Admission)
 		for limit, l := range s.Limits {
 			o.gauge(limitKeysDesc, float64(l.Keys), limit)
 			o.counter(limitEvictedDesc, l.Evicted, limit)
@@ -203,6 +212,21 @@ func (o observer) workers(s *AppStatus, available int) {
 		o.counter(workerReqDesc, w.Requests, w.Name)
 		o.counter(workerFailDesc, w.Failures, w.Name)
 		o.counter(workerRetryDesc, w.Retries, w.Name)
+	}
+}
+
+func (o observer) admission(a *admission.Status) {
+	if a == nil {
+		return
+	}
+	o.gauge(roomDesc, float64(a.Limit))
+	o.gauge(enteredDesc, float64(a.InFlight))
+	o.gauge(waitingDesc, float64(a.Waiting))
+	o.counter(waitedDesc, a.Waited)
+	o.ch <- prometheus.MustNewConstMetric(waitTimeDesc, prometheus.CounterValue, a.WaitTime.Seconds(), o.app)
+	o.counter(excusedDesc, a.Excused)
+	for p, n := range a.Refused {
+		o.counter(overloadDesc, n, admission.Priority(p).String())
 	}
 }
 

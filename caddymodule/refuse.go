@@ -20,6 +20,8 @@ var (
 	tooLarge = refusal{http.StatusRequestEntityTooLarge, 0, "request entity too large"}
 	notFound = refusal{http.StatusNotFound, 0, "not found"}
 	tooMany  = refusal{http.StatusTooManyRequests, 100, "Too many requests."}
+	// As parse-server's own refusals for too many requests, so that clients handle both alike.
+	overloaded = refusal{http.StatusTooManyRequests, 100, "The server is busy. Try again later."}
 	// What a compressed batch holds can't be counted without unpacking it, and no SDK sends one.
 	uncountable    = refusal{http.StatusUnsupportedMediaType, 0, "a compressed batch is not accepted where requests are limited"}
 	noWorker       = refusal{http.StatusServiceUnavailable, 100, "No Parse worker is available. Try again later."}

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/parsescale/parsescale/policies/admission"
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/request"
 	"github.com/parsescale/parsescale/policies/upstream"
@@ -55,6 +56,10 @@ func (x *exchange) serveCached() {
 		return
 	}
 	e, err := fill.Wait(x.r.Context())
+	if errors.Is(err, admission.ErrOverloaded) {
+		x.relay(answer{err: err}, "fwd=miss; collapsed")
+		return
+	}
 	if err != nil || x.rights != nil && !x.rights.Current() { // they may have ended while it waited
 		x.relayOrStale(x.forward(x.r.Context()), "fwd=miss")
 		return
@@ -91,6 +96,9 @@ func (x *exchange) fill(f *cache.Fill) {
 	a := x.forward(context.WithoutCancel(x.r.Context()))
 	e, deps, key, ok := x.entry(a, f)
 	if !ok {
+		if errors.Is(a.err, admission.ErrOverloaded) {
+			f.Refuse(a.err)
+		}
 		f.Abandon() // first: nobody else waits for this client to take its answer
 		x.relayOrStale(a, verdict)
 		return
@@ -136,9 +144,13 @@ func (x *exchange) serveDirect() {
 // so may what is asked while it goes on: the cache neither serves nor stores what a change touches until that change
 // is finished. This handler may not cache, but another one of the same app may.
 func (x *exchange) forwardWrite() answer {
+	if err := x.enter(x.r.Context()); err != nil { // before: what waits must not keep answers out of the cache
+		return answer{err: err}
+	}
+	defer x.leave()
 	finish := x.route.cache.Prepare(x.changes())
 	defer finish() // also if forwarding panics; a change that stays open keeps its class out of the cache for ever
-	return x.forward(x.r.Context())
+	return x.ask(x.r.Context())
 }
 
 // changes are what a write through this gateway may change, as far as its request tells.
@@ -159,8 +171,17 @@ type answer struct {
 	err error
 }
 
-// forward sends the request to a worker.
+// forward sends the request to a worker, when it is let in.
 func (x *exchange) forward(ctx context.Context) answer {
+	if err := x.enter(ctx); err != nil {
+		return answer{err: err}
+	}
+	defer x.leave()
+	return x.ask(ctx)
+}
+
+// ask sends the request to a worker.
+func (x *exchange) ask(ctx context.Context) answer {
 	out := &upstream.Request{
 		Method: x.r.Method, URI: x.r.URL.RequestURI(), Host: x.r.Host, Header: x.r.Header, Prepare: x.prepare,
 		Body: x.body, Write: x.req.Write,
@@ -174,8 +195,11 @@ func (x *exchange) forward(ctx context.Context) answer {
 		out.WriteID = x.route.writes.next()
 	}
 	resp, err := x.route.pool.Do(ctx, out)
-	if err == nil && resp.Status/100 == 2 {
-		x.learn(answerOf(resp))
+	if err == nil {
+		x.prompt = resp.Stream == nil && resp.Attempts == 1 && resp.Status < 500
+		if resp.Status/100 == 2 {
+			x.learn(answerOf(resp))
+		}
 	}
 	return answer{resp, err}
 }
@@ -214,6 +238,10 @@ func (x *exchange) fail(err error, verdict string) {
 	case errors.Is(err, context.Canceled):
 		x.answers(499, refused) // nobody is listening
 		return
+	case errors.Is(err, admission.ErrOverloaded):
+		x.w.Header()["Retry-After"] = []string{"1"}
+		x.refuse(overloaded, "fwd=bypass; detail=overloaded")
+		return // a line for each would be one more thing to do
 	case errors.Is(err, upstream.ErrOutcomeUnknown):
 		x.refuse(outcomeUnknown, verdict)
 	case errors.Is(err, context.DeadlineExceeded):

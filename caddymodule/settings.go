@@ -32,7 +32,8 @@ type settings struct {
 	healthURI string
 
 	cacheSize    int64
-	staleIfError time.Duration // the longest that a handler wants
+	staleIfError time.Duration    // the longest that a handler wants
+	admission    *AdmissionConfig // nil: the defaults
 }
 
 func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
@@ -40,6 +41,9 @@ func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
 		return nil, err
 	}
 	s := &settings{name: name, mount: h.Mount, cacheSize: h.cacheSize(), staleIfError: h.staleIfError()}
+	if err := s.admits(h.Admission); err != nil {
+		return nil, err
+	}
 	if c.Workers == nil {
 		s.level, s.appID = cache.TTL, c.AppID
 		s.healthURI = c.HealthURI

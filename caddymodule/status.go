@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"github.com/parsescale/parsescale/caddymodule/supervisor"
+	"github.com/parsescale/parsescale/policies/admission"
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/feed"
 	"github.com/parsescale/parsescale/policies/ratelimit"
@@ -27,6 +28,8 @@ type AppStatus struct {
 	SelfChecks cache.CheckCounts `json:"self_checks,omitempty"`
 	// Feed is the change feed; absent for upstreams.
 	Feed *feed.Status `json:"feed,omitempty"`
+	// Admission bounds the requests to the workers; absent where it is off.
+	Admission *admission.Status `json:"admission,omitempty"`
 	// Limits are the rate limits' counters, by zone, key, rate and what is charged.
 	Limits map[string]ratelimit.Stats `json:"limits,omitempty"`
 	// SharedLimits tell how it goes with limits that gateways have in common, by redis and on_redis_failure of rate_limit.
@@ -65,6 +68,10 @@ func (g *gateway) status() AppStatus {
 	if g.hub != nil {
 		f := g.hub.Status()
 		s.Feed = &f
+	}
+	if l := g.admission.Load(); l != nil {
+		a := l.Status()
+		s.Admission = &a
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

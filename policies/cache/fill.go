@@ -28,6 +28,7 @@ type flight struct {
 	done     chan struct{} // closed when it is settled
 	// Set before done is closed.
 	entry *Entry // nil: no answer to share
+	err   error  // why there is no entry, if all who wait are to be told
 	// stale: something only the answer told it depends on was touched. Who joined after a change began can't be sure
 	// that the answer isn't older than what others have seen.
 	stale bool
@@ -78,12 +79,16 @@ func (c *Cache) Begin(k Key, r Reading) (f *Fill, leader bool) {
 	return &Fill{c: c, fl: fl, leader: true}, true
 }
 
-// Wait waits for the leader's answer. After ErrLeaderFailed the caller asks a worker itself.
+// Wait waits for the leader's answer. After ErrLeaderFailed the caller asks a worker itself; other errors are those of
+// ctx and of Refuse.
 func (f *Fill) Wait(ctx context.Context) (*Entry, error) {
 	select {
 	case <-f.fl.done:
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+	if f.fl.err != nil {
+		return nil, f.fl.err
 	}
 	if f.fl.entry == nil || (f.fl.stale && !f.safe) {
 		return nil, ErrLeaderFailed
@@ -148,13 +153,18 @@ func (f *Fill) StoreAs(k Key, e *Entry, d Dependencies) (stored bool) {
 
 // Abandon ends a fill without an answer: its followers ask for themselves. After Store it does nothing, so that a
 // leader can defer it, whatever becomes of it.
-func (f *Fill) Abandon() {
+func (f *Fill) Abandon() { f.Refuse(nil) }
+
+// Refuse is Abandon, but the followers get err and shouldn't ask either: what kept the leader from asking a worker keeps
+// them, too.
+func (f *Fill) Refuse(err error) {
 	if !f.leader {
 		return
 	}
 	f.c.mu.Lock()
 	defer f.c.mu.Unlock()
 	if !f.fl.settled {
+		f.fl.err = err
 		f.c.settle(f.fl, true)
 	}
 }

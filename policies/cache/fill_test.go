@@ -271,6 +271,20 @@ func TestALeaderThatFails(t *testing.T) {
 	}
 }
 
+// What keeps the leader from asking keeps its followers, too, but nobody who comes later.
+func TestALeaderThatIsRefused(t *testing.T) {
+	c := New(Options{})
+	refusal := errors.New("no room")
+	leader, follower := begin(t, c, true), begin(t, c, false)
+	follower.Refuse(errors.New("not its to end"))
+	leader.Refuse(refusal)
+	leader.Abandon() // deferred by every leader
+	if _, err := waitFor(follower); !errors.Is(err, refusal) {
+		t.Errorf("the follower got %v", err)
+	}
+	begin(t, c, true).Abandon()
+}
+
 func TestAFollowerLeavesWithItsContext(t *testing.T) {
 	c := New(Options{})
 	leader := begin(t, c, true)

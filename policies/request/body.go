@@ -96,7 +96,9 @@ func (b *body) add(name, value []byte) bool {
 // either, and nothing is cached.
 func (r *Request) mergeBody(b *body) {
 	if b.master != nil {
-		r.Privileged = true
+		if r.Privileged = true; r.MasterKey == "" {
+			r.MasterKey, _ = credential(b.master)
+		}
 		r.refuse(whyPrivileged)
 	}
 	if b.context != nil {

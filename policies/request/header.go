@@ -22,6 +22,7 @@ func (r *Request) readHeader(h http.Header) {
 	r.Origin = r.field(h, "Origin")
 	r.Privileged = present(h, "X-Parse-Master-Key") || present(h, "X-Parse-Maintenance-Key") || present(h, "Authorization")
 	if r.Privileged {
+		r.MasterKey = r.field(h, "X-Parse-Master-Key")
 		r.refuse(whyPrivileged)
 		if r.AppID == "" {
 			r.AppID = basicUser(h["Authorization"])

@@ -63,7 +63,10 @@ type Request struct {
 	// Doubtful: the worker may go by other credentials than AppID, Session and Keys, for there are some in a body beside
 	// those of the header, or in one that can't be read.
 	Doubtful bool
-	Origin   string
+	// MasterKey is the master key that is shown, rightly or not; of one in the header and one in the body, the header's.
+	// It is a secret.
+	MasterKey string
+	Origin    string
 	// NoCache: the client wants an answer from a worker. It may be stored in place of the entry that there is.
 	// NoStore: neither look up nor store.
 	NoCache, NoStore bool

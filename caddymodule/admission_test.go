@@ -1,0 +1,122 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/parsescale/parsescale/policies/admission"
+	"github.com/parsescale/parsescale/policies/request"
+)
+
+// TestPriorities: who goes first when not all can be answered.
+func TestPriorities(t *testing.T) {
+	g, err := newGateway(&settings{mount: "/parse", upstreams: []string{"127.0.0.1:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.pool.Close() })
+	master := func(key string) map[string]string { return map[string]string{"X-Parse-Master-Key": key} }
+	for _, test := range []struct {
+		method, path, body string
+		header             map[string]string
+		known              string // the app's master key, "" where the gateway doesn't know it
+		want               admission.Priority
+	}{
+		{method: "GET", path: "/health", want: admission.First},
+		{method: "GET", path: "/classes/A", want: admission.Reads},
+		{method: "POST", path: "/classes/A", body: `{"_method":"GET","where":{}}`, want: admission.Reads},
+		{method: "GET", path: "/users/me", want: admission.Reads},
+		{method: "POST", path: "/classes/A", body: `{}`, want: admission.Writes},
+		{method: "POST", path: "/batch", body: `{"requests":[{"method":"POST","path":"/parse/classes/A","body":{}}]}`, want: admission.Writes},
+		{method: "GET", path: "/login?username=u&password=p", want: admission.Writes},
+		{method: "POST", path: "/login", body: `{}`, want: admission.Writes},
+		{method: "OPTIONS", path: "/login", want: admission.Writes},
+		{method: "POST", path: "/functions/f", body: `{}`, want: admission.Last},
+		{method: "POST", path: "/jobs/j", body: `{}`, want: admission.Last},
+		{method: "GET", path: "/aggregate/A", want: admission.Last},
+		{method: "POST", path: "/files/a.txt", body: "x", want: admission.Last},
+		{method: "GET", path: "/files/app/a.txt", want: admission.Last},
+		{method: "GET", path: "/nobody/knows", want: admission.Last},
+		{method: "POST", path: "/functions/f", body: `{}`, header: master("right"), known: "right", want: admission.First},
+		{method: "GET", path: "/classes/A", header: master("right"), known: "right", want: admission.First},
+		{method: "POST", path: "/classes/A", body: `{"_method":"GET","_ApplicationId":"app","_MasterKey":"right"}`, known: "right", want: admission.First},
+		{method: "GET", path: "/classes/A", header: master("wrong"), known: "right", want: admission.Writes},
+		{method: "POST", path: "/functions/f", body: `{}`, header: master("wrong"), known: "right", want: admission.Last},
+		{method: "GET", path: "/classes/A", header: master("right"), want: admission.Writes},
+	} {
+		g.masterKey.Store(nil)
+		if test.known != "" {
+			g.learnMasterKey(map[string]json.RawMessage{"masterKey": json.RawMessage(`"` + test.known + `"`)})
+		}
+		header := http.Header{}
+		for k, v := range test.header {
+			header.Set(k, v)
+		}
+		path, query, _ := strings.Cut(test.path, "?")
+		x := exchange{route: &route{gateway: g}, path: path}
+		x.req = request.Classify(request.Input{
+			Method: test.method, Path: path, RawQuery: query, Header: header, Body: []byte(test.body), BodyComplete: true, Mount: "/parse",
+		})
+		if got := x.priority(); got != test.want {
+			t.Errorf("%s %s %s %v: %s, want %s", test.method, test.path, test.body, test.header, got, test.want)
+		}
+	}
+}
+
+// TestOverload holds a worker up and asks more of it than it may be asked at once.
+func TestOverload(t *testing.T) {
+	hold := make(chan struct{})
+	w := newRecordingWorker(t, func(rw http.ResponseWriter, r *http.Request, body string) {
+		if r.Header.Get("X-Hold") != "" {
+			<-hold
+		}
+		results(rw, r, body)
+	})
+	t.Cleanup(func() { close(hold) })
+	s := newSite(t, remoteSite(w, "cache {\nttl 5s\n}\nadmission {\nmin 5\nmax 5\nqueue off\n}"))
+	s.run(t, w, []step{{method: "GET", path: "/parse/classes/Known", cache: "stored", calls: 1}})
+	for range 4 { // for one more there is room, if it is a write
+		go func() {
+			r := httptest.NewRequest("GET", "/parse/classes/A", http.NoBody)
+			r.Header.Set("X-Parse-Application-Id", "app")
+			r.Header.Set("X-Hold", "yes")
+			r.Header.Set("Cache-Control", "no-store")
+			s.server.ServeHTTP(httptest.NewRecorder(), r)
+		}()
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for w.count() < 5 && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	refused := step{
+		method: "GET", path: "/parse/classes/B", status: 429, cache: "detail=overloaded", want: `{"code":100,"error":"The server is busy. Try again later."}`,
+		headers: map[string]string{"Retry-After": "1", "Access-Control-Allow-Origin": "*", "Content-Type": "application/json; charset=utf-8"},
+	}
+	function := refused
+	function.method, function.path, function.body = "POST", "/parse/functions/f", "{}"
+	s.run(t, w, []step{
+		refused,
+		function,
+		{method: "POST", path: "/parse/login", body: `{"username":"u","password":"p"}`, status: 201, calls: 1},
+		{method: "GET", path: "/parse/classes/Known", cache: "hit"}, // what is stored needs no worker
+	})
+}
+
+// TestAdmissionOfOneApp: its workers have one limit, whatever the number of its sites.
+func TestAdmissionOfOneApp(t *testing.T) {
+	site := func(port, settings string) string {
+		return ":" + port + " {\n\tparse /parse/* 127.0.0.1:1 {\n" + settings + "\n\t}\n}\n"
+	}
+	head := "{\n\tadmin off\n}\n"
+	if _, err := trySite(t, head+site("8", "admission {\nmax 50\n}")+site("9", "")); err != nil {
+		t.Error(err)
+	}
+	_, err := trySite(t, head+site("8", "admission {\nmax 50\n}")+site("9", "admission off"))
+	if err == nil || !strings.Contains(err.Error(), "different settings of admission") {
+		t.Errorf("two settings for one app: %v", err)
+	}
+}
