@@ -38,14 +38,47 @@ UNION ALL SELECT 'schema ' || nspname FROM pg_catalog.pg_namespace
 UNION ALL SELECT 'column ' || c.relname || '.' || a.attname FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relkind IN ('r','p') AND a.attnum > 0 AND c.relname LIKE '\_%'`
 
-// installation is what is still to be created.
+// installation finds out what is still to be created.
 type installation struct {
-	conn  *conn
-	there map[string]bool
+	there   map[string]bool
+	missing []string // statements, in order
 }
 
-// install creates what isn't there, in one transaction, one process at a time.
+// install creates what isn't there, in one transaction, one process at a time. Where all is there, as it mostly is, nobody
+// waits for others.
 func (s *Store) install(c *conn) error {
+	in, err := s.look(c)
+	if err != nil {
+		return err
+	}
+	if len(in.missing) > 0 {
+		if err := s.installAll(c); err != nil {
+			return err
+		}
+	} else if s.options.Session == "" {
+		if err := unclaimed(c); err != nil {
+			return err
+		}
+	}
+	s.installAuthIndexes(c, in.there)
+	cat, err := loadCatalog(c)
+	if err != nil {
+		return err
+	}
+	if cat.schema.Classes[schema.User] == nil || cat.schema.Classes[schema.Role] == nil {
+		if err := s.installAll(c); err != nil {
+			return err
+		}
+		if cat, err = loadCatalog(c); err != nil {
+			return err
+		}
+	}
+	s.catalog.Store(cat)
+	return nil
+}
+
+// installAll creates what isn't there once no other process does so.
+func (s *Store) installAll(c *conn) error {
 	if err := c.script("BEGIN"); err != nil {
 		return err
 	}
@@ -54,21 +87,33 @@ func (s *Store) install(c *conn) error {
 		err = unclaimed(c)
 	}
 	if err == nil {
-		err = s.installAll(c)
+		err = s.create(c)
 	}
 	if err != nil {
 		_ = c.script("ROLLBACK")
 		return rights(c, err)
 	}
-	if err := c.script("COMMIT"); err != nil {
-		return err
-	}
-	s.installAuthIndexes(c)
-	cat, err := loadCatalog(c)
+	return c.script("COMMIT")
+}
+
+// create creates what isn't there: the statements go to the server together.
+func (s *Store) create(c *conn) error {
+	in, err := s.look(c)
 	if err != nil {
 		return err
 	}
-	s.catalog.Store(cat)
+	if len(in.missing) > 0 {
+		if err := c.script(strings.Join(in.missing, ";\n")); err != nil {
+			return fmt.Errorf("cannot create what is missing in the database: %w", err)
+		}
+	}
+	for _, name := range systemClasses {
+		class := schema.New(name, nil)
+		class.Columns = class.Stored(nil)
+		if err := c.exec([]byte(insertClass+" ON CONFLICT DO NOTHING"), name, string(class.AppendStored(nil))); err != nil {
+			return fmt.Errorf("cannot create the class %s: %w", name, err)
+		}
+	}
 	return nil
 }
 
@@ -91,58 +136,43 @@ func rights(c *conn, err error) error {
 		"let its role do that (GRANT CREATE ON DATABASE … TO …; GRANT CREATE ON SCHEMA public TO …; its role must own the table _SCHEMA or have the TRIGGER privilege on it), or start it once with a role that may", err, "public")
 }
 
-func (s *Store) installAll(c *conn) error {
-	in := &installation{conn: c, there: map[string]bool{}}
+// look finds out what isn't there.
+func (s *Store) look(c *conn) (*installation, error) {
+	in := &installation{there: map[string]bool{}}
 	if err := c.each(existing, nil, func(row [][]byte) error { in.there[string(row[0])] = true; return nil }); err != nil {
-		return fmt.Errorf("cannot see what is in the database: %w", err)
+		return nil, fmt.Errorf("cannot see what is in the database: %w", err)
 	}
-	if err := in.create("table _SCHEMA", `CREATE TABLE IF NOT EXISTS "_SCHEMA" ("className" varchar(120), "schema" jsonb, "isParseClass" bool, PRIMARY KEY ("className"))`); err != nil {
-		return err
-	}
-	if err := in.create("schema parsescale", "CREATE SCHEMA IF NOT EXISTS parsescale"); err != nil {
-		return err
-	}
+	in.need("table _SCHEMA", `CREATE TABLE IF NOT EXISTS "_SCHEMA" ("className" varchar(120), "schema" jsonb, "isParseClass" bool, PRIMARY KEY ("className"))`)
+	in.need("schema parsescale", "CREATE SCHEMA IF NOT EXISTS parsescale")
 	for _, o := range own {
-		if err := in.create(o.what, o.create); err != nil {
-			return err
-		}
+		in.need(o.what, o.create)
 	}
 	for _, name := range schema.Volatile() {
-		if err := in.systemTable(name); err != nil {
-			return err
-		}
+		in.needTable(name)
 	}
-	for _, name := range []string{schema.User, schema.Role} {
-		if err := in.systemClass(name); err != nil {
-			return err
-		}
+	for _, name := range systemClasses {
+		in.needClass(name)
 	}
 	for _, f := range functions {
-		if err := in.create("function "+f.name, f.create); err != nil {
-			return err
-		}
+		in.need("function "+f.name, f.create)
 	}
 	for _, x := range indexes {
-		if slices.Contains(s.options.SkipIndexes, x.name) {
-			continue
-		}
-		if err := in.create("index "+x.name, x.create); err != nil {
-			return err
+		if !slices.Contains(s.options.SkipIndexes, x.name) {
+			in.need("index "+x.name, x.create)
 		}
 	}
-	return nil
+	return in, nil
 }
 
-// create runs the statement unless the thing is there.
-func (in *installation) create(what, statement string) error {
-	if in.there[what] {
-		return nil
+// need notes the statement unless the thing is there.
+func (in *installation) need(what, statement string) {
+	if !in.there[what] {
+		in.missing = append(in.missing, statement)
 	}
-	if err := in.conn.script(statement); err != nil {
-		return fmt.Errorf("cannot create the %s: %w", what, err)
-	}
-	return nil
 }
+
+// systemClasses are the classes that are there from the start.
+var systemClasses = [...]string{schema.User, schema.Role}
 
 // systemColumns are the columns of a system table as parse-server makes it at its start.
 func systemColumns(class *schema.Class) []string {
@@ -159,13 +189,14 @@ func systemColumns(class *schema.Class) []string {
 	return class.Stored(nil)
 }
 
-// systemTable creates a table that has no row in _SCHEMA, or the columns it lacks.
-func (in *installation) systemTable(name string) error {
+// needTable notes a system table, or the columns it lacks.
+func (in *installation) needTable(name string) {
 	class := schema.New(name, nil)
 	columns := systemColumns(class)
 	class.Columns = columns
 	if !in.there["table "+name] {
-		return in.create("table "+name, createTable(class, columns))
+		in.need("table "+name, createTable(class, columns))
+		return
 	}
 	var add []string
 	for _, column := range columns {
@@ -173,50 +204,40 @@ func (in *installation) systemTable(name string) error {
 			add = append(add, "ADD COLUMN IF NOT EXISTS "+ident(column)+" "+columnType(f))
 		}
 	}
-	if add == nil {
-		return nil
+	if add != nil {
+		in.need("columns of "+name, "ALTER TABLE "+ident(name)+" "+strings.Join(add, ","))
 	}
-	return in.create("columns of "+name, "ALTER TABLE "+ident(name)+" "+strings.Join(add, ","))
 }
 
-// systemClass creates a class that is there from the start.
-func (in *installation) systemClass(name string) error {
+// needClass notes the tables of a system class.
+func (in *installation) needClass(name string) {
+	in.needTable(name)
 	class := schema.New(name, nil)
-	class.Columns = class.Stored(nil)
-	if err := in.systemTable(name); err != nil {
-		return err
-	}
 	for _, field := range class.FieldNames() {
 		if class.Fields[field].Type == schema.Relation {
 			table := schema.JoinTable(name, field)
-			if err := in.create("table "+table, createJoin(table)); err != nil {
-				return err
-			}
+			in.need("table "+table, createJoin(table))
 		}
 	}
-	return in.conn.exec([]byte(insertClass+" ON CONFLICT DO NOTHING"), name, string(class.AppendStored(nil)))
 }
 
 // installAuthIndexes makes the ids of authentication providers unique. As with parse-server a failure is only a warning:
 // there may be duplicates already.
-func (s *Store) installAuthIndexes(c *conn) {
+func (s *Store) installAuthIndexes(c *conn, there map[string]bool) {
 	for _, provider := range s.options.AuthProviders {
-		if err := installAuthIndex(c, provider); err != nil {
+		if err := installAuthIndex(c, there, provider); err != nil {
 			s.options.Logger.Warn("cannot make the ids of an authentication provider unique", "provider", provider, "error", err)
 		}
 	}
 }
 
-func installAuthIndex(c *conn, provider string) error {
+func installAuthIndex(c *conn, there map[string]bool, provider string) error {
 	if !schema.ValidFieldName(provider, "") {
 		return errors.New("the name of the provider is not a field name")
 	}
 	index := "_User_unique_authData_" + provider + "_id"
-	there := false
-	err := c.each(`SELECT 1 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relname = $1::text AND n.nspname = current_schema()`,
-		[]any{index}, func([][]byte) error { there = true; return nil })
-	if err != nil || there {
-		return err
+	if there["index "+index] {
+		return nil
 	}
 	expr := `"authData"->'` + provider + `'::text->>'id'`
 	return c.script("CREATE UNIQUE INDEX IF NOT EXISTS " + ident(index) + ` ON "_User" ((` + expr + ")) WHERE " + expr + " IS NOT NULL")
