@@ -61,6 +61,7 @@ func mountOfPath(path string) string {
 //			max_size   <size>
 //			max_object <size>
 //			stale_if_error <duration>
+//			precompress off
 //			self_check <share>
 //		}
 //		rate_limit {

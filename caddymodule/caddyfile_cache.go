@@ -26,15 +26,30 @@ func (c *CacheConfig) unmarshal(d *caddyfile.Dispenser) error {
 			err = onceSize(d, &c.MaxObject)
 		case "stale_if_error":
 			err = onceDuration(d, &c.StaleIfError)
+		case "precompress":
+			err = onceOff(d, &c.PrecompressOff)
 		case "self_check":
 			err = oncePercentage(d, &c.SelfCheck)
 		default:
-			err = d.Errf("unknown setting %q of cache; known are ttl, max_size, max_object, stale_if_error and self_check", d.Val())
+			err = d.Errf("unknown setting %q of cache; known are ttl, max_size, max_object, stale_if_error, precompress and self_check", d.Val())
 		}
 		if err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// onceOff reads the word off, the only one there is.
+func onceOff(d *caddyfile.Dispenser, to *bool) error {
+	name, text := d.Val(), ""
+	if *to {
+		return d.Errf("%s is given twice", name)
+	}
+	if !d.AllArgs(&text) || text != "off" {
+		return d.Errf("%s is on unless it says: %s off", name, name)
+	}
+	*to = true
 	return nil
 }
 

@@ -61,8 +61,8 @@ func TestCaddyfileForms(t *testing.T) {
 		},
 		{
 			name:      "the settings of the cache",
-			caddyfile: ":80 {\n\tparse /parse/* 10.0.0.1:1337 {\n\t\tcache {\n\t\t\tttl 2s\n\t\t\tmax_size 64MiB\n\t\t\tmax_object 100KB\n\t\t\tself_check 0.1%\n\t\t\tstale_if_error 30s\n\t\t}\n\t}\n}",
-			handler:   `{"handler":"parse","mount":"/parse","upstreams":["10.0.0.1:1337"],"cache":{"ttl":2000000000,"max_size":67108864,"max_object":100000,"self_check":0.001,"stale_if_error":30000000000}}`,
+			caddyfile: ":80 {\n\tparse /parse/* 10.0.0.1:1337 {\n\t\tcache {\n\t\t\tttl 2s\n\t\t\tmax_size 64MiB\n\t\t\tmax_object 100KB\n\t\t\tself_check 0.1%\n\t\t\tstale_if_error 30s\n\t\t\tprecompress off\n\t\t}\n\t}\n}",
+			handler:   `{"handler":"parse","mount":"/parse","upstreams":["10.0.0.1:1337"],"cache":{"ttl":2000000000,"max_size":67108864,"max_object":100000,"self_check":0.001,"stale_if_error":30000000000,"precompress_off":true}}`,
 		},
 		{
 			name:      "rate limit with zones",
@@ -203,6 +203,9 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"ttl of zero", site("cache {\nttl 0s\n}"), "ttl takes a duration above zero"},
 		{"stale answers for no time", site("cache {\nstale_if_error 0s\n}"), "stale_if_error takes a duration above zero"},
 		{"stale answers twice", site("cache {\nstale_if_error 1s\nstale_if_error 2s\n}"), "stale_if_error is given twice"},
+		{"precompress without off", site("cache {\nprecompress\n}"), "precompress is on unless it says: precompress off"},
+		{"precompress on", site("cache {\nprecompress on\n}"), "precompress is on unless it says: precompress off"},
+		{"precompress twice", site("cache {\nprecompress off\nprecompress off\n}"), "precompress is given twice"},
 		{"a check of no share", site("cache {\nself_check 0%\n}"), "self_check takes a share above 0 and at most 100%"},
 		{"a check of more than all", site("cache {\nself_check 101%\n}"), "self_check takes a share above 0 and at most 100%"},
 		{"a check of something else", site("cache {\nself_check some\n}"), "self_check takes a share above 0 and at most 100%"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parsescale/parsescale/policies/cache"
+	"github.com/parsescale/parsescale/policies/coding"
 	"github.com/parsescale/parsescale/policies/request"
 )
 
@@ -51,6 +52,10 @@ func (x *exchange) entry(a answer, f *cache.Fill) (e *cache.Entry, deps cache.De
 			e.Header = append(e.Header, cache.Field{Name: name, Value: v})
 		}
 	}
+	if x.route.packing && len(body) >= minPacked && mayEncode(a.Header) {
+		e.Packed = new(cache.Packed)
+		e.Header = withVary(e.Header)
+	}
 	return e, deps, key, true
 }
 
@@ -76,7 +81,7 @@ func forbidsStoring(cacheControl []string) bool {
 // change a response's header values in place.
 func (x *exchange) writeEntry(e *cache.Entry, verdict string) {
 	h := x.w.Header()
-	values := make([]string, 0, len(e.Header)+4)
+	values := make([]string, 0, len(e.Header)+5)
 	put := func(name, value string) {
 		values = append(values, value)
 		h[name] = values[len(values)-1 : len(values) : len(values)]
@@ -90,22 +95,29 @@ func (x *exchange) writeEntry(e *cache.Entry, verdict string) {
 	}
 	x.expose(h)
 	put("Cache-Status", "parsescale; "+verdict)
-	if e.ETag != "" {
-		put("Etag", e.ETag)
+	body, in := x.bodyOf(e, verdict)
+	etag := in.ETag(e.ETag)
+	if etag != "" {
+		put("Etag", etag)
 	}
 	// At the exact level an entry is as good as an answer given now; elsewhere its age tells how old it may be, as it does of
 	// one that is served because no worker can be asked.
 	if age := int(time.Since(e.Stored).Seconds()); age > 0 && (!x.route.bundled() || sourceOf(verdict) == stale) {
 		put("Age", strconv.Itoa(age))
 	}
-	if e.Status == http.StatusOK && e.ETag != "" && etagMatches(x.r.Header["If-None-Match"], e.ETag) {
+	if e.Status == http.StatusOK && e.ETag != "" && anyMatches(x.r.Header["If-None-Match"], e) {
 		delete(h, "Content-Type")
 		x.answers(http.StatusNotModified, sourceOf(verdict))
 		return
 	}
-	put("Content-Length", strconv.Itoa(len(e.Body)))
+	if in != coding.Identity {
+		put("Content-Encoding", in.String())
+	}
+	put("Content-Length", strconv.Itoa(len(body)))
 	x.answers(e.Status, sourceOf(verdict))
-	_, _ = x.w.Write(e.Body) // the client may be gone; the entry stays
+	if x.r.Method != http.MethodHead {
+		_, _ = x.w.Write(body) // the client may be gone; the entry stays
+	}
 }
 
 // etagMatches compares weakly, as If-None-Match asks (RFC 9110, section 13.1.2).

@@ -20,6 +20,7 @@ import (
 	"github.com/parsescale/parsescale/caddymodule/supervisor"
 	"github.com/parsescale/parsescale/policies/admission"
 	"github.com/parsescale/parsescale/policies/cache"
+	"github.com/parsescale/parsescale/policies/coding"
 	"github.com/parsescale/parsescale/policies/feed"
 	"github.com/parsescale/parsescale/policies/ratelimit"
 	"github.com/parsescale/parsescale/policies/upstream"
@@ -43,7 +44,8 @@ type gateway struct {
 	// writes makes the ids of writes.
 	writes *writeIDs
 	// known is what workers have accepted of clients: whose requests may be counted by it.
-	known *ratelimit.Known
+	known   *ratelimit.Known
+	encoder coding.Encoder
 	// answered counts the answers, checks those that were compared with a worker's.
 	answered answered
 	checks   cache.Checks

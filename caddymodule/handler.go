@@ -36,6 +36,7 @@ type route struct {
 	ttl      time.Duration
 	maxEntry int64
 	stale    time.Duration // for how long past its end an answer may be served if no worker answers
+	packing  bool          // bodies are also kept compressed
 	check    float64       // the share of hits for which a worker is asked again
 }
 
@@ -103,12 +104,12 @@ func (h *Handler) Validate() error {
 
 func (h *Handler) route(g *gateway) (*route, error) {
 	exact := g.level == cache.Exact
-	rt := &route{gateway: g, caching: exact, ttl: defaultExactTTL, maxEntry: defaultMaxObject}
+	rt := &route{gateway: g, caching: exact, packing: true, ttl: defaultExactTTL, maxEntry: defaultMaxObject}
 	if !exact {
 		rt.ttl = defaultRemoteTTL
 	}
 	if c := h.Cache; c != nil {
-		rt.caching = !c.Off
+		rt.caching, rt.packing = !c.Off, !c.PrecompressOff
 		if c.TTL > 0 {
 			rt.ttl = time.Duration(c.TTL)
 		}
@@ -180,6 +181,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		x.upgrade()
 	case x.cacheable():
 		x.serveCached()
+	case x.isHead():
+		x.serveHead()
 	default:
 		x.serveDirect()
 	}

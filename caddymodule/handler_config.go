@@ -48,6 +48,9 @@ type CacheConfig struct {
 	// that is out of service because a worker has died. Answers that a write has dropped aren't served, nor those of a session
 	// or role that has ended. Default: 0, off.
 	StaleIfError caddy.Duration `json:"stale_if_error,omitempty"`
+	// PrecompressOff keeps answers of 1 kB or more from being stored compressed, too. Default: false; an answer is compressed, by
+	// zstd or gzip, when a client that accepts that gets it from the cache for the second time.
+	PrecompressOff bool `json:"precompress_off,omitempty"`
 	// SelfCheck is the share of hits, between 0 and 1, after which a worker is asked the same to compare the answers; never
 	// while all workers are busy. What differs is counted, logged and dropped. Default: 0, off.
 	SelfCheck float64 `json:"self_check,omitempty"`

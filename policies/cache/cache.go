@@ -28,6 +28,8 @@ type Entry struct {
 	Header []Field // in order
 	Body   []byte
 	ETag   string
+	// Packed has the body in content codings; nil: it is never sent in one.
+	Packed *Packed
 	// Everyone: the answer is shared by all who ask, whoever they are.
 	Everyone bool
 	// Stored is when the answer was given.
@@ -190,6 +192,7 @@ func (c *Cache) drop(n *node) bool {
 	s.lru.Remove(n.key)
 	s.mu.Unlock()
 	n.end()
+	c.stats.PackedBytes -= n.packed
 	c.graph.detach(n)
 	*c.counted(n)--
 	return true
@@ -266,7 +269,7 @@ func (c *Cache) flush() int {
 	})
 	clear(c.flights)
 	c.graph.init()
-	c.stats.Entries, c.stats.Sessions = 0, 0
+	c.stats.Entries, c.stats.Sessions, c.stats.PackedBytes = 0, 0, 0
 	c.stats.Invalidations += uint64(n)
 	return n
 }
@@ -306,6 +309,8 @@ type Stats struct {
 	Oversized uint64 `json:"oversized"`
 	// Shared counts the answers stored that are everyone's.
 	Shared uint64 `json:"shared"`
+	// PackedBytes is the part of Bytes that bodies in content codings have.
+	PackedBytes int64 `json:"packed_bytes"`
 	// Invalidations, Evictions and Expirations count the entries dropped by a change, for room, and by age.
 	Invalidations uint64 `json:"invalidations"`
 	Evictions     uint64 `json:"evictions"`

@@ -37,6 +37,7 @@ type node struct {
 	edges  []edge
 	asks   []ask
 	size   int64  // bytes charged for it
+	packed int64  // those of them that bodies in content codings have
 	mark   uint64 // the invalidation that last found it
 }
 
@@ -221,7 +222,7 @@ func (g *graph) remove(d *dep) {
 }
 
 // forget empties a node that is out of the graph, so that whoever still holds it doesn't hold all the rest.
-func (n *node) forget() { n.edges, n.asks, n.size = nil, nil, 0 }
+func (n *node) forget() { n.edges, n.asks, n.size, n.packed = nil, nil, 0, 0 }
 
 // each calls f for every node of the graph, some more than once.
 func (g *graph) each(f func(*node)) {

@@ -20,6 +20,9 @@ func (d *dep) size() int64 { return depSize + int64(len(d.id)) }
 
 func (e *Entry) size() int64 {
 	n := int64(cap(e.Body)) + int64(len(e.ETag))
+	if e.Packed != nil {
+		n += packedSize
+	}
 	for _, f := range e.Header {
 		n += 32 + int64(len(f.Value)) // names are constants, shared by all
 	}

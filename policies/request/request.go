@@ -80,7 +80,8 @@ type Request struct {
 	Parts []Part
 	// Query is the question of a Find or Get that could be read, else nil.
 	Query *query.Query
-	// Cacheable: the answer may be taken from the cache (unless NoCache) and stored there. If not, Why says why not.
+	// Cacheable: the answer may be taken from the cache (unless NoCache) and stored there, unless Method is HEAD, whose answer has
+	// no body. If not, Why says why not.
 	Cacheable bool
 	Why       string
 
@@ -93,7 +94,7 @@ const (
 	whyWrite       = "it is a write"
 	whyOp          = "the operation is not cached"
 	whyClass       = "the class is not cached"
-	whyMethod      = "HEAD has no body to store"
+	whyMethod      = "the method is not cached"
 	whyApp         = "it names no application"
 	whyPrivileged  = "it carries a master key, maintenance key or Authorization"
 	whyConflict    = "header and body name different credentials"
@@ -198,7 +199,7 @@ func (r *Request) decide(in *Input, b *body, p *path) {
 		return
 	case !cachedClass(r.Class):
 		r.refuse(whyClass)
-	case r.Method != http.MethodGet:
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		r.refuse(whyMethod)
 	case r.Privileged:
 		r.refuse(whyPrivileged)
