@@ -250,7 +250,7 @@ func (p *proof) differs(format string, args ...any) {
 func shown(h http.Header) string {
 	h = h.Clone()
 	maps.DeleteFunc(h, func(name string, _ []string) bool {
-		return name == "Date" || name == "Cache-Status" || name == "Server" || name == "Content-Length" || isInternal(name) && h.Get("Cache-Status") == ""
+		return name == "Date" || name == "Cache-Status" || name == "Vary" || name == "Server" || name == "Content-Length" || isInternal(name) && h.Get("Cache-Status") == ""
 	})
 	text, _ := json.Marshal(h) // strings always marshal
 	return string(text)

@@ -316,6 +316,7 @@ func comparable(h http.Header) string {
 	h = h.Clone()
 	h.Del("Date")
 	h.Del("Cache-Status")
+	h.Del("Vary")              // what is stored may be sent compressed
 	text, _ := json.Marshal(h) // strings always marshal
 	return string(text)
 }
