@@ -2,8 +2,12 @@ package ledger
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -339,6 +343,68 @@ func TestFaults(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestFullRedis charges more keys than Redis has room for. If it may drop those that end soonest, nothing fails.
+func TestFullRedis(t *testing.T) {
+	r := testservices.StartRedis(t, "--maxmemory", "4mb", "--maxmemory-policy", "volatile-ttl")
+	app := open(t, Options{URL: r.URL, Timeout: patient}).App("app")
+	const keys, batch = 100_000, 500
+	entries := make([]ratelimit.Entry, batch)
+	for i := 0; i < keys; i += batch {
+		for j := range entries {
+			entries[j] = ratelimit.Entry{Key: fmt.Sprintf("%022d", i+j), Add: time.Hour}
+		}
+		if _, err := app.Report(entries); err != nil {
+			t.Fatalf("after %d keys: %v", i, err)
+		}
+	}
+	client := redis.NewClient(must(redis.ParseURL(r.URL)))
+	defer client.Close()
+	if n := must(client.DBSize(context.Background()).Result()); n < 1000 || n > keys/2 {
+		t.Errorf("%d keys are there", n)
+	}
+	if _, err := app.Charge([]ratelimit.Entry{{Key: "x", Add: time.Second, Tolerance: time.Hour}}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTLS asks a Redis behind TLS, whose certificate is checked unless the address says otherwise.
+func TestTLS(t *testing.T) {
+	r := testservices.StartRedis(t)
+	certificates := httptest.NewTLSServer(nil)
+	certificates.Close()
+	l := must(tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: certificates.TLS.Certificates}))
+	defer l.Close()
+	go func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return // the test is over
+			}
+			go func() {
+				defer client.Close()
+				server, err := net.Dial("tcp", r.Address)
+				if err != nil {
+					return
+				}
+				go func() {
+					defer server.Close()
+					_, _ = io.Copy(server, client) // until either leaves
+				}()
+				_, _ = io.Copy(client, server)
+			}()
+		}
+	}()
+	address := strings.Replace(r.At(l.Addr().String()), "redis://", "rediss://", 1)
+	n := newNode(t, Options{URL: address + "?skip_verify=true", Timeout: patient}, ratelimit.Exact, ratelimit.Closed, "1/1h")
+	if d := n.ask(); !d.OK {
+		t.Errorf("refused: %+v, %+v", d.Decision, n.shared.Stats())
+	}
+	n = newNode(t, Options{URL: address, Timeout: patient}, ratelimit.Exact, ratelimit.Closed, "1/1h")
+	if d := n.ask(); d.OK || n.redis.Failures() == 0 {
+		t.Errorf("a certificate of nobody's is accepted: %+v", n.shared.Stats())
 	}
 }
 
