@@ -90,6 +90,11 @@ func (a *App) Start() error {
 	for _, g := range a.gateways {
 		g.keepLimits(a.handlers)
 	}
+	for _, h := range a.handlers {
+		if err := h.looking.start(); err != nil {
+			return fmt.Errorf("cannot mirror the reads of %s: %w", h.Mount, err)
+		}
+	}
 	activeApp.Store(a)
 	a.announce()
 	return nil

@@ -64,6 +64,10 @@ func mountOfPath(path string) string {
 //			precompress off
 //			self_check <share>
 //		}
+//		mirror <share> <upstreams...> {
+//			timeout <duration>
+//			limit   <n>
+//		}
 //		rate_limit {
 //			key      app|ip|app_ip|user|session|api_key
 //			default  <events>/<window> [burst <n>]
@@ -121,6 +125,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "cache":
 			h.Cache = &CacheConfig{}
 			err = h.Cache.unmarshal(d)
+		case "mirror":
+			h.Mirror = &MirrorConfig{}
+			err = h.Mirror.unmarshal(d)
 		case "rate_limit":
 			h.RateLimit = &RateLimitConfig{}
 			err = h.RateLimit.unmarshal(d)
@@ -128,7 +135,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			h.Admission = &AdmissionConfig{}
 			err = h.Admission.unmarshal(d)
 		default:
-			err = d.Errf("unknown setting %q of parse; known are app, weight, mount, max_body, cache, rate_limit and admission", name)
+			err = d.Errf("unknown setting %q of parse; known are app, weight, mount, max_body, cache, mirror, rate_limit and admission", name)
 		}
 		if err != nil {
 			return err

@@ -26,6 +26,8 @@ type runtime struct {
 	redis  *sharedRedis      // nil: there is none
 	routes []*route          // one per app that the handler may choose
 	byID   map[string]*route // by application id; nil when there is only one route
+	// looking is what reads are mirrored to; nil: nothing.
+	looking *looking
 }
 
 // route is one app as seen from one handler: the app's state and this handler's settings for it.
@@ -85,11 +87,17 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			h.byID[g.appID] = rt
 		}
 	}
+	if h.looking, err = newLooking(h.Mirror, h.Mount, h.logger); err != nil {
+		return err
+	}
 	app.mu.Lock()
 	app.handlers = append(app.handlers, h)
 	app.mu.Unlock()
 	return nil
 }
+
+// Cleanup ends what belongs to the handler alone.
+func (h *Handler) Cleanup() error { return h.looking.stop() }
 
 // Validate checks what doesn't depend on the apps.
 func (h *Handler) Validate() error {
@@ -270,5 +278,6 @@ func isUpgrade(r *http.Request) bool {
 var (
 	_ caddy.Provisioner           = (*Handler)(nil)
 	_ caddy.Validator             = (*Handler)(nil)
+	_ caddy.CleanerUpper          = (*Handler)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
 )

@@ -25,6 +25,8 @@ type Handler struct {
 	MaxBody int64 `json:"max_body,omitempty"`
 	// Cache configures the response cache. Default: on for bundled workers on SQLite, off for others.
 	Cache *CacheConfig `json:"cache,omitempty"`
+	// Mirror sends a share of the reads to other workers too, and compares the answers. Default: none.
+	Mirror *MirrorConfig `json:"mirror,omitempty"`
 	// RateLimit bounds the requests of an app or a client. Default: no limit.
 	RateLimit *RateLimitConfig `json:"rate_limit,omitempty"`
 	// Admission bounds the requests that the app's workers get at once. Default: on.

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/parsescale/parsescale/policies/admission"
+	"github.com/parsescale/parsescale/policies/mirror"
 	"github.com/parsescale/parsescale/policies/request"
 )
 
@@ -40,6 +41,7 @@ var (
 	changesDesc       = desc("cache_changes_total", "Changes that were matched against stored answers.")
 	scannedDesc       = desc("cache_scanned_wheres", "Wheres that every change of their class is matched against.")
 	broadDesc         = desc("cache_broad_total", "Questions made to depend on any change of a class, which had too many wheres to match against every change.")
+	mirroredDesc      = prometheus.NewDesc("parsescale_mirrored_total", "Reads that were mirrored, by what came of the comparison.", []string{"mount", "outcome"}, nil)
 	fillingDesc       = desc("cache_filling", "Fills under way.")
 	openPreparesDesc  = desc("cache_open_prepares", "Writes announced and not finished; what they may touch is not served.")
 	feedLiveDesc      = desc("feed_live", "1 while every worker's change stream is alive.")
@@ -78,7 +80,7 @@ var (
 func (metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		requestsDesc, durationDesc, levelDesc, servingDesc, entriesDesc, sessionsDesc, sharedDesc, bytesDesc, maxBytesDesc, hitsDesc, missesDesc, fillsDesc,
-		collapsedDesc, refusedFillsDesc, droppedDesc, selfChecksDesc, changesDesc, scannedDesc, broadDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
+		collapsedDesc, refusedFillsDesc, droppedDesc, selfChecksDesc, changesDesc, scannedDesc, broadDesc, mirroredDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
 		feedChangesDesc, feedAbortsDesc, feedGapsDesc, workerStateDesc, workerBreakerDesc, inFlightDesc, latencyDesc, workerReqDesc,
 		workerFailDesc, workerRetryDesc, workersDesc, roomDesc, enteredDesc, waitingDesc, waitedDesc, waitTimeDesc, excusedDesc, overloadDesc, limitKeysDesc, limitEvictedDesc, limitAllowedDesc, limitRefusedDesc,
 		limitDryRunDesc, sharedUpDesc, sharedFailDesc, sharedWithoutDesc, sharedWaitingDesc, sharedGatewayDesc,
@@ -94,7 +96,22 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 	for name, g := range m.gateways {
 		apps[name] = g
 	}
+	mirrors := map[string][mirror.Outcomes]uint64{}
+	for _, h := range m.handlers {
+		if h.looking != nil {
+			sum := mirrors[h.Mount]
+			for o, n := range h.looking.Counts() {
+				sum[o] += n
+			}
+			mirrors[h.Mount] = sum
+		}
+	}
 	m.mu.Unlock()
+	for mount, counts := range mirrors {
+		for o, n := range counts {
+			ch <- prometheus.MustNewConstMetric(mirroredDesc, prometheus.CounterValue, float64(n), mount, mirror.Outcome(o).String())
+		}
+	}
 	for name, g := range apps {
 		o := observer{ch, name}
 		o.answers(&g.answered)

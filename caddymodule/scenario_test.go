@@ -18,7 +18,8 @@ import (
 
 // site is a gateway made from a Caddyfile, called in process: Caddy's own server, routes and handlers, without ports.
 type site struct {
-	server *caddyhttp.Server
+	server   *caddyhttp.Server
+	handlers []*Handler
 }
 
 // newSite provisions and starts the gateway that a Caddyfile describes.
@@ -61,6 +62,11 @@ func trySite(t testing.TB, caddyfile string) (*site, error) {
 		if err := app.Stop(); err != nil {
 			t.Error(err)
 		}
+		for _, h := range app.handlers {
+			if err := h.Cleanup(); err != nil {
+				t.Error(err)
+			}
+		}
 		if err := app.Cleanup(); err != nil {
 			t.Error(err)
 		}
@@ -68,7 +74,7 @@ func trySite(t testing.TB, caddyfile string) (*site, error) {
 	if err := app.Start(); err != nil {
 		return nil, err
 	}
-	return &site{only}, nil
+	return &site{only, app.handlers}, nil
 }
 
 // cacheStatus is the form of Cache-Status (RFC 9211): an item with parameters, whose values are tokens or strings.

@@ -194,12 +194,19 @@ func (x *exchange) ask(ctx context.Context) answer {
 	if x.req.Write && !x.req.Once && x.route.bundled() {
 		out.WriteID = x.route.writes.next()
 	}
+	mirrored := x.draw()
+	if mirrored {
+		out.Prepare = x.prepareWhole
+	}
 	resp, err := x.route.pool.Do(ctx, out)
 	if err == nil {
 		x.prompt = resp.Stream == nil && resp.Attempts == 1 && resp.Status < 500
 		if resp.Status/100 == 2 {
 			x.learn(answerOf(resp))
 		}
+	}
+	if mirrored && err == nil {
+		x.compare(out, resp)
 	}
 	return answer{resp, err}
 }
