@@ -51,6 +51,16 @@ type answered struct {
 	sums      [sources]atomic.Int64 // nanoseconds
 }
 
+// byWorkers is how many of the answers workers gave.
+func (a *answered) byWorkers() (n uint64) {
+	for _, s := range []source{miss, bypass} {
+		for i := range a.durations[s] {
+			n += a.durations[s][i].Load()
+		}
+	}
+	return n
+}
+
 // answers sends the answer's head.
 func (x *exchange) answers(status int, s source) {
 	x.status, x.source = status, s

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 )
@@ -26,6 +27,8 @@ type App struct {
 // appState is what an App holds once it is provisioned.
 type appState struct {
 	logger *zap.Logger
+	ctx    caddy.Context
+	events *caddyevents.App
 	http   *caddyhttp.App // whose servers hold the handlers; nil until one is provisioned
 
 	redis    *sharedRedis // one reference into the pool; nil: there is none
@@ -44,7 +47,12 @@ func (App) CaddyModule() caddy.ModuleInfo {
 
 // Provision checks the settings. Nothing is opened or started before Start, so that `caddy validate` does neither.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.appState = &appState{logger: ctx.Logger(), gateways: map[string]*gateway{}, settings: map[string]*settings{}}
+	a.appState = &appState{logger: ctx.Logger(), ctx: ctx, gateways: map[string]*gateway{}, settings: map[string]*settings{}}
+	events, err := ctx.App("events")
+	if err != nil {
+		return fmt.Errorf("cannot load the events app: %w", err)
+	}
+	a.events = events.(*caddyevents.App)
 	if registry := ctx.GetMetricsRegistry(); registry != nil {
 		if err := registry.Register(metrics{a.appState}); err != nil {
 			return fmt.Errorf("cannot register the metrics: %w", err)
@@ -57,6 +65,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	return a.connect()
 }
+
+// emit tells of an event in the way of Caddy's events app.
+func (a *App) emit(name string, data map[string]any) { a.events.Emit(a.ctx, name, data) }
 
 // Start starts the workers of every app that a handler refers to.
 func (a *App) Start() error {

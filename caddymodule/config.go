@@ -27,12 +27,17 @@ type AppConfig struct {
 	// HealthURI is the path and query that active health checks request of upstreams. Default: the mount followed by
 	// /health. Bundled workers are always checked at their own /health.
 	HealthURI string `json:"health_uri,omitempty"`
+	// Autoscale tunes how the number of workers follows the load. Default: bundled workers follow it if workers has a max;
+	// for upstreams nothing is said.
+	Autoscale *AutoscaleConfig `json:"autoscale,omitempty"`
 }
 
 // Workers says how many bundled workers an app has and how they are set up.
 type Workers struct {
-	// Count is the number of worker processes. Default: 2.
+	// Count is the number of worker processes; if there is a max, the least. Default: 2.
 	Count int `json:"count,omitempty"`
+	// Max is the greatest number of worker processes: there are as many as the load needs. Default: always Count.
+	Max int `json:"max,omitempty"`
 	// AppID is parse-server's option appId. Default: myAppId.
 	AppID string `json:"app_id,omitempty"`
 	// MasterKey is parse-server's option masterKey. Default: made at the first start and kept in the file master.key
@@ -77,6 +82,9 @@ func (c *AppConfig) validate(name string) error {
 		if _, err := upstreamURL(u); err != nil {
 			return fmt.Errorf("parse app %q: %w", name, err)
 		}
+	}
+	if _, err := c.scaling(); err != nil {
+		return fmt.Errorf("parse app %q: %w", name, err)
 	}
 	for u, weight := range c.Weights {
 		if err := checkWeight(weight); err != nil {

@@ -51,6 +51,8 @@ type gateway struct {
 	checks   cache.Checks
 	// admission bounds the requests to workers; nil: it is off.
 	admission atomic.Pointer[admission.Limiter]
+	// scaling follows the load with the number of workers; nil: it stays.
+	scaling atomic.Pointer[scaling]
 	// masterKey is the hash of the bundled workers' master key.
 	masterKey atomic.Pointer[[sha256.Size]byte]
 
@@ -104,7 +106,9 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	case g.bundled():
 		err = g.applyWorkers(s, slogger)
 	default:
-		err = g.applyUpstreams(s)
+		if err = g.applyUpstreams(s); err == nil {
+			g.applyScaling(s, slogger)
+		}
 	}
 	if err != nil {
 		return err
@@ -166,7 +170,7 @@ func (g *gateway) applyWorkers(s *settings, log *slog.Logger) error {
 		}
 		g.options = options
 	}
-	return sup.Scale(s.workers.Count)
+	return sup.Scale(g.applyScaling(s, log))
 }
 
 // startWorkers starts the first workers and waits until one is ready: a mistake in the options shows then, and the
@@ -200,7 +204,11 @@ func (g *gateway) startWorkers(s *settings, options json.RawMessage, log *slog.L
 	g.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
-	return sup.WaitReady(ctx, 1)
+	if err := sup.WaitReady(ctx, 1); err != nil {
+		return err
+	}
+	g.applyScaling(s, log)
+	return nil
 }
 
 // startOptions are the options workers start with: what the config says and the master key that was made for it.
@@ -244,6 +252,7 @@ func (g *gateway) Destruct() error {
 func (g *gateway) stop() error {
 	g.changing.Lock()
 	defer g.changing.Unlock()
+	g.endScaling()
 	var errs []error
 	if sup := g.supervisor(); sup != nil {
 		drain := time.Duration(0) // a start that failed leaves nothing to drain

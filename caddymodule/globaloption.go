@@ -31,7 +31,7 @@ const defaultApp = "default"
 //
 // where the app settings are
 //
-//	workers <count> {
+//	workers <count> [<max>] {
 //		app_id         <id>
 //		master_key     <key>
 //		rest_api_key   <key>
@@ -44,6 +44,12 @@ const defaultApp = "default"
 //	weight     <upstream> <n>
 //	app_id     <id>
 //	health_uri <path>
+//	autoscale  [<min> <max>] {
+//		target           <requests>
+//		scale_down_delay <duration>
+//		max_cpu          <share>
+//		webhook          <url> [<key>]
+//	}
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	app := App{Apps: map[string]*AppConfig{}}
 	if existing != nil {
@@ -123,8 +129,14 @@ func (c *AppConfig) unmarshalSetting(d *caddyfile.Dispenser) error {
 		return once(d, &c.AppID)
 	case "health_uri":
 		return once(d, &c.HealthURI)
+	case "autoscale":
+		if c.Autoscale != nil {
+			return d.Err("autoscale is given twice")
+		}
+		c.Autoscale = &AutoscaleConfig{}
+		return c.Autoscale.unmarshal(d)
 	}
-	return d.Errf("unknown setting %q of a parse app; known are workers, upstreams, weight, app_id and health_uri", d.Val())
+	return d.Errf("unknown setting %q of a parse app; known are workers, upstreams, weight, app_id, health_uri and autoscale", d.Val())
 }
 
 func (w *Workers) unmarshal(d *caddyfile.Dispenser) error {
@@ -134,6 +146,11 @@ func (w *Workers) unmarshal(d *caddyfile.Dispenser) error {
 			return d.Errf("workers takes a number between 1 and %d, not %q", maxWorkers, d.Val())
 		}
 		w.Count = n
+		if d.NextArg() {
+			if w.Count, w.Max, err = bounds(d, strconv.Itoa(n), d.Val()); err != nil {
+				return err
+			}
+		}
 	}
 	if d.NextArg() {
 		return d.ArgErr()

@@ -57,6 +57,9 @@ var (
 	workerFailDesc    = desc("worker_failures_total", "Requests that the worker failed on.", "worker")
 	workerRetryDesc   = desc("worker_retries_total", "Requests that had failed before and were sent to the worker.", "worker")
 	workersDesc       = desc("workers_available", "Workers that may be asked now.")
+	wantedDesc        = desc("workers_desired", "Workers that there should be, between the least and the most that are allowed.")
+	loadDesc          = desc("workers_load", "Workers that the load asks for, whatever the bounds; those of several gateways add up.")
+	panicDesc         = desc("autoscale_panic", "1 while the load has risen so fast that the number of workers only grows.")
 	roomDesc          = desc("admission_limit", "Requests that the workers may be answering at once, all together.")
 	enteredDesc       = desc("admission_in_flight", "Requests that have been let in and not answered.")
 	waitingDesc       = desc("admission_waiting", "Requests that wait to be let in.")
@@ -82,7 +85,7 @@ func (metrics) Describe(ch chan<- *prometheus.Desc) {
 		requestsDesc, durationDesc, levelDesc, servingDesc, entriesDesc, sessionsDesc, sharedDesc, bytesDesc, maxBytesDesc, hitsDesc, missesDesc, fillsDesc,
 		collapsedDesc, refusedFillsDesc, droppedDesc, selfChecksDesc, changesDesc, scannedDesc, broadDesc, mirroredDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
 		feedChangesDesc, feedAbortsDesc, feedGapsDesc, workerStateDesc, workerBreakerDesc, inFlightDesc, latencyDesc, workerReqDesc,
-		workerFailDesc, workerRetryDesc, workersDesc, roomDesc, enteredDesc, waitingDesc, waitedDesc, waitTimeDesc, excusedDesc, overloadDesc, limitKeysDesc, limitEvictedDesc, limitAllowedDesc, limitRefusedDesc,
+		workerFailDesc, workerRetryDesc, workersDesc, wantedDesc, loadDesc, panicDesc, roomDesc, enteredDesc, waitingDesc, waitedDesc, waitTimeDesc, excusedDesc, overloadDesc, limitKeysDesc, limitEvictedDesc, limitAllowedDesc, limitRefusedDesc,
 		limitDryRunDesc, sharedUpDesc, sharedFailDesc, sharedWithoutDesc, sharedWaitingDesc, sharedGatewayDesc,
 	} {
 		ch <- d
@@ -120,6 +123,11 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 		o.feed(&s)
 		o.workers(&s, g.pool.Available())
 		o.admission(s.Admission)
+		if a := s.Autoscale; a != nil {
+			o.gauge(wantedDesc, float64(a.Desired))
+			o.gauge(loadDesc, a.Load)
+			o.gauge(panicDesc, truth(a.Panic))
+		}
 		for limit, l := range s.Limits {
 			o.gauge(limitKeysDesc, float64(l.Keys), limit)
 			o.counter(limitEvictedDesc, l.Evicted, limit)

@@ -34,6 +34,7 @@ type settings struct {
 	cacheSize    int64
 	staleIfError time.Duration    // the longest that a handler wants
 	admission    *AdmissionConfig // nil: the defaults
+	scaling      *scalingSettings // nil: the number of workers stays
 }
 
 func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
@@ -42,6 +43,10 @@ func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
 	}
 	s := &settings{name: name, mount: h.Mount, cacheSize: h.cacheSize(), staleIfError: h.staleIfError()}
 	if err := s.admits(h.Admission); err != nil {
+		return nil, err
+	}
+	var err error
+	if s.scaling, err = c.scaling(); err != nil {
 		return nil, err
 	}
 	if c.Workers == nil {

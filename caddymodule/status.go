@@ -30,6 +30,8 @@ type AppStatus struct {
 	Feed *feed.Status `json:"feed,omitempty"`
 	// Admission bounds the requests to the workers; absent where it is off.
 	Admission *admission.Status `json:"admission,omitempty"`
+	// Autoscale is how many workers there should be; absent where the number stays.
+	Autoscale *AutoscaleStatus `json:"autoscale,omitempty"`
 	// Limits are the rate limits' counters, by zone, key, rate and what is charged.
 	Limits map[string]ratelimit.Stats `json:"limits,omitempty"`
 	// SharedLimits tell how it goes with limits that gateways have in common, by redis and on_redis_failure of rate_limit.
@@ -68,6 +70,10 @@ func (g *gateway) status() AppStatus {
 	if g.hub != nil {
 		f := g.hub.Status()
 		s.Feed = &f
+	}
+	if n := g.scaling.Load(); n != nil {
+		a := n.status()
+		s.Autoscale = &a
 	}
 	if l := g.admission.Load(); l != nil {
 		a := l.Status()
