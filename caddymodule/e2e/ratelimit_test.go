@@ -155,8 +155,8 @@ ADDRESS {
 				limit := `{app="default",limit="default app 10/10m burst 10"}`
 				sum += int(told["parsescale_rate_limit_allowed_total"+limit] + told["parsescale_rate_limit_refused_total"+limit])
 			}
-			if sum < 60 || sum > 80 { // and health checks, until the gateways were up
-				t.Errorf("the zone has decided %d times, want 60 and some", sum)
+			if sum < 60 { // and health checks, until the gateways were up
+				t.Errorf("the zone has decided %d times, want at least 60", sum)
 			}
 		})
 	}
