@@ -105,7 +105,7 @@ func takeFile(f *trigger.File, success any) {
 			f.Content = bytes.NewReader(content)
 		}
 	}
-	if truthy(m["forceDownload"]) {
+	if query.Truthy(m["forceDownload"]) {
 		f.ForceDownload = true
 	}
 	if headers, ok := m["responseHeaders"].(map[string]any); ok {
@@ -201,7 +201,7 @@ func (c *Cloud) postTrigger(ctx context.Context, url string, r *trigger.Request)
 
 // foundBy replaces what was found by what the webhook says.
 func foundBy(r *trigger.Request, success any) error {
-	if !truthy(success) {
+	if !query.Truthy(success) {
 		return nil
 	}
 	list, ok := success.([]any)
@@ -223,9 +223,6 @@ func foundBy(r *trigger.Request, success any) error {
 	r.Objects = objects
 	return nil
 }
-
-// truthy is JavaScript's idea of truth.
-func truthy(v any) bool { return v != nil && v != "" && v != false && v != 0.0 }
 
 // post asks a webhook. What went wrong on the way stays in the log. The answer is nil where the webhook says nothing. code is
 // that of errors; 0: 141.
@@ -264,13 +261,13 @@ func (c *Cloud) post(ctx context.Context, url string, body map[string]any, log *
 	}
 	v, err := query.Decode(data)
 	m, ok := v.(map[string]any)
-	if !done && !truthy(m["error"]) { // one that says why it refuses is understood, whatever its status
+	if !done && !query.Truthy(m["error"]) { // one that says why it refuses is understood, whatever its status
 		return failed("its status", "status", res.StatusCode)
 	}
 	if err != nil || !ok {
 		return nil, parseerror.New(code, "Malformed response")
 	}
-	if e := m["error"]; truthy(e) {
+	if e := m["error"]; query.Truthy(e) {
 		return nil, parseerror.New(code, "%s", reasonOf(e))
 	}
 	return m, nil

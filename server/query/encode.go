@@ -79,17 +79,22 @@ func AppendJSON(dst []byte, v any) []byte {
 	return append(dst, "null"...)
 }
 
-func appendMap(dst []byte, m map[string]any) []byte {
-	var few [16]string
-	names := few[:0]
+// AppendNames appends the names of members in jsonb order: shorter ones first, then bytewise.
+func AppendNames(dst []string, m map[string]any) []string {
+	start := len(dst)
 	for name := range m {
-		names = append(names, name)
+		dst = append(dst, name)
 	}
-	slices.SortFunc(names, func(a, b string) int {
+	slices.SortFunc(dst[start:], func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	})
+	return dst
+}
+
+func appendMap(dst []byte, m map[string]any) []byte {
+	var few [16]string
 	dst = append(dst, '{')
-	for i, name := range names {
+	for i, name := range AppendNames(few[:0], m) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}

@@ -9,8 +9,8 @@ import (
 // Conversions that JavaScript does by itself and that parse-server's reading of parameters therefore leans on. They are
 // for decoded values of plain JSON.
 
-// truthy is Boolean(v).
-func truthy(v any) bool {
+// Truthy is JavaScript's Boolean(v), which many of parse-server's checks lean on.
+func Truthy(v any) bool {
 	switch v := v.(type) {
 	case nil:
 		return false

@@ -102,28 +102,26 @@ func typedAgainst(w any) outcome {
 func sameType(v, w any) bool {
 	switch v.(type) {
 	case Date:
-		_, ok := w.(Date)
-		return ok
+		return is[Date](w)
 	case File:
-		_, ok := w.(File)
-		return ok
+		return is[File](w)
 	case Relation:
-		_, ok := w.(Relation)
-		return ok
+		return is[Relation](w)
 	case Polygon:
-		_, ok := w.(Polygon)
-		return ok
+		return is[Polygon](w)
 	case Pointer:
-		_, ok := w.(Pointer)
-		return ok
+		return is[Pointer](w)
 	case GeoPoint:
-		_, ok := w.(GeoPoint)
-		return ok
+		return is[GeoPoint](w)
 	case Bytes:
-		_, ok := w.(Bytes)
-		return ok
+		return is[Bytes](w)
 	}
 	return false
+}
+
+func is[T any](v any) bool {
+	_, ok := v.(T)
+	return ok
 }
 
 func looselyEqual(v, w any) bool {

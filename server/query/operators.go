@@ -106,7 +106,7 @@ func (p *whereParser) operator(path Path, name string, v any, all map[string]any
 		if _, relative := relativeTime(v); relative {
 			return nil, errRelativeTime()
 		}
-		return &Exists{Path: path, Want: truthy(v)}, nil
+		return &Exists{Path: path, Want: Truthy(v)}, nil
 	case "$regex":
 		return p.regex(path, v, all)
 	case "$inQuery", "$notInQuery":

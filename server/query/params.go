@@ -85,8 +85,8 @@ func parse(class string, p Params, l Limits) (*Query, error) {
 		Class:                 class,
 		Limit:                 r.amount("limit", -1),
 		Skip:                  r.amount("skip", 0),
-		Count:                 truthy(r.value("count")),
-		IncludeAll:            truthy(r.value("includeAll")),
+		Count:                 Truthy(r.value("count")),
+		IncludeAll:            Truthy(r.value("includeAll")),
 		Keys:                  r.names("keys"),
 		ExcludeKeys:           r.names("excludeKeys"),
 		Redirect:              r.text("redirectClassNameForKey"),
@@ -175,7 +175,7 @@ func (r *paramReader) value(name string) any {
 
 // text is a parameter of any type as a string, "" if it is falsy.
 func (r *paramReader) text(name string) string {
-	if v := r.value(name); truthy(v) {
+	if v := r.value(name); Truthy(v) {
 		return jsString(v)
 	}
 	return ""
@@ -200,7 +200,7 @@ func (r *paramReader) hint() string {
 // amount is limit or skip: a number of objects, rounded as PostgreSQL does.
 func (r *paramReader) amount(name string, otherwise int) int {
 	v := r.value(name)
-	if _, isNumber := v.(float64); !isNumber && !truthy(v) {
+	if _, isNumber := v.(float64); !isNumber && !Truthy(v) {
 		return otherwise
 	}
 	n, ok := jsNumber(v)

@@ -16,7 +16,7 @@ func errRelativeTime() error {
 func relativeTime(v any) (text string, ok bool) {
 	m, _ := v.(map[string]any)
 	operand, ok := m["$relativeTime"]
-	if !ok || !truthy(operand) {
+	if !ok || !Truthy(operand) {
 		return "", false
 	}
 	return jsString(operand), true

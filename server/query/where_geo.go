@@ -41,18 +41,18 @@ var maxDistances = map[string]float64{
 func (p *whereParser) region(path Path, name string, v any) (Expr, error) {
 	m, _ := v.(map[string]any)
 	switch {
-	case name == "$within" && truthy(m["$box"]):
+	case name == "$within" && Truthy(m["$box"]):
 		return box(path, m["$box"])
-	case name == "$geoWithin" && truthy(m["$centerSphere"]):
+	case name == "$geoWithin" && Truthy(m["$centerSphere"]):
 		e, err := centerSphere(path, m["$centerSphere"])
-		if err != nil || !truthy(m["$polygon"]) {
+		if err != nil || !Truthy(m["$polygon"]) {
 			return e, err
 		}
 		inside, err := p.polygon(path, m["$polygon"])
 		return And{e, inside}, err
-	case name == "$geoWithin" && truthy(m["$polygon"]):
+	case name == "$geoWithin" && Truthy(m["$polygon"]):
 		return p.polygon(path, m["$polygon"])
-	case name == "$geoIntersects" && truthy(m["$point"]):
+	case name == "$geoIntersects" && Truthy(m["$point"]):
 		point, ok, err := geoPoint(m["$point"])
 		if err == nil && !ok {
 			err = fail(codeInvalidJSON, "bad $geoIntersect value; $point should be GeoPoint")
@@ -185,13 +185,13 @@ func (p *whereParser) text(path Path, v any) (Expr, error) {
 	switch {
 	case term == "":
 		return nil, fail(codeInvalidJSON, "bad $text: $term, should be string")
-	case !isText && truthy(search["$language"]):
+	case !isText && Truthy(search["$language"]):
 		return nil, fail(codeInvalidJSON, "bad $text: $language, should be string")
-	case !caseIsFlag && truthy(search["$caseSensitive"]):
+	case !caseIsFlag && Truthy(search["$caseSensitive"]):
 		return nil, fail(codeInvalidJSON, "bad $text: $caseSensitive, should be boolean")
-	case truthy(search["$caseSensitive"]):
+	case Truthy(search["$caseSensitive"]):
 		return nil, fail(codeInvalidJSON, "bad $text: $caseSensitive not supported, please use $regex or create a separate lower case column.")
-	case !signIsFlag && truthy(search["$diacriticSensitive"]):
+	case !signIsFlag && Truthy(search["$diacriticSensitive"]):
 		return nil, fail(codeInvalidJSON, "bad $text: $diacriticSensitive, should be boolean")
 	case search["$diacriticSensitive"] == false:
 		return nil, fail(codeInvalidJSON, "bad $text: $diacriticSensitive - false not supported, install Postgres Unaccent Extension")

@@ -1,7 +1,6 @@
 package read
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/parsescale/parsescale/server/query"
@@ -95,15 +94,8 @@ func (r *reading) appendValue(dst []byte, v any) ([]byte, error) {
 		}
 		return append(dst, ']'), nil
 	case map[string]any:
-		names := make([]string, 0, len(v))
-		for n := range v {
-			names = append(names, n)
-		}
-		slices.SortFunc(names, func(a, b string) int {
-			return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
-		})
 		dst = append(dst, '{')
-		for i, n := range names {
+		for i, n := range query.AppendNames(nil, v) {
 			if i > 0 {
 				dst = append(dst, ',')
 			}

@@ -100,14 +100,8 @@ func (r *reading) ask(method string, q *query.Query) (*question, error) {
 		return nil, noExplain()
 	}
 	k := &question{name: q.Class, score: q.Score}
-	if err := r.redirect(k, q.Redirect); err != nil {
-		return nil, err
-	}
-	own, err := r.own(k.name)
+	own, err := r.target(k, q.Redirect)
 	if err != nil {
-		return nil, err
-	}
-	if err := r.rules.CheckExists(r.a.Caller, r.sch, k.name); err != nil {
 		return nil, err
 	}
 	k.class = r.sch.Class(k.name)
@@ -123,10 +117,7 @@ func (r *reading) ask(method string, q *query.Query) (*question, error) {
 	if k.order, err = r.sorts(q.Order, r.scope(k.name, k.class, k.protect, q.Where)); err != nil {
 		return nil, err
 	}
-	k.op = "find"
-	if own == nil && isOneID(q.Where) {
-		k.op = "get"
-	}
+	k.op = operation(own, q.Where)
 	k.where = and(where, own)
 	if k.fields, err = r.choose(k.class, q); err != nil {
 		return nil, err
@@ -143,6 +134,26 @@ func (r *reading) redirect(k *question, key string) error {
 	k.name = c.Fields[key].TargetClass
 	r.d.AddClass(k.name)
 	return r.rules.CheckClass(r.a.Caller, "find", k.name)
+}
+
+// target finds out of which class the objects are that are asked for, and which of them are the caller's own, if those are
+// all that may be seen; nil: all may.
+func (r *reading) target(k *question, redirect string) (own query.Expr, err error) {
+	if err := r.redirect(k, redirect); err != nil {
+		return nil, err
+	}
+	if own, err = r.own(k.name); err != nil {
+		return nil, err
+	}
+	return own, r.rules.CheckExists(r.a.Caller, r.sch, k.name)
+}
+
+// operation is what a where needs the permission for: get or find.
+func operation(own, where query.Expr) string {
+	if own == nil && isOneID(where) {
+		return "get"
+	}
+	return "find"
 }
 
 // isOneID reports whether a where is {"objectId":"…"} and nothing else, which asks for get rather than find.

@@ -166,14 +166,8 @@ func (r *reading) subQuery(q *query.SubQuery, key query.Path) (*query.SubQuery, 
 	if err := r.rules.CheckClass(r.a.Caller, "find", k.name); err != nil {
 		return nil, err
 	}
-	if err := r.redirect(k, q.Redirect); err != nil {
-		return nil, err
-	}
-	own, err := r.own(k.name)
+	own, err := r.target(k, q.Redirect)
 	if err != nil {
-		return nil, err
-	}
-	if err := r.rules.CheckExists(r.a.Caller, r.sch, k.name); err != nil {
 		return nil, err
 	}
 	class := r.sch.Class(k.name)
@@ -192,10 +186,7 @@ func (r *reading) subQuery(q *query.SubQuery, key query.Path) (*query.SubQuery, 
 	if err != nil {
 		return nil, err
 	}
-	op := "find"
-	if own == nil && isOneID(q.Where) {
-		op = "get"
-	}
+	op := operation(own, q.Where)
 	grant, err := r.a.Permit(class, op, false)
 	if err != nil {
 		return nil, err

@@ -18,8 +18,8 @@ type aclEdit struct {
 // parseACL reads the member ACL of a body.
 func parseACL(body *query.Object) (aclEdit, error) {
 	v, named := body.Values["ACL"]
-	a := aclEdit{raw: v, named: named, sent: truthy(v)}
-	if m, ok := v.(map[string]any); ok && truthy(m["*unresolved"]) {
+	a := aclEdit{raw: v, named: named, sent: query.Truthy(v)}
+	if m, ok := v.(map[string]any); ok && query.Truthy(m["*unresolved"]) {
 		return a, parseerror.New(parseerror.InvalidACL, "Invalid ACL.")
 	}
 	return a, nil
@@ -43,10 +43,10 @@ func halves(v any, self string) (read, write []any) {
 	}
 	for _, who := range slices.Sorted(maps.Keys(m)) {
 		rights, _ := m[who].(map[string]any)
-		if truthy(rights["read"]) {
+		if query.Truthy(rights["read"]) {
 			read = append(read, who)
 		}
-		if truthy(rights["write"]) {
+		if query.Truthy(rights["write"]) {
 			write = append(write, who)
 		}
 	}

@@ -265,7 +265,7 @@ func (a *Asked) take(body *query.Object, update bool) {
 			ops[n] = body.Values[n]
 		}
 	}
-	names = slices.DeleteFunc(names, func(n string) bool { return n == "objectId" && (update || !truthy(ops[n])) })
+	names = slices.DeleteFunc(names, func(n string) bool { return n == "objectId" && (update || !query.Truthy(ops[n])) })
 	a.body = appendObject(nil, names, ops)
 	a.told = &query.Object{Values: map[string]any{}}
 	tell := func(name string, v any) {

@@ -116,7 +116,7 @@ func (w *writing) settleBody() error {
 	switch {
 	case !named:
 		return nil
-	case !truthy(v):
+	case !query.Truthy(v):
 		return unsupportedProvider()
 	case len(w.authData()) == 0:
 		return nil

@@ -170,7 +170,7 @@ func namesUser(b *query.Object) bool {
 
 // ClaimLogIn makes the claim of a user who has proved a password. sent is the authData as it came, of any type.
 func (p *Path) ClaimLogIn(ctx context.Context, c auth.Caller, userID string, sent any) *Claim {
-	cl := &Claim{purpose: forLogIn, caller: c, target: userID, answered: truthy(sent)}
+	cl := &Claim{purpose: forLogIn, caller: c, target: userID, answered: query.Truthy(sent)}
 	switch v := sent.(type) {
 	case map[string]any:
 		cl.sent = v

@@ -106,15 +106,15 @@ func (w *writing) checkNewID() error {
 		return parseerror.Denied(parseerror.OperationForbidden, "Invalid object ID.")
 	}
 	if w.asked == nil && !w.o.AllowCustomObjectID {
-		if truthy(id) {
+		if query.Truthy(id) {
 			return parseerror.New(parseerror.InvalidKeyName, "objectId is an invalid field name.")
 		}
-		if truthy(w.body.Values["id"]) {
+		if query.Truthy(w.body.Values["id"]) {
 			return parseerror.New(parseerror.InvalidKeyName, "id is an invalid field name.")
 		}
 		return nil
 	}
-	if named && !truthy(id) {
+	if named && !query.Truthy(id) {
 		return parseerror.New(parseerror.MissingObjectID, "objectId must not be empty, null or undefined")
 	}
 	if len(s) > maxObjectID {
@@ -127,7 +127,7 @@ func (w *writing) checkNewID() error {
 func (w *writing) checkRequired() error {
 	for _, name := range schema.Required(w.name) {
 		v := w.body.Values[name]
-		missing := !truthy(v)
+		missing := !query.Truthy(v)
 		if w.old != nil {
 			missing = isDelete(v)
 		}

@@ -60,10 +60,10 @@ func parseEdit(name string, v any) (edit, error) {
 func infer(v any) (k kind, f schema.Field, typed bool, err error) {
 	switch v := v.(type) {
 	case map[string]any:
-		if op, ok := v["__op"]; ok && truthy(op) {
+		if op, ok := v["__op"]; ok && query.Truthy(op) {
 			return inferOp(op, v)
 		}
-		if t, ok := v["__type"]; ok && truthy(t) {
+		if t, ok := v["__type"]; ok && query.Truthy(t) {
 			return inferIncomplete(t, v)
 		}
 	case query.Bytes:
@@ -91,7 +91,7 @@ func inferIncomplete(t any, v map[string]any) (kind, schema.Field, bool, error) 
 		name = string(query.AppendJSON(nil, t))
 	}
 	class, _ := v["className"].(string)
-	if name == "Pointer" && class != "" && !truthy(v["objectId"]) {
+	if name == "Pointer" && class != "" && !query.Truthy(v["objectId"]) {
 		// parse-server takes a pointer to nothing for no pointer.
 		return unset, schema.Field{Type: schema.Pointer, TargetClass: class}, true, nil
 	}
@@ -144,21 +144,6 @@ func inferOp(op any, v map[string]any) (kind, schema.Field, bool, error) {
 
 func notValid(name string) error {
 	return parseerror.New(parseerror.IncorrectType, "This is not a valid %s", name)
-}
-
-// truthy is JavaScript's idea of it, which parse-server's checks follow.
-func truthy(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return false
-	case bool:
-		return v
-	case float64:
-		return v != 0
-	case string:
-		return v != ""
-	}
-	return true
 }
 
 func isIndex(s string) bool {

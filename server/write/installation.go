@@ -69,7 +69,7 @@ func (w *writing) resolveInstallation() (string, error) {
 	if isNew && token == "" && sent == "" && w.a.InstallationID == "" {
 		return "", parseerror.New(parseerror.MissingClassName, "at least one ID field (deviceToken, installationId) must be specified in this operation")
 	}
-	if !isNew && token == "" && id == "" && !truthy(deviceType) {
+	if !isNew && token == "" && id == "" && !query.Truthy(deviceType) {
 		return w.id, nil
 	}
 	found, err := w.findInstallations(id, token)
@@ -89,7 +89,7 @@ func (w *writing) resolveInstallation() (string, error) {
 		match = found.byInstallation
 	}
 	if match == nil {
-		if !truthy(deviceType) {
+		if !query.Truthy(deviceType) {
 			return "", parseerror.New(parseerror.MissingClassName, "deviceType must be specified in this operation")
 		}
 		return w.resolveByToken(found.byToken, id, sent)
@@ -144,7 +144,7 @@ func checkInstallationChange(row storage.Object, id, token string, deviceType an
 		return fixed("installationId")
 	case token != "" && has("deviceToken") != "" && token != has("deviceToken") && id == "" && has("installationId") == "":
 		return fixed("deviceToken")
-	case truthy(deviceType) && deviceType != any(has("deviceType")):
+	case query.Truthy(deviceType) && deviceType != any(has("deviceType")):
 		return fixed("deviceType")
 	}
 	return nil

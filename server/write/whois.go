@@ -8,6 +8,7 @@ import (
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/identity"
 	"github.com/parsescale/parsescale/server/parseerror"
+	"github.com/parsescale/parsescale/server/query"
 )
 
 // Providers returns the auth providers.
@@ -18,7 +19,7 @@ func (p *Path) Providers() *identity.Providers { return p.providers }
 func (p *Path) WhoIs(ctx context.Context, c auth.Caller, sent map[string]any) (id string, stored map[string]any, err error) {
 	unknown := parseerror.New(parseerror.ObjectNotFound, "User not found.")
 	for _, provider := range slices.Sorted(maps.Keys(sent)) {
-		if m, ok := sent[provider].(map[string]any); ok && p.providers.Has(provider) && truthy(m["id"]) {
+		if m, ok := sent[provider].(map[string]any); ok && p.providers.Has(provider) && query.Truthy(m["id"]) {
 			if _, ok := m["id"].(string); !ok {
 				return "", nil, badID(provider)
 			}

@@ -25,12 +25,7 @@ func (t *tx) AlterClass(ctx context.Context, class *schema.Class) (*schema.Class
 	if stored == nil || len(stored.Columns) == 0 {
 		return t.PutClass(ctx, class)
 	}
-	next := &schema.Class{Name: class.Name, Fields: maps.Clone(class.Fields), Permissions: class.Permissions, Indexes: maps.Clone(class.Indexes)}
-	for name, f := range stored.Fields {
-		if got, ok := next.Fields[name]; ok && !f.Accepts(got) {
-			next.Fields[name] = f
-		}
-	}
+	next := class.Altering(stored)
 	ddl, err := t.dropParts(stored, next)
 	if err != nil {
 		return nil, t.halfDone("change", class.Name, err)

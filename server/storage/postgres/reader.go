@@ -16,10 +16,10 @@ const (
 
 // Read implements storage.Store.
 func (s *Store) Read(ctx context.Context, f func(storage.Snapshot) error) error {
-	if err := s.begin(); err != nil {
+	if err := s.gate.Enter(); err != nil {
 		return err
 	}
-	defer s.running.Done()
+	defer s.gate.Leave()
 	if r, at := s.replica(ctx); r != nil {
 		err, broke := s.read(ctx, source{pool: r.pool, replica: r, at: at}, s.catalog.Load(), false, false, f)
 		switch {

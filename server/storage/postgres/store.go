@@ -75,10 +75,7 @@ type Store struct {
 	reloading sync.Mutex
 	sweeping  atomic.Int64 // when expired write ids were deleted last, in ms since 1970
 
-	// running counts the reads and writes; closed keeps new ones out.
-	running sync.WaitGroup
-	gate    sync.RWMutex
-	closed  bool
+	gate storage.Gate
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -136,27 +133,11 @@ func (s *Store) use(ctx context.Context, f func(*conn) error) error {
 	}
 }
 
-// begin lets a read or write in, unless the store is closed.
-func (s *Store) begin() error {
-	s.gate.RLock()
-	defer s.gate.RUnlock()
-	if s.closed {
-		return storage.ErrClosed
-	}
-	s.running.Add(1)
-	return nil
-}
-
 // Close waits for what runs and closes the connections.
 func (s *Store) Close() error {
-	s.gate.Lock()
-	closed := s.closed
-	s.closed = true
-	s.gate.Unlock()
-	if closed {
+	if !s.gate.Close() {
 		return nil
 	}
-	s.running.Wait()
 	s.primary.close()
 	for _, r := range s.replicas {
 		r.close()

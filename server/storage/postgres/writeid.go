@@ -31,10 +31,10 @@ var (
 
 // Written implements storage.Store. It asks the primary: no replica is sure to know.
 func (s *Store) Written(ctx context.Context, id string) (result []byte, found bool, err error) {
-	if err := s.begin(); err != nil {
+	if err := s.gate.Enter(); err != nil {
 		return nil, false, err
 	}
-	defer s.running.Done()
+	defer s.gate.Leave()
 	err = s.use(ctx, func(c *conn) error {
 		stop := c.watch(ctx)
 		defer stop()

@@ -20,12 +20,7 @@ func (t *tx) AlterClass(ctx context.Context, class *schema.Class) (*schema.Class
 	if stored == nil || len(stored.Columns) == 0 {
 		return t.PutClass(ctx, class)
 	}
-	next := &schema.Class{Name: class.Name, Fields: maps.Clone(class.Fields), Permissions: class.Permissions, Indexes: maps.Clone(class.Indexes)}
-	for name, f := range stored.Fields {
-		if got, ok := next.Fields[name]; ok && !f.Accepts(got) {
-			next.Fields[name] = f
-		}
-	}
+	next := class.Altering(stored)
 	c := t.catalog.with(next)
 	if err := t.dropParts(c, stored, next); err != nil {
 		return nil, fmt.Errorf("cannot change the class %s: %w", class.Name, err)

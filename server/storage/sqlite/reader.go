@@ -9,10 +9,10 @@ import (
 
 // Read implements storage.Store.
 func (s *Store) Read(ctx context.Context, f func(storage.Snapshot) error) error {
-	if err := s.begin(); err != nil {
+	if err := s.gate.Enter(); err != nil {
 		return err
 	}
-	defer s.running.Done()
+	defer s.gate.Leave()
 	select {
 	case s.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -38,10 +38,10 @@ func (s *Store) Read(ctx context.Context, f func(storage.Snapshot) error) error 
 
 // Written implements storage.Store.
 func (s *Store) Written(ctx context.Context, id string) (result []byte, found bool, err error) {
-	if err := s.begin(); err != nil {
+	if err := s.gate.Enter(); err != nil {
 		return nil, false, err
 	}
-	defer s.running.Done()
+	defer s.gate.Leave()
 	select {
 	case s.slots <- struct{}{}:
 	case <-ctx.Done():

@@ -79,10 +79,7 @@ type Store struct {
 		conns []*conn // the one used last is at the end: its cache is warm
 	}
 
-	// running counts the reads and writes; closed keeps new ones out.
-	running sync.WaitGroup
-	gate    sync.RWMutex
-	closed  bool
+	gate storage.Gate
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -163,27 +160,11 @@ func (s *Store) openWriter(ctx context.Context) (*writer, error) {
 	return w, nil
 }
 
-// begin lets a read or write in, unless the store is closed.
-func (s *Store) begin() error {
-	s.gate.RLock()
-	defer s.gate.RUnlock()
-	if s.closed {
-		return storage.ErrClosed
-	}
-	s.running.Add(1)
-	return nil
-}
-
 // Close waits for what runs and closes the database.
 func (s *Store) Close() error {
-	s.gate.Lock()
-	closed := s.closed
-	s.closed = true
-	s.gate.Unlock()
-	if closed {
+	if !s.gate.Close() {
 		return nil
 	}
-	s.running.Wait()
 	close(s.queue)
 	<-s.writerDone
 	s.unclaim()

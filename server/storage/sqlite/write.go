@@ -25,10 +25,10 @@ type write struct {
 
 // Write implements storage.Store.
 func (s *Store) Write(ctx context.Context, id string, f func(storage.Tx) ([]byte, error)) ([]byte, bool, error) {
-	if err := s.begin(); err != nil {
+	if err := s.gate.Enter(); err != nil {
 		return nil, false, err
 	}
-	defer s.running.Done()
+	defer s.gate.Leave()
 	if err := ctx.Err(); err != nil {
 		return nil, false, err
 	}
