@@ -30,13 +30,14 @@ var (
 	sessionsDesc      = desc("cache_sessions", "Session tokens of which it is known what they stand for.")
 	sharedDesc        = desc("cache_shared_total", "Answers stored that are everyone's, whoever asks.")
 	bytesDesc         = desc("cache_bytes", "Memory of stored answers and their index, in bytes.")
+	packedBytesDesc   = desc("cache_packed_bytes", "Part of cache_bytes that is answers kept compressed.")
 	maxBytesDesc      = desc("cache_max_bytes", "Bound of cache_bytes.")
 	hitsDesc          = desc("cache_hits_total", "Lookups that found an answer.")
 	missesDesc        = desc("cache_misses_total", "Lookups that found none.")
 	fillsDesc         = desc("cache_fills_total", "Questions that a worker was asked for the cache.")
 	collapsedDesc     = desc("cache_collapsed_total", "Questions that waited for another's fill.")
 	refusedFillsDesc  = desc("cache_refused_fills_total", "Answers that were not stored.", "reason")
-	droppedDesc       = desc("cache_dropped_total", "Stored answers that were dropped: by a change, for room, or by age.", "reason")
+	droppedDesc       = desc("cache_dropped_total", "Stored answers that were dropped: by a change, for room (unused for longest, or unpopular: asked for less often than those), or by age.", "reason")
 	selfChecksDesc    = desc("cache_self_checks_total", "Hits for which a worker was asked again: whether it answered the same, by the age of what was served.", "result", "age")
 	changesDesc       = desc("cache_changes_total", "Changes that were matched against stored answers.")
 	scannedDesc       = desc("cache_scanned_wheres", "Wheres that every change of their class is matched against.")
@@ -82,7 +83,7 @@ var (
 // Describe implements prometheus.Collector.
 func (metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		requestsDesc, durationDesc, levelDesc, servingDesc, entriesDesc, sessionsDesc, sharedDesc, bytesDesc, maxBytesDesc, hitsDesc, missesDesc, fillsDesc,
+		requestsDesc, durationDesc, levelDesc, servingDesc, entriesDesc, sessionsDesc, sharedDesc, bytesDesc, packedBytesDesc, maxBytesDesc, hitsDesc, missesDesc, fillsDesc,
 		collapsedDesc, refusedFillsDesc, droppedDesc, selfChecksDesc, changesDesc, scannedDesc, broadDesc, mirroredDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
 		feedChangesDesc, feedAbortsDesc, feedGapsDesc, workerStateDesc, workerBreakerDesc, inFlightDesc, latencyDesc, workerReqDesc,
 		workerFailDesc, workerRetryDesc, workersDesc, wantedDesc, loadDesc, panicDesc, roomDesc, enteredDesc, waitingDesc, waitedDesc, waitTimeDesc, excusedDesc, overloadDesc, limitKeysDesc, limitEvictedDesc, limitAllowedDesc, limitRefusedDesc,
@@ -192,6 +193,7 @@ func (o observer) cache(s *AppStatus) {
 	o.gauge(sessionsDesc, float64(c.Sessions))
 	o.counter(sharedDesc, c.Shared)
 	o.gauge(bytesDesc, float64(c.Bytes))
+	o.gauge(packedBytesDesc, float64(c.PackedBytes))
 	o.gauge(maxBytesDesc, float64(c.MaxBytes))
 	o.counter(hitsDesc, c.Hits)
 	o.counter(missesDesc, c.Misses)
@@ -200,7 +202,8 @@ func (o observer) cache(s *AppStatus) {
 	o.counter(refusedFillsDesc, c.RefusedFills, "changed")
 	o.counter(refusedFillsDesc, c.Oversized, "size")
 	o.counter(droppedDesc, c.Invalidations, "change")
-	o.counter(droppedDesc, c.Evictions, "room")
+	o.counter(droppedDesc, c.Evictions-c.Rejected, "room")
+	o.counter(droppedDesc, c.Rejected, "unpopular")
 	o.counter(droppedDesc, c.Expirations, "age")
 	for result, ages := range s.SelfChecks {
 		for age, n := range ages {

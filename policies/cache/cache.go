@@ -1,13 +1,10 @@
 package cache
 
 import (
-	"math"
 	"math/bits"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/parsescale/parsescale/server/change"
 )
@@ -74,13 +71,14 @@ type Cache struct {
 	seq     uint64 // number of finished prepares
 	serial  uint64 // number of prepares begun
 	stats   Stats  // what is counted under mu
+	shelves int64  // memory of the shelves beside the nodes
 }
 
 type shard struct {
 	mu           sync.Mutex
-	lru          *simplelru.LRU[Key, *node]
+	lru          shelf
 	hits, misses uint64
-	_            [24]byte // a cache line of its own
+	_            [40]byte // cache lines of its own
 }
 
 // New returns an empty cache.
@@ -100,8 +98,7 @@ func New(o Options) *Cache {
 	n := bits.Len(uint(o.Shards - 1)) // log2, rounded up
 	c := &Cache{options: o, shift: uint(64 - n), shards: make([]shard, 1<<n), flights: map[Key]*flight{}}
 	for i := range c.shards {
-		// The bound is in bytes, not in entries; NewLRU fails for a size of 0 only.
-		c.shards[i].lru, _ = simplelru.NewLRU[Key, *node](math.MaxInt, nil)
+		c.shards[i].lru = newShelf()
 	}
 	c.graph.init()
 	c.open.init()
@@ -174,11 +171,14 @@ func (c *Cache) insert(n *node) {
 	}
 	n.stored = true
 	s.mu.Lock()
-	s.lru.Add(n.key, n)
+	c.shelves += s.lru.Add(n.key, n)
 	s.mu.Unlock()
 	*c.counted(n)++
 	c.sweep(s, n)
 	c.evict(int(n.key.Hi>>c.shift), n)
+	s.mu.Lock()
+	s.lru.grow()
+	s.mu.Unlock()
 }
 
 // drop removes a stored entry and reports whether it was still there. The lock is held.
@@ -189,7 +189,7 @@ func (c *Cache) drop(n *node) bool {
 	n.stored = false
 	s := c.shard(n.key)
 	s.mu.Lock()
-	s.lru.Remove(n.key)
+	c.shelves -= s.lru.Remove(n.key)
 	s.mu.Unlock()
 	n.end()
 	c.stats.PackedBytes -= n.packed
@@ -211,7 +211,7 @@ func (c *Cache) counted(n *node) *int {
 func (c *Cache) sweep(s *shard, keep *node) {
 	for range 2 {
 		s.mu.Lock()
-		_, n, ok := s.lru.GetOldest()
+		n, ok := s.lru.GetOldest()
 		s.mu.Unlock()
 		if !ok || n == keep || n.entry.Expires.IsZero() || n.entry.lasts(c.options.Clock(), time.Duration(c.stale.Load())) {
 			return
@@ -232,20 +232,23 @@ func (c *Cache) SetMaxBytes(n int64) {
 	c.evict(0, nil)
 }
 
-// evict drops the least recently used entries until the bound holds again, beginning with one shard and sparing the
-// entry that was just stored. The lock is held.
+// evict drops entries until the bound holds again, beginning with one shard and sparing the entry that was just stored. The lock
+// is held.
 func (c *Cache) evict(first int, keep *node) {
-	for i := 0; i < len(c.shards) && c.graph.bytes > c.options.MaxBytes; {
+	for i := 0; i < len(c.shards) && c.graph.bytes+c.shelves > c.options.MaxBytes; {
 		s := &c.shards[(first+i)%len(c.shards)]
 		s.mu.Lock()
-		_, n, ok := s.lru.GetOldest()
+		n, rejected := s.lru.loser(keep)
 		s.mu.Unlock()
-		if !ok || n == keep {
+		if n == nil {
 			i++
 			continue
 		}
 		c.drop(n)
 		c.stats.Evictions++
+		if rejected {
+			c.stats.Rejected++
+		}
 	}
 }
 
@@ -256,7 +259,7 @@ func (c *Cache) flush() int {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		s.lru.Purge()
+		c.shelves -= s.lru.Purge()
 		s.mu.Unlock()
 	}
 	c.graph.each(func(n *node) {
@@ -311,6 +314,9 @@ type Stats struct {
 	Shared uint64 `json:"shared"`
 	// PackedBytes is the part of Bytes that bodies in content codings have.
 	PackedBytes int64 `json:"packed_bytes"`
+	// Rejected counts those of the Evictions that went because others are asked for more often, not because they were used
+	// longest ago.
+	Rejected uint64 `json:"rejected"`
 	// Invalidations, Evictions and Expirations count the entries dropped by a change, for room, and by age.
 	Invalidations uint64 `json:"invalidations"`
 	Evictions     uint64 `json:"evictions"`
@@ -331,7 +337,7 @@ func (c *Cache) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.stats
-	s.Bytes, s.MaxBytes = c.graph.bytes, c.options.MaxBytes
+	s.Bytes, s.MaxBytes = c.graph.bytes+c.shelves, c.options.MaxBytes
 	s.Scanned, s.Broad = c.graph.scanned, c.graph.broad
 	s.Filling, s.OpenPrepares = len(c.flights), len(c.open.prepares)
 	for i := range c.shards {

@@ -46,6 +46,9 @@ func (c *Cache) Pack(k Key, e *Entry, coding int, body []byte) bool {
 	c.stats.PackedBytes += int64(cap(body))
 	n.packed += int64(cap(body))
 	e.Packed.bodies[coding].Store(&body)
-	c.evict(int(k.Hi>>c.shift), n)
+	if c.evict(int(k.Hi>>c.shift), n); c.graph.bytes+c.shelves > c.options.MaxBytes {
+		c.drop(n) // nothing else could go
+		c.stats.Evictions++
+	}
 	return true
 }
