@@ -129,9 +129,9 @@ func TestCaddyfileForms(t *testing.T) {
 		},
 		{
 			name:      "the settings of workers",
-			caddyfile: "{\n\tparse {\n\t\tworkers {\n\t\t\tapp_id a\n\t\t\tmaster_key {env.K}\n\t\t\trest_api_key r\n\t\t\tjavascript_key j\n\t\t\tdatabase_uri sqlite://x.db\n\t\t\tdrain_timeout 5s\n\t\t\toption masterKeyIps `[\"::1\"]`\n\t\t\toption allowOrigin https://a.example\n\t\t}\n\t}\n}\n:1337 {\n\tparse /parse/*\n}",
+			caddyfile: "{\n\tparse {\n\t\tworkers {\n\t\t\tapp_id a\n\t\t\tmaster_key {env.K}\n\t\t\trest_api_key r\n\t\t\tjavascript_key j\n\t\t\tdatabase_uri sqlite://x.db\n\t\t\tdrain_timeout 5s\n\t\t\tmax_memory 512MiB\n\t\t\tmax_requests 100000\n\t\t\toption masterKeyIps `[\"::1\"]`\n\t\t\toption allowOrigin https://a.example\n\t\t}\n\t}\n}\n:1337 {\n\tparse /parse/*\n}",
 			handler:   `{"handler":"parse","mount":"/parse"}`,
-			app:       `{"apps":{"default":{"workers":{"app_id":"a","master_key":"{env.K}","rest_api_key":"r","javascript_key":"j","database_uri":"sqlite://x.db","drain_timeout":5000000000,"options":{"masterKeyIps":["::1"],"allowOrigin":"https://a.example"}}}}}`,
+			app:       `{"apps":{"default":{"workers":{"app_id":"a","master_key":"{env.K}","rest_api_key":"r","javascript_key":"j","database_uri":"sqlite://x.db","drain_timeout":5000000000,"max_memory":536870912,"max_requests":100000,"options":{"masterKeyIps":["::1"],"allowOrigin":"https://a.example"}}}}}`,
 		},
 		{
 			name:      "a database of the workers' own",
@@ -303,6 +303,8 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"a weight of no upstream of the app", global("upstreams 10.0.0.1:1\nweight 10.0.0.9:1 5"), "none of the upstreams"},
 		{"exclusive with a value", global("workers 2 {\nexclusive yes\n}"), "wrong argument count"},
 		{"exclusive twice", global("workers 2 {\nexclusive\nexclusive\n}"), "exclusive is given twice"},
+		{"memory that isn't a size", global("workers 2 {\nmax_memory much\n}"), "max_memory takes a size"},
+		{"requests that aren't a number", global("workers 2 {\nmax_requests 0\n}"), "max_requests takes a whole number above zero"},
 		{"an option twice", global("workers 2 {\noption a 1\noption a 2\n}"), "the option a is given twice"},
 		{"an option without a value", global("workers 2 {\noption a\n}"), "wrong argument count"},
 		{"an app twice", global("app a {\nworkers 1\n}\napp a {\nworkers 1\n}"), "the app \"a\" is defined twice"},

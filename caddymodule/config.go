@@ -57,6 +57,11 @@ type Workers struct {
 	Exclusive bool `json:"exclusive,omitempty"`
 	// Options are further options of parse-server by their own names, as JSON. Default: none.
 	Options map[string]json.RawMessage `json:"options,omitempty"`
+	// MaxMemory is the resident memory, in bytes, beyond which a worker is replaced by a new one. Workers differ in it by up to
+	// a tenth, downwards, so that not all are due at once. Only Linux tells what a worker uses. Default: any.
+	MaxMemory int64 `json:"max_memory,omitempty"`
+	// MaxRequests is after how many requests a worker is replaced, less up to a tenth. Default: never.
+	MaxRequests int `json:"max_requests,omitempty"`
 	// DrainTimeout bounds how long a worker that is told to stop may finish its requests. Default: 30s.
 	DrainTimeout caddy.Duration `json:"drain_timeout,omitempty"`
 }
@@ -77,6 +82,8 @@ func (c *AppConfig) validate(name string) error {
 		return fmt.Errorf("parse app %q has both workers and upstreams: use one of them", name)
 	case c.Workers != nil && (c.Workers.Count < 0 || c.Workers.Count > maxWorkers):
 		return fmt.Errorf("parse app %q: workers must be between 1 and %d, not %d", name, maxWorkers, c.Workers.Count)
+	case c.Workers != nil && (c.Workers.MaxMemory < 0 || c.Workers.MaxRequests < 0):
+		return fmt.Errorf("parse app %q: max_memory and max_requests must not be negative", name)
 	}
 	for _, u := range c.Upstreams {
 		if _, err := upstreamURL(u); err != nil {

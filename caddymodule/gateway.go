@@ -160,6 +160,7 @@ func (g *gateway) applyWorkers(s *settings, log *slog.Logger) error {
 	if sup == nil {
 		return g.startWorkers(s, options, log)
 	}
+	sup.SetLimits(s.recycling())
 	if !bytes.Equal(options, g.options) {
 		// New workers may answer the same question differently, so nothing that the old ones said is kept.
 		defer g.cache.Purge("", "")
@@ -190,7 +191,7 @@ func (g *gateway) startWorkers(s *settings, options json.RawMessage, log *slog.L
 	}
 	sup, err := supervisor.New(supervisor.Options{
 		App: s.appID, Count: s.workers.Count, StateDir: dir, ServerOptions: options, Sessions: sessions,
-		Hub: g.hub, Pool: g.pool, Logger: log, DrainTimeout: s.drainTimeout(),
+		Hub: g.hub, Pool: g.pool, Logger: log, DrainTimeout: s.drainTimeout(), Limits: s.recycling(),
 	})
 	if err == nil {
 		err = sup.Start(context.Background())

@@ -38,6 +38,8 @@ const defaultApp = "default"
 //		javascript_key <key>
 //		database_uri   <uri>
 //		drain_timeout  <duration>
+//		max_memory     <size>
+//		max_requests   <n>
 //		option         <parse-server option> <JSON or text>
 //	}
 //	upstreams  <address...>
@@ -172,6 +174,10 @@ func (w *Workers) unmarshal(d *caddyfile.Dispenser) error {
 			err = onceFlag(d, &w.Exclusive)
 		case "drain_timeout":
 			err = onceDuration(d, &w.DrainTimeout)
+		case "max_memory":
+			err = onceSize(d, &w.MaxMemory)
+		case "max_requests":
+			err = onceNumber(d, &w.MaxRequests)
 		case "option":
 			err = w.unmarshalOption(d)
 		default:

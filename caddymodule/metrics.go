@@ -61,6 +61,8 @@ var (
 	wantedDesc        = desc("workers_desired", "Workers that there should be, between the least and the most that are allowed.")
 	loadDesc          = desc("workers_load", "Workers that the load asks for, whatever the bounds; those of several gateways add up.")
 	panicDesc         = desc("autoscale_panic", "1 while the load has risen so fast that the number of workers only grows.")
+	memoryDesc        = desc("worker_memory_bytes", "Resident memory of a bundled worker.", "worker")
+	recycledDesc      = desc("workers_recycled_total", "Bundled workers that were replaced for their memory or their number of requests.", "reason")
 	roomDesc          = desc("admission_limit", "Requests that the workers may be answering at once, all together.")
 	enteredDesc       = desc("admission_in_flight", "Requests that have been let in and not answered.")
 	waitingDesc       = desc("admission_waiting", "Requests that wait to be let in.")
@@ -86,7 +88,7 @@ func (metrics) Describe(ch chan<- *prometheus.Desc) {
 		requestsDesc, durationDesc, levelDesc, servingDesc, entriesDesc, sessionsDesc, sharedDesc, bytesDesc, packedBytesDesc, maxBytesDesc, hitsDesc, missesDesc, fillsDesc,
 		collapsedDesc, refusedFillsDesc, droppedDesc, selfChecksDesc, changesDesc, scannedDesc, broadDesc, mirroredDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
 		feedChangesDesc, feedAbortsDesc, feedGapsDesc, workerStateDesc, workerBreakerDesc, inFlightDesc, latencyDesc, workerReqDesc,
-		workerFailDesc, workerRetryDesc, workersDesc, wantedDesc, loadDesc, panicDesc, roomDesc, enteredDesc, waitingDesc, waitedDesc, waitTimeDesc, excusedDesc, overloadDesc, limitKeysDesc, limitEvictedDesc, limitAllowedDesc, limitRefusedDesc,
+		workerFailDesc, workerRetryDesc, workersDesc, memoryDesc, recycledDesc, wantedDesc, loadDesc, panicDesc, roomDesc, enteredDesc, waitingDesc, waitedDesc, waitTimeDesc, excusedDesc, overloadDesc, limitKeysDesc, limitEvictedDesc, limitAllowedDesc, limitRefusedDesc,
 		limitDryRunDesc, sharedUpDesc, sharedFailDesc, sharedWithoutDesc, sharedWaitingDesc, sharedGatewayDesc,
 	} {
 		ch <- d
@@ -229,7 +231,14 @@ func (o observer) feed(s *AppStatus) {
 
 func (o observer) workers(s *AppStatus, available int) {
 	o.gauge(workersDesc, float64(available))
+	if r := s.Recycled; r != nil {
+		o.counter(recycledDesc, r.Memory, "memory")
+		o.counter(recycledDesc, r.Requests, "requests")
+	}
 	for _, w := range s.Workers {
+		if w.Process != nil && w.Process.Memory > 0 {
+			o.gauge(memoryDesc, float64(w.Process.Memory), w.Name)
+		}
 		if w.State == "" {
 			continue // a process that is in no pool yet
 		}

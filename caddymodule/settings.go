@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/parsescale/parsescale/caddymodule/supervisor"
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/request"
 	"github.com/parsescale/parsescale/server/config"
@@ -162,6 +163,11 @@ func databaseDir(uri string) (string, error) {
 		return "", fmt.Errorf("the database_uri %q names no file", uri)
 	}
 	return filepath.Dir(path), nil
+}
+
+// recycling says when a bundled worker is replaced.
+func (s *settings) recycling() supervisor.Limits {
+	return supervisor.Limits{MaxMemory: s.workers.MaxMemory, MaxRequests: uint64(s.workers.MaxRequests)}
 }
 
 // drainTimeout bounds how long a stopping worker may finish its requests.

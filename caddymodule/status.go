@@ -22,6 +22,8 @@ type AppStatus struct {
 	Serving bool `json:"serving"`
 	// Workers are the workers requests are sent to.
 	Workers []WorkerStatus `json:"workers"`
+	// Recycled is how many bundled workers were replaced because of max_memory and max_requests; absent for upstreams.
+	Recycled *supervisor.Recycled `json:"recycled,omitempty"`
 	// Cache are the cache's counters.
 	Cache cache.Stats `json:"cache"`
 	// SelfChecks are the checks of hits, by result and by age of what was served; absent if there were none.
@@ -52,6 +54,8 @@ func (g *gateway) status() AppStatus {
 	}
 	processes := map[string]supervisor.WorkerStatus{}
 	if sup := g.supervisor(); sup != nil {
+		recycled := sup.Recycled()
+		s.Recycled = &recycled
 		for _, p := range sup.Status() {
 			processes[p.Name] = p
 		}

@@ -53,11 +53,15 @@ type Options struct {
 	StartTimeout time.Duration
 	// DrainTimeout is how long a worker may take to finish its requests before it is killed. Default 30 s.
 	DrainTimeout time.Duration
+	// Limits say when a worker is replaced by a new one. Default: never.
+	Limits Limits
 	// KillDelay is the time between SIGTERM and SIGKILL. Default 2 s.
 	KillDelay time.Duration
 	// BackoffMin and BackoffMax bound the pause before a worker that didn't stay ready for a second is started
 	// again; it doubles each time. Default 100 ms and 30 s.
 	BackoffMin, BackoffMax time.Duration
+
+	youth, recycleInterval time.Duration // of recycling; tests are in a hurry
 }
 
 // stable is how long a worker must have been ready to be started again at once when it dies.
@@ -75,6 +79,8 @@ func (o Options) withDefaults() (Options, error) {
 	set(&o.StartTimeout, time.Minute)
 	set(&o.DrainTimeout, 30*time.Second)
 	set(&o.KillDelay, 2*time.Second)
+	set(&o.youth, youth)
+	set(&o.recycleInterval, recycleInterval)
 	set(&o.BackoffMin, 100*time.Millisecond)
 	set(&o.BackoffMax, 30*time.Second)
 	o.BackoffMax = max(o.BackoffMax, o.BackoffMin)
@@ -118,4 +124,6 @@ type WorkerStatus struct {
 	Restarts int       `json:"restarts"`
 	// LastError is why the worker ended the last time, "" if it never did.
 	LastError string `json:"last_error,omitempty"`
+	// Memory is its resident memory in bytes; 0: unknown.
+	Memory int64 `json:"memory,omitempty"`
 }

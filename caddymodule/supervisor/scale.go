@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -83,7 +84,7 @@ func (s *Supervisor) grow(n int) (added []*slot) {
 		if !free {
 			continue
 		}
-		w := &slot{s: s, number: number, server: s.server, stop: make(chan struct{})}
+		w := &slot{s: s, number: number, server: s.server, luck: rand.Float64(), stop: make(chan struct{})}
 		w.status = WorkerStatus{Name: name, State: Starting, Since: time.Now()}
 		s.slots = append(s.slots, w)
 		added = append(added, w)

@@ -23,6 +23,7 @@ type slot struct {
 	s      *Supervisor
 	number int
 	server json.RawMessage // the options its workers are started with
+	luck   float64         // from 0 to 1, of the limits
 	stop   chan struct{}   // closed when the slot is to be given up
 
 	// under s.mu

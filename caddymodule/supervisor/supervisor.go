@@ -31,15 +31,17 @@ type Supervisor struct {
 	running sync.WaitGroup // slots
 	change  sync.Mutex     // held for all of a Scale or Replace; taken before mu
 
-	mu      sync.Mutex
-	server  json.RawMessage // options of workers to come
-	state   *stateDir       // nil unless started
-	sockets string
-	slots   []*slot
-	stopped bool
-	hurry   context.Context // ends when draining has to
-	rush    context.CancelFunc
-	news    chan struct{} // closed and replaced when a slot's state changes
+	mu       sync.Mutex
+	server   json.RawMessage // options of workers to come
+	state    *stateDir       // nil unless started
+	sockets  string
+	slots    []*slot
+	stopped  bool
+	stopping chan struct{} // closed when stopped
+	recycled Recycled
+	hurry    context.Context // ends when draining has to
+	rush     context.CancelFunc
+	news     chan struct{} // closed and replaced when a slot's state changes
 }
 
 // New checks the options. Nothing is started, and nothing on disk is touched, before Start.
@@ -48,7 +50,7 @@ func New(o Options) (*Supervisor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Supervisor{options: o, pool: o.Pool, server: o.ServerOptions, news: make(chan struct{})}
+	s := &Supervisor{options: o, pool: o.Pool, server: o.ServerOptions, news: make(chan struct{}), stopping: make(chan struct{})}
 	s.hurry, s.rush = context.WithCancel(context.Background())
 	s.attach = func(worker string, rw io.ReadWriteCloser, start change.Start) stream {
 		return o.Hub.Attach(worker, rw, start)
@@ -91,6 +93,7 @@ func (s *Supervisor) Start(context.Context) error {
 		return err
 	}
 	s.grow(s.options.Count)
+	s.running.Go(s.recycle)
 	return nil
 }
 
@@ -98,7 +101,10 @@ func (s *Supervisor) Start(context.Context) error {
 // further waiting. The state directory is free afterwards.
 func (s *Supervisor) Stop(ctx context.Context) error {
 	s.mu.Lock()
-	s.stopped = true
+	if !s.stopped {
+		s.stopped = true
+		close(s.stopping)
+	}
 	for _, w := range s.slots {
 		w.drain()
 	}
@@ -124,7 +130,9 @@ func (s *Supervisor) Status() []WorkerStatus {
 	defer s.mu.Unlock()
 	all := make([]WorkerStatus, len(s.slots))
 	for i, w := range s.slots {
-		all[i] = w.status
+		if all[i] = w.status; w.process != nil {
+			all[i].Memory = residentMemory(w.process.pid)
+		}
 	}
 	return all
 }

@@ -34,3 +34,9 @@ func (*Supervisor) WaitReady(context.Context, int) error { return errSystem }
 
 // Replace fails.
 func (*Supervisor) Replace(context.Context, json.RawMessage) error { return errSystem }
+
+// SetLimits does nothing.
+func (*Supervisor) SetLimits(Limits) {}
+
+// Recycled returns nothing.
+func (*Supervisor) Recycled() Recycled { return Recycled{} }
