@@ -156,6 +156,11 @@ func TestCaddyfileForms(t *testing.T) {
 			handler:   `{"handler":"parse","upstreams":["10.0.0.3:1337"],"mirror":{"share":0.05,"upstreams":["10.0.0.4:1337","10.0.0.5:1337"],"timeout":3000000000,"limit":4}}`,
 		},
 		{
+			name:      "upstreams that DNS tells of",
+			caddyfile: ":1337 {\n\tparse dns://parse.default.svc:1337 srv://_parse._tcp.example.com {\n\t\tweight srv://_parse._tcp.example.com 10\n\t}\n}",
+			handler:   `{"handler":"parse","upstreams":["dns://parse.default.svc:1337","srv://_parse._tcp.example.com"],"weights":{"srv://_parse._tcp.example.com":10}}`,
+		},
+		{
 			name:      "a named matcher",
 			caddyfile: ":1337 {\n\t@api path /parse/*\n\tparse @api https://parse.example.com\n}",
 			handler:   `{"handler":"parse","upstreams":["https://parse.example.com"]}`,
@@ -286,6 +291,8 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"no workers", global("workers 0"), "workers takes a number"},
 		{"workers twice", global("workers 1\nworkers 2"), "workers is given twice"},
 		{"unknown setting of workers", global("workers 2 {\nmasterKeyIps x\n}"), "option masterKeyIps <value>"},
+		{"a name without a port", ":1337 {\n\tparse dns://parse\n}", "a host and a port are needed"},
+		{"no name of SRV records", global("upstreams srv://a:80"), "such as _parse._tcp.example.com"},
 		{"a mirror without a share", site("mirror"), "wrong argument count"},
 		{"a mirror without upstreams", site("mirror 5%"), "needs the upstreams"},
 		{"a mirror of more than all", site("mirror 101% 10.0.0.4:1337"), "above 0 and at most 1"},

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/parsescale/parsescale/policies/discovery"
 )
 
 // AppConfig is one Parse app: who its workers are. Exactly one of workers and upstreams is set.
@@ -16,7 +18,9 @@ type AppConfig struct {
 	// Workers are bundled workers, run by this gateway as child processes.
 	Workers *Workers `json:"workers,omitempty"`
 	// Upstreams are existing Parse workers (Node parse-server or `parsescale parse-server`), as host:port or as
-	// http:// or https:// addresses without a path. The request path is passed on unchanged.
+	// http:// or https:// addresses without a path; or dns://host:port for a worker at each address of a host, or
+	// srv://_service._proto.name for those that SRV records tell of, both looked up every 10 s. The request path is passed on
+	// unchanged.
 	Upstreams []string `json:"upstreams,omitempty"`
 	// Weights are upstreams' shares of the requests, from 0 (none) to 10000, against 1 for each upstream that isn't named here.
 	// Among upstreams of the same weight the load decides. Default: 1 for all.
@@ -130,14 +134,20 @@ func (c *AppConfig) upstreamURLs() (urls []string, weights map[string]int, err e
 	return urls, weights, nil
 }
 
-// upstreamURL completes an upstream's address to scheme://host:port.
+// upstreamURL completes an upstream's address to scheme://host:port. A name to look up stays what it is.
 func upstreamURL(addr string) (string, error) {
+	if discovery.IsSource(addr) {
+		if _, err := discovery.Parse(addr); err != nil {
+			return "", fmt.Errorf("upstream %w", err)
+		}
+		return addr, nil
+	}
 	scheme, host := "http", addr
 	if i := strings.Index(addr, "://"); i >= 0 {
 		scheme, host = addr[:i], addr[i+3:]
 	}
 	if scheme != "http" && scheme != "https" {
-		return "", fmt.Errorf("upstream %q: the scheme must be http or https", addr)
+		return "", fmt.Errorf("upstream %q: the scheme must be http or https, or dns or srv for names to look up", addr)
 	}
 	if strings.ContainsAny(host, "/?#@ ") {
 		return "", fmt.Errorf("upstream %q: give host and port only; the request path is passed on unchanged", addr)

@@ -41,6 +41,8 @@ type gateway struct {
 	cache *cache.Cache
 	hub   *feed.Hub // nil for upstreams
 	owner owner
+	// remotes are the pool's upstreams.
+	remotes remotes
 	// writes makes the ids of writes.
 	writes *writeIDs
 	// known is what workers have accepted of clients: whose requests may be counted by it.
@@ -83,6 +85,7 @@ func newGateway(s *settings) (*gateway, error) {
 	if s.workers != nil {
 		g.hub = feed.NewHub(s.appID, g.cache, feed.Options{Announcer: &g.owner})
 	}
+	g.remotes.pool = g.pool
 	return g, nil
 }
 
@@ -106,7 +109,7 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	case g.bundled():
 		err = g.applyWorkers(s, slogger)
 	default:
-		if err = g.applyUpstreams(s); err == nil {
+		if err = g.remotes.apply(s.upstreams, s.weights, slogger); err == nil {
 			g.applyScaling(s, slogger)
 		}
 	}
@@ -134,20 +137,6 @@ func (g *gateway) supervisor() *supervisor.Supervisor {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.sup
-}
-
-func (g *gateway) applyUpstreams(s *settings) error {
-	targets := make([]upstream.Target, len(s.upstreams))
-	for i, u := range s.upstreams {
-		targets[i] = upstream.Target{Name: u, Address: u, Kind: upstream.Remote, Share: 1}
-		if weight, ok := s.weights[u]; ok {
-			targets[i].Share = weight
-			if weight == 0 {
-				targets[i].Share = -1
-			}
-		}
-	}
-	return g.pool.Update(targets)
 }
 
 func (g *gateway) applyWorkers(s *settings, log *slog.Logger) error {
@@ -265,6 +254,7 @@ func (g *gateway) stop() error {
 		errs = append(errs, sup.Stop(ctx), g.claim.Close())
 	}
 	g.closeShared()
+	g.remotes.stop()
 	return errors.Join(append(errs, g.pool.Close())...)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
 
 	"github.com/parsescale/parsescale/policies/mirror"
 	"github.com/parsescale/parsescale/policies/request"
@@ -26,7 +28,7 @@ type MirrorConfig struct {
 	// Share of the reads that are mirrored, above 0 and at most 1. Only reads that a worker answers count: what comes from
 	// the cache isn't mirrored.
 	Share float64 `json:"share"`
-	// Upstreams are the second pool's workers as host:port.
+	// Upstreams are the second pool's workers, as those of an app.
 	Upstreams []string `json:"upstreams"`
 	// Timeout bounds each question a comparison asks. Default: 10s.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
@@ -88,8 +90,8 @@ func (c *MirrorConfig) unmarshal(d *caddyfile.Dispenser) error {
 // looking is a handler's second pool and what is compared with it.
 type looking struct {
 	*mirror.Mirror
-	pool    *upstream.Pool
-	targets []upstream.Target
+	remotes
+	targets []string
 	logger  *zap.Logger
 	logged  atomic.Int64 // when a difference was logged last, in ns since 1970
 }
@@ -107,9 +109,9 @@ func newLooking(c *MirrorConfig, mount string, logger *zap.Logger) (*looking, er
 		if err != nil {
 			return nil, err
 		}
-		l.targets = append(l.targets, upstream.Target{Name: full, Address: full})
+		l.targets = append(l.targets, full)
 	}
-	l.pool = upstream.New(upstream.Options{Retries: -1, MaxWait: time.Second, Probe: upstream.Probe{Path: mount + "/health"}})
+	l.remotes.pool = upstream.New(upstream.Options{Retries: -1, MaxWait: time.Second, Probe: upstream.Probe{Path: mount + "/health"}})
 	l.Mirror = mirror.New(mirror.Options{Share: c.Share, Timeout: time.Duration(c.Timeout), Limit: c.Limit})
 	return l, nil
 }
@@ -119,7 +121,7 @@ func (l *looking) start() error {
 	if l == nil {
 		return nil
 	}
-	return l.pool.Update(l.targets)
+	return l.apply(l.targets, nil, slog.New(zapslog.NewHandler(l.logger.Core())))
 }
 
 func (l *looking) stop() error {
@@ -127,6 +129,7 @@ func (l *looking) stop() error {
 		return nil
 	}
 	l.Close()
+	l.remotes.stop()
 	return l.pool.Close()
 }
 
