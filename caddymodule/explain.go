@@ -134,7 +134,7 @@ func (h *Handler) explain(r *http.Request, rest, body string) Explained {
 	case !e.Cached && e.Why == "" && !x.route.caching:
 		e.Why = "the cache is off"
 	case !e.Cached && e.Why == "":
-		e.Why = "the client says no-store, or asks with HEAD"
+		e.Why = "the client says no-store, or asks with HEAD: what a GET has stored answers it, but its answer isn't stored"
 	case e.Cached:
 		var keys []cache.Key
 		keys, e.Scope = x.sharers()

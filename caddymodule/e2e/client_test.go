@@ -130,7 +130,11 @@ const (
 func (c *client) stored(t *testing.T, path string) answer {
 	t.Helper()
 	for range 100 {
-		if a := c.must(t, "GET", path, "", nil); a.verdict() == hit {
+		a, err := c.do("GET", path, "")
+		if err != nil {
+			t.Fatalf("GET %s: %v", path, err)
+		}
+		if a.verdict() == hit {
 			return a
 		}
 		time.Sleep(time.Millisecond)
