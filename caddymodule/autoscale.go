@@ -203,8 +203,8 @@ func (n *scaling) decide(d autoscale.Decision, ready int) {
 	}
 	if d.Desired != before {
 		n.log.Info("another number of workers is wanted", "before", before, "desired", d.Desired, "ready", ready, "load", d.Load, "panic", d.Panic)
-		if app := activeApp.Load(); app != nil {
-			app.emit("parse_workers_desired", map[string]any{
+		if app := activeApp.Load(); app != nil { // a handler may take its time
+			go app.emit("parse_workers_desired", map[string]any{
 				"app": n.g.name, "before": before, "desired": d.Desired, "ready": ready, "min": n.settings.min, "max": n.settings.max,
 			})
 		}

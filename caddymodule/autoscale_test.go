@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,10 +10,16 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 func TestScalingSettings(t *testing.T) {
@@ -92,7 +99,35 @@ func TestWebhook(t *testing.T) {
 	}
 }
 
-// TestDesiredOfUpstreams: the number follows the load, in the status and to the webhook.
+// heard are the numbers that the event told, newest last.
+var heard struct {
+	mu      sync.Mutex
+	desired []int
+}
+
+// listener is a handler of Caddy's events app.
+type listener struct{}
+
+func (listener) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "events.handlers.parsescale_test", New: func() caddy.Module { return new(listener) }}
+}
+
+func (*listener) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	return nil
+}
+
+func (*listener) Handle(_ context.Context, e caddy.Event) error {
+	heard.mu.Lock()
+	defer heard.mu.Unlock()
+	n, _ := e.Data["desired"].(int)
+	heard.desired = append(heard.desired, n)
+	return nil
+}
+
+func init() { caddy.RegisterModule(listener{}) }
+
+// TestDesiredOfUpstreams: the number follows the load, to the webhook, in the event, and in the metrics.
 func TestDesiredOfUpstreams(t *testing.T) {
 	told := make(chan int, 100)
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -104,7 +139,10 @@ func TestDesiredOfUpstreams(t *testing.T) {
 	hold := make(chan struct{})
 	w := newRecordingWorker(t, func(http.ResponseWriter, *http.Request, string) { <-hold })
 	t.Cleanup(func() { close(hold) })
-	s := newSite(t, "{\n\tadmin off\n\tparse {\n\t\tupstreams "+w.addr()+"\n\t\thealth_uri /health\n\t\tautoscale 1 5 {\n\t\t\ttarget 2\n\t\t\twebhook "+receiver.URL+"\n\t\t}\n\t}\n}\n:9 {\n\tparse /parse/*\n}")
+	s := newSite(t, "{\n\tadmin off\n\tevents {\n\t\ton parse_workers_desired parsescale_test\n\t}\n\tparse {\n\t\tupstreams "+w.addr()+"\n\t\thealth_uri /health\n\t\tautoscale 1 5 {\n\t\t\ttarget 2\n\t\t\twebhook "+receiver.URL+"\n\t\t}\n\t}\n}\n:9 {\n\tparse /parse/*\n}")
+	if err := activeApp.Load().events.Start(); err != nil {
+		t.Fatal(err)
+	}
 	for range 20 {
 		go func() {
 			r := httptest.NewRequest("GET", "/parse/classes/A", http.NoBody)
@@ -116,9 +154,36 @@ func TestDesiredOfUpstreams(t *testing.T) {
 	for {
 		select {
 		case n := <-told:
-			if n == 5 {
-				return
+			if n < 5 {
+				continue
 			}
+			for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+				heard.mu.Lock()
+				told := slices.Clone(heard.desired)
+				heard.mu.Unlock()
+				if slices.Contains(told, 5) {
+					break
+				}
+				if time.Now().After(end) {
+					t.Fatalf("the event told %v", told)
+				}
+			}
+			registry := prometheus.NewPedanticRegistry()
+			registry.MustRegister(metrics{activeApp.Load().appState})
+			families, err := registry.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range families {
+				if f.GetName() == "parsescale_workers_desired" {
+					if v := f.GetMetric()[0].GetGauge().GetValue(); v != 5 {
+						t.Errorf("the metric is %v", v)
+					}
+					return
+				}
+			}
+			t.Error("there is no metric")
+			return
 		case <-deadline:
 			t.Fatal("the webhook was never told that 5 workers are wanted")
 		}
