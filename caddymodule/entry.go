@@ -37,11 +37,12 @@ func (x *exchange) entry(a answer, f *cache.Fill) (e *cache.Entry, deps cache.De
 		return
 	}
 	deps.Add(reads)
+	timed := !reads.Expires.IsZero() // signed URLs of files
 	if key, ok = x.storeKey(f, &reads, a.Header["X-Parsescale-Rights"], &deps); !ok {
 		return
 	}
 	e = &cache.Entry{
-		Status: a.Status, Body: body, ETag: a.Header.Get("Etag"), Everyone: reads.Everyone && x.route.tellsRights(),
+		Status: a.Status, Body: body, ETag: a.Header.Get("Etag"), Everyone: reads.Everyone && x.route.tellsRights(), Timed: timed,
 		Stored: time.Now(), Expires: earlier(reads.Expires, time.Now().Add(x.route.ttl)), Until: reads.Expires,
 	}
 	for name, values := range a.Header {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/server/change"
 )
 
@@ -63,6 +64,22 @@ func TestSelfCheckFindsABrokenCache(t *testing.T) {
 		if rec := s.ask(s.server, tt.who, "GET", tt.path, ""); verdict(rec) == "hit" || rec.Body.String() == old.Body.String() {
 			t.Errorf("%s: %s: what differs is still served: %s", tt.path, verdict(rec), rec.Body)
 		}
+	}
+}
+
+// TestSelfCheckOfSessions checks what a session is shown by a bundled worker whose database others may write to: that the
+// session ends some day is no reason to leave it out.
+func TestSelfCheckOfSessions(t *testing.T) {
+	s := newOwnSite(t, tampering{}, nil)
+	s.gateway.level = cache.TTL
+	parseHandlers(s.server.Routes)[0].routes[0].check = 1
+	_, ann := s.signUp(t, "ann")
+	id := s.object(t, "Game", `{"n":1}`)
+	for range 2 {
+		s.ask(s.server, ann, "GET", "/parse/classes/Game/"+id, "")
+	}
+	if got := checked(t, s.gateway, 1); got["same"] != 1 {
+		t.Errorf("checks %v", got)
 	}
 }
 

@@ -29,6 +29,8 @@ type Entry struct {
 	Packed *Packed
 	// Everyone: the answer is shared by all who ask, whoever they are.
 	Everyone bool
+	// Timed: time alone alters the answer, so that a later one that differs proves nothing.
+	Timed bool
 	// Stored is when the answer was given.
 	Stored time.Time
 	// Expires is when the entry stops being served; zero: never.
