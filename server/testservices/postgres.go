@@ -23,14 +23,18 @@ type PostgreSQL struct {
 	port    int
 	who     account
 	process *Process
+
+	settings []string
 }
 
 // settings trade durability for speed: the data is thrown away with the test.
 var settings = []string{"fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=64MB", "max_connections=200",
-	"listen_addresses=127.0.0.1", "logging_collector=off", "log_min_messages=fatal"}
+	"listen_addresses=127.0.0.1", "logging_collector=off", "log_min_messages=fatal", "wal_level=logical",
+	"max_replication_slots=50", "max_wal_senders=50"}
 
-// StartPostgreSQL starts a PostgreSQL server that ends with the test.
-func StartPostgreSQL(tb testing.TB) *PostgreSQL {
+// StartPostgreSQL starts a PostgreSQL server that ends with the test. Further settings, as name=value, come after those
+// that all servers have.
+func StartPostgreSQL(tb testing.TB, further ...string) *PostgreSQL {
 	tb.Helper()
 	Need(tb, "postgresql with postgis")
 	bin, err := postgresPrograms()
@@ -53,7 +57,7 @@ func StartPostgreSQL(tb testing.TB) *PostgreSQL {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		tb.Fatalf("cannot make a PostgreSQL cluster: %v\n%s", err, out)
 	}
-	p := &PostgreSQL{bin: bin, socket: dir, data: data, who: who}
+	p := &PostgreSQL{bin: bin, socket: dir, data: data, who: who, settings: slices.Concat(settings, further)}
 	retryStart(tb, func(port int) error {
 		p.port = port
 		return p.start(tb)
@@ -69,7 +73,7 @@ func StartPostgreSQL(tb testing.TB) *PostgreSQL {
 // start starts the server on its port.
 func (p *PostgreSQL) start(tb testing.TB) error {
 	args := []string{"-D", p.data, "-k", p.socket, "-p", strconv.Itoa(p.port)}
-	for _, s := range settings {
+	for _, s := range p.settings {
 		args = append(args, "-c", s)
 	}
 	cmd := exec.Command(filepath.Join(p.bin, "postgres"), args...)
@@ -111,7 +115,7 @@ func (p *PostgreSQL) StartStandby(tb testing.TB) *PostgreSQL {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &PostgreSQL{bin: p.bin, socket: dir, data: filepath.Join(dir, "data"), who: p.who}
+	s := &PostgreSQL{bin: p.bin, socket: dir, data: filepath.Join(dir, "data"), who: p.who, settings: p.settings}
 	backup := exec.Command(filepath.Join(p.bin, "pg_basebackup"), "--pgdata", s.data, "--host", p.socket, "--port", strconv.Itoa(p.port), "--username=postgres",
 		"--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync")
 	backup.Dir = dir

@@ -71,6 +71,12 @@ func parseURI(uri string) (location, error) {
 	return loc, nil
 }
 
+// ParseURI reads an address as parse-server takes it, for whoever connects by themselves.
+func ParseURI(uri string) (*pgconn.Config, error) {
+	loc, err := parseURI(uri)
+	return loc.config, err
+}
+
 // maxReplicas bounds the replicas of one database.
 const maxReplicas = 16
 
