@@ -144,7 +144,7 @@ func (a *App) gatewaysFor(h *Handler) ([]*gateway, error) {
 	case len(h.Upstreams) > 0:
 		sorted := append([]string(nil), h.Upstreams...)
 		sort.Strings(sorted)
-		g, err := a.gateway(strings.Join(sorted, ","), &AppConfig{Upstreams: sorted, Weights: h.Weights}, h)
+		g, err := a.gateway(strings.Join(sorted, ","), &AppConfig{Upstreams: sorted, Weights: h.Weights, Feed: h.Feed}, h)
 		return []*gateway{g}, err
 	case h.App != "":
 		c := a.Apps[h.App]

@@ -53,6 +53,7 @@ func mountOfPath(path string) string {
 //	parse [<matcher>] [<upstreams...>] {
 //		app      <name>
 //		weight   <upstream> <n>
+//		feed     postgres <uri>
 //		mount    <path>
 //		max_body <size>
 //		cache    off
@@ -122,6 +123,8 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			h.Mount = mountOfPath(h.Mount)
 		case "max_body":
 			err = onceSize(d, &h.MaxBody)
+		case "feed":
+			err = unmarshalFeed(d, &h.Feed)
 		case "cache":
 			h.Cache = &CacheConfig{}
 			err = h.Cache.unmarshal(d)
@@ -135,7 +138,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			h.Admission = &AdmissionConfig{}
 			err = h.Admission.unmarshal(d)
 		default:
-			err = d.Errf("unknown setting %q of parse; known are app, weight, mount, max_body, cache, mirror, rate_limit and admission", name)
+			err = d.Errf("unknown setting %q of parse; known are app, weight, feed, mount, max_body, cache, mirror, rate_limit and admission", name)
 		}
 		if err != nil {
 			return err
@@ -143,6 +146,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	if h.App != "" && len(h.Upstreams) > 0 {
 		return d.Err("parse takes either upstreams or app, not both")
+	}
+	if h.Feed != nil && len(h.Upstreams) == 0 {
+		return d.Err("feed belongs to upstreams that the directive lists; give that of an app in the global option parse")
 	}
 	return nil
 }

@@ -28,12 +28,24 @@ type AppConfig struct {
 	// AppID is the application id of an app behind upstreams. It is needed only where several apps share one mount:
 	// the gateway then chooses the app by the application id of the request.
 	AppID string `json:"app_id,omitempty"`
+	// Feed tells how the gateway learns of what upstreams, and others, write to the database. Default: not at all.
+	Feed *FeedConfig `json:"feed,omitempty"`
 	// HealthURI is the path and query that active health checks request of upstreams. Default: the mount followed by
 	// /health. Bundled workers are always checked at their own /health.
 	HealthURI string `json:"health_uri,omitempty"`
 	// Autoscale tunes how the number of workers follows the load. Default: bundled workers follow it if workers has a max;
 	// for upstreams nothing is said.
 	Autoscale *AutoscaleConfig `json:"autoscale,omitempty"`
+}
+
+// FeedConfig tells where the gateway learns of writes that don't pass it.
+type FeedConfig struct {
+	// Postgres is the address of the PostgreSQL server that the upstreams use, past any pooler, as parse-server takes it:
+	// postgres://user:password@host/database. The gateway reads the server's log by logical decoding. The server needs
+	// wal_level = logical; the user needs the attribute REPLICATION, the right CREATE on the database, and to own the app's
+	// tables. Placeholders such as {env.NAME} and {file./path} are replaced. While the log can't be read, the cache falls to
+	// the level ttl or isn't used. Default: none.
+	Postgres string `json:"postgres,omitempty"`
 }
 
 // Workers says how many bundled workers an app has and how they are set up.
@@ -88,6 +100,12 @@ func (c *AppConfig) validate(name string) error {
 		return fmt.Errorf("parse app %q: workers must be between 1 and %d, not %d", name, maxWorkers, c.Workers.Count)
 	case c.Workers != nil && (c.Workers.MaxMemory < 0 || c.Workers.MaxRequests < 0):
 		return fmt.Errorf("parse app %q: max_memory and max_requests must not be negative", name)
+	}
+	switch {
+	case c.Feed != nil && c.Workers != nil:
+		return fmt.Errorf("parse app %q: a feed is for upstreams; bundled workers tell the gateway of their writes", name)
+	case c.Feed != nil && c.Feed.Postgres == "":
+		return fmt.Errorf("parse app %q: the feed has no address", name)
 	}
 	for _, u := range c.Upstreams {
 		if _, err := upstreamURL(u); err != nil {

@@ -129,7 +129,7 @@ func (h *Handler) explain(r *http.Request, rest, body string) Explained {
 		e.Why = "no app here has its application id"
 		return e
 	}
-	e.App, e.Level, e.Serving = x.route.name, x.route.level.String(), x.route.serving()
+	e.App, e.Level, e.Serving = x.route.name, x.level().String(), x.route.serving()
 	switch e.Cached = x.cacheable(); {
 	case !e.Cached && e.Why == "" && !x.route.caching:
 		e.Why = "the cache is off"

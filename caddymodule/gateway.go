@@ -43,6 +43,8 @@ type gateway struct {
 	owner owner
 	// remotes are the pool's upstreams.
 	remotes remotes
+	// foreign tells of what others write to the database; nil for none.
+	foreign *foreign
 	// writes makes the ids of writes.
 	writes *writeIDs
 	// known is what workers have accepted of clients: whose requests may be counted by it.
@@ -85,6 +87,9 @@ func newGateway(s *settings) (*gateway, error) {
 	if s.workers != nil {
 		g.hub = feed.NewHub(s.appID, g.cache, feed.Options{Announcer: &g.owner})
 	}
+	if s.feed != nil {
+		g.foreign = newForeign(s, g.cache)
+	}
 	g.remotes.pool = g.pool
 	return g, nil
 }
@@ -119,6 +124,7 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	if g.bundled() {
 		g.known.SetKeys(s.keys)
 	}
+	g.foreign.start()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.applied = s
@@ -223,7 +229,17 @@ func (s *settings) startOptions(log *slog.Logger) (json.RawMessage, error) {
 }
 
 // serving reports whether cached answers may be served: every worker that could write tells the gateway first.
-func (g *gateway) serving() bool { return g.hub == nil || g.hub.Live() && g.owner.settled() }
+func (g *gateway) serving() bool {
+	return (g.hub == nil || g.hub.Live() && g.owner.settled()) && g.foreign.serving()
+}
+
+// levelNow is the level that answers can have at this moment.
+func (g *gateway) levelNow() cache.Level {
+	if g.foreign == nil || g.level == cache.Fenced && g.foreign.transport.State() == feed.Lost { // nothing is served
+		return g.level
+	}
+	return g.foreign.storing()
+}
 
 // Destruct ends the app when no config refers to it any more: its workers finish their requests and stop. While Caddy
 // runs on, requests of the old config may still be under way, so that happens in the background.
@@ -244,6 +260,7 @@ func (g *gateway) stop() error {
 	defer g.changing.Unlock()
 	g.endScaling()
 	var errs []error
+	g.foreign.stop()
 	if sup := g.supervisor(); sup != nil {
 		drain := time.Duration(0) // a start that failed leaves nothing to drain
 		if s := g.current(); s != nil {

@@ -46,6 +46,7 @@ const defaultApp = "default"
 //	weight     <upstream> <n>
 //	app_id     <id>
 //	health_uri <path>
+//	feed       postgres <uri>
 //	autoscale  [<min> <max>] {
 //		target           <requests>
 //		scale_down_delay <duration>
@@ -137,8 +138,23 @@ func (c *AppConfig) unmarshalSetting(d *caddyfile.Dispenser) error {
 		}
 		c.Autoscale = &AutoscaleConfig{}
 		return c.Autoscale.unmarshal(d)
+	case "feed":
+		return unmarshalFeed(d, &c.Feed)
 	}
-	return d.Errf("unknown setting %q of a parse app; known are workers, upstreams, weight, app_id, health_uri and autoscale", d.Val())
+	return d.Errf("unknown setting %q of a parse app; known are workers, upstreams, weight, app_id, health_uri, autoscale and feed", d.Val())
+}
+
+// unmarshalFeed reads `feed postgres <uri>`.
+func unmarshalFeed(d *caddyfile.Dispenser, to **FeedConfig) error {
+	if *to != nil {
+		return d.Err("feed is given twice")
+	}
+	var kind, uri string
+	if !d.AllArgs(&kind, &uri) || kind != "postgres" {
+		return d.Err("feed takes: postgres <uri>")
+	}
+	*to = &FeedConfig{Postgres: uri}
+	return nil
 }
 
 func (w *Workers) unmarshal(d *caddyfile.Dispenser) error {

@@ -113,7 +113,7 @@ func (h *Handler) Validate() error {
 func (h *Handler) route(g *gateway) (*route, error) {
 	exact := g.level == cache.Exact
 	rt := &route{gateway: g, caching: exact, packing: true, ttl: defaultExactTTL, maxEntry: defaultMaxObject}
-	if !exact {
+	if g.level.MaxTTL() > 0 {
 		rt.ttl = defaultRemoteTTL
 	}
 	if c := h.Cache; c != nil {

@@ -18,6 +18,9 @@ type Handler struct {
 	// Weights are upstreams' shares of the requests, from 0 (none) to 10000, against 1 for each upstream that isn't named here.
 	// Among upstreams of the same weight the load decides. Default: 1 for all.
 	Weights map[string]int `json:"weights,omitempty"`
+	// Feed tells how the gateway learns of what is written to the database of Upstreams. Default: not at all. An app of the
+	// global option has a setting of its own for it.
+	Feed *FeedConfig `json:"feed,omitempty"`
 	// Mount is the path below which the Parse API lives. Default: the path of the directive's matcher, else /parse.
 	Mount string `json:"mount,omitempty"`
 	// MaxBody is the largest request body in bytes, files included; a larger one is refused with 413.
@@ -40,7 +43,7 @@ type CacheConfig struct {
 	// Off turns the cache off. Default: false.
 	Off bool `json:"off,omitempty"`
 	// TTL is how long an answer may be served at most. A write that touches it ends it sooner. Default: 10m for bundled
-	// workers, 5s for upstreams, where more than 5s is refused.
+	// workers and for upstreams with a feed, 5s for other upstreams, where more than 5s is refused.
 	TTL caddy.Duration `json:"ttl,omitempty"`
 	// MaxSize bounds the memory of the app's cached answers and their index, in bytes. Default: 268435456 (256 MB).
 	MaxSize int64 `json:"max_size,omitempty"`

@@ -53,12 +53,12 @@ func (x *exchange) check(e *cache.Entry, age time.Duration) cache.CheckOutcome {
 		return cache.Undecided
 	}
 	level := zap.InfoLevel // how old an answer may be is known there
-	if x.route.level == cache.Exact {
+	if x.level() == cache.Exact {
 		level = zap.ErrorLevel
 	}
 	x.handler.logger.Log(level, "a cached answer differed from a worker's and was dropped", zap.String("app", x.route.name),
 		zap.String("class", x.req.Class), zap.String("key", fmt.Sprintf("%016x%016x", x.key.Hi, x.key.Lo)), zap.Duration("age", age),
-		zap.Stringer("level", x.route.level), zap.Int("status", a.Status))
+		zap.Stringer("level", x.level()), zap.Int("status", a.Status))
 	return cache.Different
 }
 

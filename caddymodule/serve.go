@@ -47,6 +47,12 @@ func (x *exchange) serveCached() {
 	reading := x.reading()
 	reading.Everyone = everyone
 	fill, leader := c.Begin(key, reading)
+	if leader && x.level() != reading.Level {
+		// What is lost from now on drops the fill. What was lost before may have been so too early for it.
+		fill.Abandon()
+		x.relay(x.forward(x.r.Context()), "fwd=miss; detail=feed-not-live")
+		return
+	}
 	if leader {
 		x.fill(fill)
 		return
@@ -115,8 +121,20 @@ func (x *exchange) fill(f *cache.Fill) {
 func (x *exchange) reading() cache.Reading {
 	return cache.Reading{
 		Class: x.req.Class, ObjectID: x.req.ObjectID, Query: x.req.Query,
-		Token: x.req.Session != "" && !x.route.tellsRights(), Level: x.route.level,
+		Token: x.req.Session != "" && !x.route.tellsRights(), Level: x.level(),
 	}
+}
+
+// level is the level at which the answer is kept. Node workers remember sessions and roles for five seconds by themselves,
+// so whatever a token had a part in may be that old when it is stored, and isn't kept for longer than at the level ttl.
+func (x *exchange) level() cache.Level {
+	if x.req.Session != "" && !x.route.bundled() {
+		return cache.TTL
+	}
+	if f := x.route.foreign; f != nil {
+		return f.storing()
+	}
+	return x.route.gateway.level
 }
 
 // serveDirect passes a request on whose answer is not cached. What it may write is announced to the cache first, where
@@ -147,9 +165,10 @@ func (x *exchange) forwardWrite() answer {
 	if err := x.enter(x.r.Context()); err != nil { // before: what waits must not keep answers out of the cache
 		return answer{err: err}
 	}
-	defer x.leave()
 	finish := x.route.cache.Prepare(x.changes())
 	defer finish() // also if forwarding panics; a change that stays open keeps its class out of the cache for ever
+	defer x.route.foreign.await()
+	defer x.leave() // first: the worker is done
 	return x.ask(x.r.Context())
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -11,10 +12,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/parsescale/parsescale/caddymodule/supervisor"
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/request"
 	"github.com/parsescale/parsescale/server/config"
+	"github.com/parsescale/parsescale/server/storage/postgres"
 )
 
 // settings are an app's settings with everything resolved that can be before it starts.
@@ -31,6 +36,8 @@ type settings struct {
 	upstreams []string       // scheme://host:port
 	weights   map[string]int // of some of them
 	healthURI string
+	feedURI   string         // "" for none
+	feed      *pgconn.Config // nil for none
 
 	cacheSize    int64
 	staleIfError time.Duration    // the longest that a handler wants
@@ -57,8 +64,10 @@ func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
 			s.healthURI = h.Mount + "/health"
 		}
 		var err error
-		s.upstreams, s.weights, err = c.upstreamURLs()
-		return s, err
+		if s.upstreams, s.weights, err = c.upstreamURLs(); err != nil {
+			return nil, err
+		}
+		return s, s.resolveFeed(c.Feed)
 	}
 	w, err := c.Workers.resolve()
 	if err != nil {
@@ -87,6 +96,25 @@ func (s *settings) gatherWrites() int64 {
 		return 0
 	}
 	return 128
+}
+
+// resolveFeed reads the feed's address. With a feed the level is fenced, as long as the feed is followed.
+func (s *settings) resolveFeed(f *FeedConfig) error {
+	if f == nil {
+		return nil
+	}
+	uri, err := caddy.NewReplacer().ReplaceOrErr(f.Postgres, false, true)
+	if err != nil {
+		return fmt.Errorf("cannot read the feed's address: %w", err)
+	}
+	if scheme, _, _ := strings.Cut(uri, "://"); scheme != "postgres" && scheme != "postgresql" {
+		return errors.New("the feed's address must begin with postgres://")
+	}
+	if s.feed, err = postgres.ParseURI(uri); err != nil {
+		return fmt.Errorf("the feed: %w", err)
+	}
+	s.level, s.feedURI = cache.Fenced, uri
+	return nil
 }
 
 // checkOptions has the worker's own rules applied to its options, so that `validate` finds what a start would. It takes the
@@ -121,12 +149,12 @@ func (s *settings) defaultServerURL(urls []string) {
 // identity is what makes an app the same app across config reloads; all other settings can change under it.
 type identity struct {
 	name, appID, mount string
-	database           string // "" for upstreams
+	database           string // "" for upstreams without a feed
 	level              cache.Level
 }
 
 func (s *settings) identity() identity {
-	id := identity{name: s.name, appID: s.appID, mount: s.mount, level: s.level}
+	id := identity{name: s.name, appID: s.appID, mount: s.mount, level: s.level, database: s.feedURI}
 	if s.workers != nil {
 		id.database = s.workers.DatabaseURI
 	}

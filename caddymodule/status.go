@@ -5,6 +5,7 @@ import (
 	"github.com/parsescale/parsescale/policies/admission"
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/feed"
+	"github.com/parsescale/parsescale/policies/feed/decoding"
 	"github.com/parsescale/parsescale/policies/ratelimit"
 	"github.com/parsescale/parsescale/policies/upstream"
 )
@@ -34,6 +35,8 @@ type AppStatus struct {
 	Admission *admission.Status `json:"admission,omitempty"`
 	// Autoscale is how many workers there should be; absent where the number stays.
 	Autoscale *AutoscaleStatus `json:"autoscale,omitempty"`
+	// Database is the feed of the database's log; absent without one.
+	Database *decoding.Status `json:"database,omitempty"`
 	// Limits are the rate limits' counters, by zone, key, rate and what is charged.
 	Limits map[string]ratelimit.Stats `json:"limits,omitempty"`
 	// SharedLimits tell how it goes with limits that gateways have in common, by redis and on_redis_failure of rate_limit.
@@ -49,7 +52,7 @@ type WorkerStatus struct {
 
 func (g *gateway) status() AppStatus {
 	s := AppStatus{
-		AppID: g.appID, Mount: g.mount, Level: g.level.String(), Promise: g.level.Promise(), Serving: g.serving(),
+		AppID: g.appID, Mount: g.mount, Level: g.levelNow().String(), Promise: g.levelNow().Promise(), Serving: g.serving(),
 		Cache: g.cache.Stats(), SelfChecks: g.checks.Counts(), Workers: []WorkerStatus{},
 	}
 	processes := map[string]supervisor.WorkerStatus{}
@@ -83,6 +86,7 @@ func (g *gateway) status() AppStatus {
 		a := l.Status()
 		s.Admission = &a
 	}
+	s.Database = g.foreign.status()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for key, shared := range g.shared {

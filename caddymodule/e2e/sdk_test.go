@@ -73,10 +73,12 @@ func startParseServers(t *testing.T, count int, options map[string]any) []*tests
 	t.Helper()
 	all := map[string]any{
 		"appId": appID, "masterKey": masterKey, "javascriptKey": jsKey, "restAPIKey": restKey,
-		"databaseURI": testservices.StartPostgreSQL(t).URI,
 	}
 	for name, value := range options {
 		all[name] = value
+	}
+	if all["databaseURI"] == nil {
+		all["databaseURI"] = testservices.StartPostgreSQL(t).URI
 	}
 	return testservices.StartParseServers(t, testservices.ParseServers{Folder: ".", Count: count, Options: all})
 }
