@@ -208,9 +208,6 @@ func (q spelled) spell(t *rapid.T, ann asker) spelling {
 	if flip("comment") {
 		members["comment"] = `"why"`
 	}
-	if flip("primary") {
-		members["readPreference"] = rapid.SampledFrom([]string{`"PRIMARY"`, `"primary"`}).Draw(t, "primary")
-	}
 	out := spelling{path: rapid.SampledFrom([]string{"/classes/Spelled", "/Classes/Spelled/", "//classes/Spelled", "/classes/Sp%65lled"}).Draw(t, "path"), header: http.Header{}}
 	token := ann.header["X-Parse-Session-Token"]
 	if flip("GET") {

@@ -57,7 +57,7 @@ const (
 )
 
 // canonicalVersion changes when the form does.
-const canonicalVersion = 3
+const canonicalVersion = 4
 
 // AppendCanonical appends the canonical form of q: equal questions give equal bytes, different ones different bytes.
 func (q *Query) AppendCanonical(dst []byte) []byte {
@@ -85,10 +85,8 @@ func (q *Query) AppendCanonical(dst []byte) []byte {
 		c.string(s)
 	}
 	for _, s := range [...]string{q.ReadPreference, q.IncludeReadPreference, q.SubqueryPreference} {
-		if strings.EqualFold(s, "PRIMARY") { // which it is anyway
-			s = ""
-		}
-		c.string(s)
+		// PRIMARY isn't what a question has that doesn't say: on MongoDB a deployment may have another default.
+		c.string(strings.ToUpper(s))
 	}
 	return c.dst
 }
