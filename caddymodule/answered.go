@@ -72,6 +72,7 @@ func (x *exchange) count(began time.Time) {
 	if x.status == 0 || x.route == nil {
 		return // an upgrade, or no app's request
 	}
+	x.traceAnswer()
 	took := time.Since(began)
 	a := &x.route.answered
 	class := min(max(x.status/100, 0), 5)

@@ -41,6 +41,8 @@ type gateway struct {
 	cache *cache.Cache
 	hub   *feed.Hub // nil for upstreams
 	owner owner
+	// events are those that Caddy's events app is still to be told of.
+	events eventQueue
 	// remotes are the pool's upstreams.
 	remotes remotes
 	// foreign tells of what others write to the database; nil for none.
@@ -104,7 +106,9 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	slogger := slog.New(zapslog.NewHandler(log.Core()))
 	g.cache.SetMaxBytes(s.cacheSize)
 	g.cache.SetStale(s.staleIfError)
-	g.pool.Configure(upstream.Options{Probe: upstream.Probe{Path: s.healthURI}, GatherWrites: s.gatherWrites(), Logger: slogger})
+	g.pool.Configure(upstream.Options{
+		Probe: upstream.Probe{Path: s.healthURI}, GatherWrites: s.gatherWrites(), Logger: slogger, OnChange: g.workerChanged, Trace: traceAttempt,
+	})
 	if g.current() == nil {
 		log.Info("parse app", zap.Stringer("level", g.level), zap.String("promise", g.level.Promise()))
 	}

@@ -27,6 +27,17 @@ type result struct {
 	took    time.Duration
 }
 
+// traced is the result as a trace has it.
+func (r *result) traced() (status int, failure string) {
+	if r.resp != nil {
+		status = r.resp.Status
+	}
+	if r.failure != succeeded {
+		failure = r.failure.String()
+	}
+	return status, failure
+}
+
 func (a *attempt) observe() {
 	a.trace.GetConn = func(string) { a.asked = true }
 	a.trace.GotConn = func(i httptrace.GotConnInfo) {
@@ -61,6 +72,10 @@ func (s *seat) send(ctx context.Context, c *call) (res result) {
 	hr, err := s.request(c, &a)
 	if err != nil {
 		return result{failure: unsendable, err: err}
+	}
+	if c.options.Trace != nil {
+		end := c.options.Trace(ctx, s.w.target.Name, c.attempts, hr.Header)
+		defer func() { end(res.traced()) }()
 	}
 	a.observe()
 	hr = hr.WithContext(httptrace.WithClientTrace(ctx1, &a.trace))

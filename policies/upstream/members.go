@@ -31,7 +31,7 @@ func (p *Pool) add(t Target, addr Address) error {
 	o := p.options.Load()
 	w := &worker{target: t, addr: addr, pool: p, idle: make(chan struct{}, 1)}
 	w.transport = w.newTransport(o)
-	w.policy = p.newPolicy()
+	w.policy = p.newPolicy(t.Name)
 	w.policy.node.SetShare(t.share())
 	ctx, stop := context.WithCancel(context.Background())
 	w.stopProbe = stop

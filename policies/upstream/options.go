@@ -1,7 +1,9 @@
 package upstream
 
 import (
+	"context"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/parsescale/parsescale/policies/balance"
@@ -48,8 +50,23 @@ type Options struct {
 	Health  health.Options
 	// Probe are the active health checks. Its interval holds, not Health's.
 	Probe Probe
-	// Logger gets changes of the workers' health; nil: none.
+	// Logger gets changes of the workers' health and of their breakers; nil: none.
 	Logger *slog.Logger
+	// OnChange is told of the same changes. It must not block. Default nil: nobody is.
+	OnChange func(Change)
+	// Trace is called before each attempt, with the context of Do and the header that is about to be sent, which it may add to. end
+	// is called when the attempt's answer has begun or the attempt has failed; failure is "" for an answer. Default nil:
+	// nothing is traced.
+	Trace func(ctx context.Context, worker string, attempt int, h http.Header) (end func(status int, failure string))
+}
+
+// Change is a worker's change of state.
+type Change struct {
+	Worker string
+	// What changed: breaker (closed, half-open, open), or health (up, down by its health checks, ejected for a while because
+	// requests to it failed).
+	What     string
+	From, To string
 }
 
 // Probe tunes active health checks: a GET that must be answered with a 2xx status.
@@ -63,6 +80,12 @@ type Probe struct {
 	Interval time.Duration
 	// Timeout of one check. Default 2 s.
 	Timeout time.Duration
+}
+
+func (o *Options) changed(c Change) {
+	if o.OnChange != nil {
+		o.OnChange(c)
+	}
 }
 
 func (o Options) withDefaults() Options {

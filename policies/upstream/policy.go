@@ -15,12 +15,20 @@ type policy struct {
 	health  *health.Member
 }
 
-func (p *Pool) newPolicy() policy {
+func (p *Pool) newPolicy(worker string) policy {
 	o := p.options.Load()
 	b := o.Breaker
 	changed := b.OnChange
 	b.OnChange = func(from, to breaker.State) {
 		p.news.tell()
+		o := p.options.Load()
+		switch to {
+		case breaker.Open:
+			o.Logger.Warn("worker gets no requests for a while: its breaker is open", "worker", worker)
+		case breaker.Closed:
+			o.Logger.Info("worker gets requests again: its breaker is closed", "worker", worker)
+		}
+		o.changed(Change{worker, "breaker", from.String(), to.String()})
 		if changed != nil {
 			changed(from, to)
 		}
@@ -77,7 +85,9 @@ func (w *worker) blame() {
 
 func (w *worker) observe(o health.Outcome) {
 	if w.policy.health.Observe(time.Now(), o) {
-		w.pool.options.Load().Logger.Warn("worker is left out for a while: requests to it failed in a row", "worker", w.target.Name)
+		o := w.pool.options.Load()
+		o.Logger.Warn("worker is left out for a while: requests to it failed in a row", "worker", w.target.Name)
+		o.changed(Change{w.target.Name, "health", "up", "ejected"})
 	}
 }
 

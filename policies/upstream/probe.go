@@ -31,9 +31,11 @@ func (w *worker) probe(ctx context.Context) {
 		if w.policy.health.Probe(err == nil) {
 			if err == nil {
 				o.Logger.Info("worker is up again", "worker", w.target.Name)
+				o.changed(Change{w.target.Name, "health", "down", "up"})
 				w.policy.node.Restart()
 			} else {
 				o.Logger.Warn("worker is down: it fails its health checks", "worker", w.target.Name, "error", err)
+				o.changed(Change{w.target.Name, "health", "up", "down"})
 			}
 			w.pool.news.tell()
 		}
