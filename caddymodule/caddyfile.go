@@ -53,7 +53,7 @@ func mountOfPath(path string) string {
 //	parse [<matcher>] [<upstreams...>] {
 //		app      <name>
 //		weight   <upstream> <n>
-//		feed     postgres <uri>
+//		feed     postgres <uri> | livequery <redis uri>
 //		mount    <path>
 //		max_body <size>
 //		cache    off

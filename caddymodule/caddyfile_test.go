@@ -121,6 +121,11 @@ func TestCaddyfileForms(t *testing.T) {
 			handler:   `{"handler":"parse","mount":"/parse","upstreams":["10.0.0.1:1337"],"feed":{"postgres":"{env.FEED}"},"cache":{"ttl":3600000000000}}`,
 		},
 		{
+			name:      "in front of instances whose LiveQuery messages are heard",
+			caddyfile: ":1337 {\n\tparse /parse/* 10.0.0.1:1337 {\n\t\tfeed livequery redis://10.0.0.9:6379\n\t\tcache\n\t}\n}",
+			handler:   `{"handler":"parse","mount":"/parse","upstreams":["10.0.0.1:1337"],"feed":{"livequery":"redis://10.0.0.9:6379"},"cache":{}}`,
+		},
+		{
 			name:      "an app whose database's log is read",
 			caddyfile: "{\n\tparse {\n\t\tupstreams 10.0.0.3:1337\n\t\tfeed postgres postgres://gateway@10.0.0.9/parse\n\t}\n}\n:1337 {\n\tparse /1/*\n}",
 			handler:   `{"handler":"parse","mount":"/1"}`,
@@ -293,7 +298,7 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"a queue twice", site("admission {\nqueue 5\nqueue off\n}"), "queue is given twice"},
 		{"a queue of too much", site("admission {\nqueue 5 1s 2s\n}"), "wrong argument count"},
 		{"a size that isn't one", site("max_body big"), "max_body takes a size"},
-		{"a feed of another kind", site("feed redis redis://x"), "feed takes: postgres <uri>"},
+		{"a feed of another kind", site("feed redis redis://x"), "feed takes: postgres <uri>, or livequery <redis uri>"},
 		{"a feed without an address", site("feed postgres"), "feed takes: postgres <uri>"},
 		{"two feeds", site("feed postgres postgres://a/b\n\t\tfeed postgres postgres://a/b"), "feed is given twice"},
 		{"upstreams and app", site("app shop"), "either upstreams or app"},

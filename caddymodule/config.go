@@ -46,6 +46,11 @@ type FeedConfig struct {
 	// tables. Placeholders such as {env.NAME} and {file./path} are replaced. While the log can't be read, the cache falls to
 	// the level ttl or isn't used. Default: none.
 	Postgres string `json:"postgres,omitempty"`
+	// LiveQuery is instead the address of the Redis server that the upstreams publish their LiveQuery messages to, such as
+	// redis://:password@host:6379 (parse-server's liveQuery.redisURL). The gateway hears of saves and deletions in the classes
+	// that liveQuery.classNames lists. Messages can be lost, so answers live for 5 seconds at most. Placeholders are replaced.
+	// Default: none.
+	LiveQuery string `json:"livequery,omitempty"`
 }
 
 // Workers says how many bundled workers an app has and how they are set up.
@@ -104,8 +109,8 @@ func (c *AppConfig) validate(name string) error {
 	switch {
 	case c.Feed != nil && c.Workers != nil:
 		return fmt.Errorf("parse app %q: a feed is for upstreams; bundled workers tell the gateway of their writes", name)
-	case c.Feed != nil && c.Feed.Postgres == "":
-		return fmt.Errorf("parse app %q: the feed has no address", name)
+	case c.Feed != nil && (c.Feed.Postgres == "") == (c.Feed.LiveQuery == ""):
+		return fmt.Errorf("parse app %q: a feed has one address, of PostgreSQL or of Redis", name)
 	}
 	for _, u := range c.Upstreams {
 		if _, err := upstreamURL(u); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/feed"
 	"github.com/parsescale/parsescale/policies/feed/decoding"
+	"github.com/parsescale/parsescale/policies/feed/livequery"
 	"github.com/parsescale/parsescale/server/change"
 )
 
@@ -29,7 +30,8 @@ type foreign struct {
 	// level is what the cache can promise while the others are followed.
 	level     cache.Level
 	transport transport
-	database  *decoding.Feed // nil for another transport
+	database  *decoding.Feed  // nil for another transport
+	messages  *livequery.Feed // nil for another transport
 
 	once   sync.Once
 	cancel context.CancelFunc // nil before start
@@ -40,6 +42,11 @@ func newForeign(s *settings, c *cache.Cache) *foreign {
 	log := caddy.Log().Named("parse") // the app outlives the config whose logger it would be
 	logger := slog.New(zapslog.NewHandler(log.Core())).With("app", s.name)
 	f := &foreign{cache: c, level: s.level, done: make(chan struct{})}
+	if s.level == cache.Lossy {
+		f.messages = livequery.New(livequery.Options{App: s.appID, Redis: s.feedRedis, Applier: c, Logger: logger})
+		f.transport = f.messages
+		return f
+	}
 	f.database = decoding.New(decoding.Options{App: s.appID, Config: s.feed, Applier: c, Logger: logger})
 	f.transport = f.database
 	return f
@@ -89,6 +96,14 @@ func (f *foreign) status() *decoding.Status {
 		return nil
 	}
 	s := f.database.Status()
+	return &s
+}
+
+func (f *foreign) messageStatus() *livequery.Status {
+	if f == nil || f.messages == nil {
+		return nil
+	}
+	s := f.messages.Status()
 	return &s
 }
 

@@ -89,7 +89,7 @@ func newGateway(s *settings) (*gateway, error) {
 	if s.workers != nil {
 		g.hub = feed.NewHub(s.appID, g.cache, feed.Options{Announcer: &g.owner})
 	}
-	if s.feed != nil {
+	if s.feedURI != "" {
 		g.foreign = newForeign(s, g.cache)
 	}
 	g.remotes.pool = g.pool

@@ -46,7 +46,7 @@ const defaultApp = "default"
 //	weight     <upstream> <n>
 //	app_id     <id>
 //	health_uri <path>
-//	feed       postgres <uri>
+//	feed       postgres <uri> | livequery <redis uri>
 //	autoscale  [<min> <max>] {
 //		target           <requests>
 //		scale_down_delay <duration>
@@ -144,17 +144,23 @@ func (c *AppConfig) unmarshalSetting(d *caddyfile.Dispenser) error {
 	return d.Errf("unknown setting %q of a parse app; known are workers, upstreams, weight, app_id, health_uri, autoscale and feed", d.Val())
 }
 
-// unmarshalFeed reads `feed postgres <uri>`.
+// unmarshalFeed reads `feed postgres <uri>` or `feed livequery <redis uri>`.
 func unmarshalFeed(d *caddyfile.Dispenser, to **FeedConfig) error {
 	if *to != nil {
 		return d.Err("feed is given twice")
 	}
 	var kind, uri string
-	if !d.AllArgs(&kind, &uri) || kind != "postgres" {
-		return d.Err("feed takes: postgres <uri>")
+	if d.AllArgs(&kind, &uri) {
+		switch kind {
+		case "postgres":
+			*to = &FeedConfig{Postgres: uri}
+			return nil
+		case "livequery":
+			*to = &FeedConfig{LiveQuery: uri}
+			return nil
+		}
 	}
-	*to = &FeedConfig{Postgres: uri}
-	return nil
+	return d.Err("feed takes: postgres <uri>, or livequery <redis uri>")
 }
 
 func (w *Workers) unmarshal(d *caddyfile.Dispenser) error {

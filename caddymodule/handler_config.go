@@ -43,7 +43,7 @@ type CacheConfig struct {
 	// Off turns the cache off. Default: false.
 	Off bool `json:"off,omitempty"`
 	// TTL is how long an answer may be served at most. A write that touches it ends it sooner. Default: 10m for bundled
-	// workers and for upstreams with a feed, 5s for other upstreams, where more than 5s is refused.
+	// workers and for upstreams with feed postgres, 5s for other upstreams, where more than 5s is refused.
 	TTL caddy.Duration `json:"ttl,omitempty"`
 	// MaxSize bounds the memory of the app's cached answers and their index, in bytes. Default: 268435456 (256 MB).
 	MaxSize int64 `json:"max_size,omitempty"`

@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/parsescale/parsescale/caddymodule/supervisor"
 	"github.com/parsescale/parsescale/policies/cache"
@@ -38,6 +39,7 @@ type settings struct {
 	healthURI string
 	feedURI   string         // "" for none
 	feed      *pgconn.Config // nil for none
+	feedRedis *redis.Options // nil for none
 
 	cacheSize    int64
 	staleIfError time.Duration    // the longest that a handler wants
@@ -98,14 +100,21 @@ func (s *settings) gatherWrites() int64 {
 	return 128
 }
 
-// resolveFeed reads the feed's address. With a feed the level is fenced, as long as the feed is followed.
+// resolveFeed reads the feed's address. With a feed the level is fenced or lossy, as long as the feed is followed.
 func (s *settings) resolveFeed(f *FeedConfig) error {
 	if f == nil {
 		return nil
 	}
-	uri, err := caddy.NewReplacer().ReplaceOrErr(f.Postgres, false, true)
+	uri, err := caddy.NewReplacer().ReplaceOrErr(f.Postgres+f.LiveQuery, false, true) // one of them is empty
 	if err != nil {
 		return fmt.Errorf("cannot read the feed's address: %w", err)
+	}
+	if f.LiveQuery != "" {
+		if s.feedRedis, err = redis.ParseURL(uri); err != nil {
+			return errors.New("the feed's address must be like redis://:password@host:6379") // the reason would show it
+		}
+		s.level, s.feedURI = cache.Lossy, uri
+		return nil
 	}
 	if scheme, _, _ := strings.Cut(uri, "://"); scheme != "postgres" && scheme != "postgresql" {
 		return errors.New("the feed's address must begin with postgres://")

@@ -6,6 +6,7 @@ import (
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/feed"
 	"github.com/parsescale/parsescale/policies/feed/decoding"
+	"github.com/parsescale/parsescale/policies/feed/livequery"
 	"github.com/parsescale/parsescale/policies/ratelimit"
 	"github.com/parsescale/parsescale/policies/upstream"
 )
@@ -37,6 +38,8 @@ type AppStatus struct {
 	Autoscale *AutoscaleStatus `json:"autoscale,omitempty"`
 	// Database is the feed of the database's log; absent without one.
 	Database *decoding.Status `json:"database,omitempty"`
+	// LiveQuery is the feed of Parse Server's LiveQuery messages; absent without one.
+	LiveQuery *livequery.Status `json:"livequery,omitempty"`
 	// Limits are the rate limits' counters, by zone, key, rate and what is charged.
 	Limits map[string]ratelimit.Stats `json:"limits,omitempty"`
 	// SharedLimits tell how it goes with limits that gateways have in common, by redis and on_redis_failure of rate_limit.
@@ -86,7 +89,7 @@ func (g *gateway) status() AppStatus {
 		a := l.Status()
 		s.Admission = &a
 	}
-	s.Database = g.foreign.status()
+	s.Database, s.LiveQuery = g.foreign.status(), g.foreign.messageStatus()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for key, shared := range g.shared {
