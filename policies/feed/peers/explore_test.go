@@ -14,7 +14,7 @@ import (
 
 var (
 	seed      = flag.Uint64("peers.seed", 0, "explore this history only")
-	histories = flag.Uint64("peers.histories", 60, "how many histories to explore in each mode")
+	histories = flag.Uint64("peers.histories", 30, "how many histories to explore in each mode")
 )
 
 // trouble is what goes wrong in a history.
