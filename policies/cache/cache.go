@@ -49,6 +49,9 @@ type Options struct {
 	Shards int
 	// Recent is how many touched objects are remembered to check answers on their way against. Default 16384.
 	Recent int
+	// Oldest tells, before each look-up, how old an answer may be at this moment: one whose question was asked before that
+	// time isn't served or waited for, but kept, since it may be good again. Zero: any age will do. Default: it always will.
+	Oldest func() time.Time
 	// Clock tells the time. Default time.Now.
 	Clock func() time.Time
 }
@@ -97,6 +100,9 @@ func New(o Options) *Cache {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	if o.Oldest == nil {
+		o.Oldest = func() time.Time { return time.Time{} }
+	}
 	n := bits.Len(uint(o.Shards - 1)) // log2, rounded up
 	c := &Cache{options: o, shift: uint(64 - n), shards: make([]shard, 1<<n), flights: map[Key]*flight{}}
 	for i := range c.shards {
@@ -133,9 +139,17 @@ func (c *Cache) GetEither(first, second Key) (*Entry, bool) {
 
 // find returns the stored node of a key, unless it has expired. hits and misses say what is counted.
 func (c *Cache) find(k Key, hits, misses bool) *node {
+	oldest := c.options.Oldest()
 	s := c.shard(k)
 	s.mu.Lock()
 	n, ok := s.lru.Get(k)
+	if ok && n.asked.Before(oldest) {
+		if misses {
+			s.misses++
+		}
+		s.mu.Unlock()
+		return nil
+	}
 	var now time.Time
 	if ok && !n.entry.Expires.IsZero() {
 		now = c.options.Clock()

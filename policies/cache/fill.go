@@ -48,11 +48,11 @@ type Fill struct {
 //
 // If an open change may touch the answer, Begin starts a fill that nobody joins and that isn't stored.
 func (c *Cache) Begin(k Key, r Reading) (f *Fill, leader bool) {
-	now := c.options.Clock()
+	oldest, now := c.options.Oldest(), c.options.Clock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if fl := c.flights[k]; fl != nil {
-		if now.Sub(fl.began) < maxJoin {
+		if now.Sub(fl.began) < maxJoin && !fl.began.Before(oldest) {
 			c.stats.Collapsed++
 			return &Fill{c: c, fl: fl, safe: fl.quiet && fl.serial == c.serial}, false
 		}
@@ -60,7 +60,7 @@ func (c *Cache) Begin(k Key, r Reading) (f *Fill, leader bool) {
 	}
 	c.stats.Fills++
 	fl := &flight{
-		node: &node{key: k}, began: now, seq: c.seq, serial: c.serial, quiet: len(c.open.prepares) == 0,
+		node: &node{key: k, asked: now}, began: now, seq: c.seq, serial: c.serial, quiet: len(c.open.prepares) == 0,
 		level: r.Level, everyone: r.Everyone, done: make(chan struct{}),
 	}
 	fl.node.flight = fl

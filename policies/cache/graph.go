@@ -2,6 +2,7 @@ package cache
 
 import (
 	"strings"
+	"time"
 
 	"github.com/parsescale/parsescale/server/query"
 )
@@ -29,9 +30,10 @@ type subject struct {
 type node struct {
 	key    Key
 	entry  *Entry
-	flight *flight // nil once it is stored
-	window *window // nil: what the where finds is shown as a whole, or may be
-	rights *Rights // of a session token, in place of an answer; nil: it is an answer
+	flight *flight   // nil once it is stored
+	window *window   // nil: what the where finds is shown as a whole, or may be
+	rights *Rights   // of a session token, in place of an answer; nil: it is an answer
+	asked  time.Time // when its question was; under its shard's lock once it is stored
 	stored bool
 	hits   uint64 // under its shard's lock
 	edges  []edge

@@ -51,11 +51,15 @@ func (f *Fill) StoreRights(token Key, name string, d Dependencies, expires, unti
 	s := c.shard(token)
 	s.mu.Lock()
 	old, _ := s.lru.Peek(token)
-	s.mu.Unlock()
-	if old != nil && old.rights.Name == name && old.rights.Current() && c.options.Clock().Before(old.entry.Expires) {
-		return true // who has them goes on
+	goesOn := old != nil && old.rights.Name == name && old.rights.Current() && c.options.Clock().Before(old.entry.Expires)
+	if goesOn && old.asked.Before(f.fl.began) {
+		old.asked = f.fl.began
 	}
-	n := &node{key: token, entry: e, rights: &Rights{Name: name}}
+	s.mu.Unlock()
+	if goesOn { // and so does who has them
+		return true
+	}
+	n := &node{key: token, entry: e, asked: f.fl.began, rights: &Rights{Name: name}}
 	c.graph.charge(n, nodeSize+rightsSize+int64(len(name)))
 	c.graph.depend(n, &d)
 	c.insert(n)

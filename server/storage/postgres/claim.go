@@ -27,6 +27,13 @@ type ClaimOptions struct {
 	// Drop is called when what was known of the database may not be true any more: when the claim was lost, and when it
 	// counts (again). It must not wait for the claim. Default: nothing is called.
 	Drop func()
+	// Shared: other gateways whose claim is shared may have the database at the same time; this one must hear of their writes
+	// in another way. Default: nobody else may.
+	Shared bool
+	// Looked is called after each look at the database under a shared claim: when it began, since when this gateway can be seen
+	// there without a break, and the names of all gateways that may have a write on its way. It must not wait for the claim.
+	// Default: nothing is called.
+	Looked func(began, since time.Time, gateways []string)
 	// Logger gets what becomes of the claim; nil: nobody does.
 	Logger *slog.Logger
 	// Lease is for how long a look at the database is trusted (default 2 s). Half of it bounds the look itself, and a
@@ -45,6 +52,7 @@ type ClaimOptions struct {
 //     its workers are ended, and waited for (Settled).
 //   - Sessions have names that tell whose they are. One that belongs to another gateway of this kind ends the trust until
 //     it is gone.
+//   - A shared claim is one of several. The others' sessions are no strangers then, but reported with each look (Looked).
 //
 // What no claim can see is a program that writes with a name of its own, such as a Node parse-server: that there is none
 // is what the operator says by asking for a claim. Others' sessions are counted and warned of.
@@ -91,6 +99,9 @@ func TakeClaim(ctx context.Context, o ClaimOptions) (*Claim, error) {
 	if o.Drop == nil {
 		o.Drop = func() {}
 	}
+	if o.Looked == nil {
+		o.Looked = func(time.Time, time.Time, []string) {}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -98,6 +109,7 @@ func TakeClaim(ctx context.Context, o ClaimOptions) (*Claim, error) {
 	c.config.DialFunc = dialer(o.Lease / 2).DialContext
 	c.config.RuntimeParams["application_name"] = c.Session("gateway")
 	delete(c.config.RuntimeParams, "statement_timeout")
+	noticeDeath(c.config.RuntimeParams)
 	s, err := c.take(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cannot claim the database for this gateway: %w", err)
@@ -106,6 +118,19 @@ func TakeClaim(ctx context.Context, o ClaimOptions) (*Claim, error) {
 	go c.keep(s)
 	return c, nil
 }
+
+// noticeDeath has the server end a session within about 20 s once its client's machine is gone; until then it counts as one that
+// may still commit something.
+func noticeDeath(params map[string]string) {
+	for name, v := range map[string]string{"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3", "tcp_user_timeout": "20000"} {
+		if params[name] == "" {
+			params[name] = v
+		}
+	}
+}
+
+// Name is this gateway's name, by which the others see it in the database.
+func (c *Claim) Name() string { return c.name }
 
 // Session is the name that the sessions of a worker must have; worker is unique to one process.
 func (c *Claim) Session(worker string) string { return c.name + "/" + worker }
@@ -177,10 +202,13 @@ func (c *Claim) try(ctx context.Context) (*claimSession, error) {
 		return nil, err
 	}
 	begun := time.Since(c.start)
-	switch locked, holder, err := s.lock(); {
+	switch locked, holder, err := s.lock(c.o.Shared); {
 	case err != nil:
 		s.close()
 		return nil, err
+	case !locked && c.o.Shared:
+		s.close()
+		return nil, fmt.Errorf("%w: another gateway, %s, is configured as the only one; stop it, or give it consistency, too", ErrClaimed, holder)
 	case !locked:
 		s.close()
 		return nil, fmt.Errorf("%w: another gateway, %s, is configured as the exclusive one; stop it, or take exclusive out of both configurations", ErrClaimed, holder)

@@ -68,13 +68,19 @@ func (c *Claim) check(s *claimSession) error {
 		c.log.Warn("other programs are connected to a database that is configured as exclusive; if one of them writes, cached answers go stale", "sessions", seen.others)
 	}
 	strangers := seen.rivals + seen.unclaimed
+	if c.o.Shared {
+		// A gateway that is just leaving may have its lock and no session any more. One that is hidden stays.
+		strangers = seen.unclaimed + min(seen.hidden, s.hidden)
+		s.hidden = seen.hidden
+		c.o.Looked(c.start.Add(begun), c.start.Add(s.taken), seen.gateways)
+	}
 	switch {
 	case strangers > 0:
 		if c.settled.Swap(false) {
 			c.o.Drop()
-			c.log.Warn("workers of another gateway are connected to the database; nothing is served from the cache until they are gone", "sessions", strangers)
+			c.log.Warn("workers that this gateway doesn't hear of are connected to the database; nothing is served from the cache until they are gone", "sessions", strangers)
 		}
-		if seen.rivals > 0 {
+		if seen.rivals > 0 && !c.o.Shared {
 			if err := s.endRivals(c.name); err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -18,6 +19,8 @@ type claimSession struct {
 	limit time.Duration // of each question
 	name  string
 	taken time.Duration // when the lock was, since the claim's start
+	// hidden is how many gateways' locks without a session were seen last.
+	hidden int64
 }
 
 func (c *Claim) connect(ctx context.Context) (*claimSession, error) {
@@ -61,9 +64,12 @@ func (s *claimSession) row(sql string, args ...string) ([]string, error) {
 }
 
 // lock takes the lock, or tells who has it.
-func (s *claimSession) lock() (locked bool, holder string, err error) {
-	lock := strconv.FormatInt(claimLock, 10)
-	row, err := s.row(`SELECT pg_catalog.pg_try_advisory_lock(` + lock + `)`)
+func (s *claimSession) lock(shared bool) (locked bool, holder string, err error) {
+	lock, try := strconv.FormatInt(claimLock, 10), "pg_try_advisory_lock"
+	if shared {
+		try = "pg_try_advisory_lock_shared"
+	}
+	row, err := s.row(`SELECT pg_catalog.` + try + `(` + lock + `)`)
 	if err != nil || row[0] == "t" {
 		return err == nil, "", err
 	}
@@ -82,25 +88,35 @@ type sessions struct {
 	rivals    int64 // of gateways with a claim that aren't this one
 	unclaimed int64 // of workers that run without one
 	others    int64 // of other programs
+	// gateways are the names of all with a claim, this one included; hidden is the number of claims without a session that can
+	// be seen, because it belongs to another role.
+	gateways []string
+	hidden   int64
 }
 
 // The names of other roles' sessions are hidden from a role without rights: those count as others.
-const lookSQL = `SELECT count(*) FILTER (WHERE starts_with(application_name, '` + sessionPrefix + `')),
-count(*) FILTER (WHERE starts_with(application_name, '` + workerPrefix + `')),
-count(*) FILTER (WHERE NOT starts_with(coalesce(application_name, ''), 'parsescale'))
-FROM pg_catalog.pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend' AND NOT starts_with(coalesce(application_name, ''), $1)`
+var lookSQL = fmt.Sprintf(`WITH s AS MATERIALIZED (SELECT pid, coalesce(application_name, '') AS name FROM pg_catalog.pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend')
+SELECT count(*) FILTER (WHERE starts_with(name, '%[1]s') AND NOT starts_with(name, $1)),
+count(*) FILTER (WHERE starts_with(name, '%[2]s')),
+count(*) FILTER (WHERE NOT starts_with(name, 'parsescale')),
+(SELECT count(*) FROM pg_catalog.pg_locks AS l WHERE l.locktype = 'advisory' AND l.granted
+AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) AND ((l.classid::bigint << 32) | l.objid::bigint) = %[3]d
+AND NOT EXISTS (SELECT FROM s WHERE s.pid = l.pid AND starts_with(s.name, '%[1]s'))),
+coalesce(string_agg(DISTINCT split_part(name, '/', 1), ' ') FILTER (WHERE starts_with(name, '%[1]s')), '')
+FROM s`, sessionPrefix, workerPrefix, int64(claimLock))
 
 func (s *claimSession) look() (seen sessions, err error) {
 	row, err := s.row(lookSQL, s.name+"/")
 	if err != nil {
 		return seen, err
 	}
-	for i, n := range []*int64{&seen.rivals, &seen.unclaimed, &seen.others} {
+	for i, n := range []*int64{&seen.rivals, &seen.unclaimed, &seen.others, &seen.hidden} {
 		if *n, err = strconv.ParseInt(row[i], 10, 64); err != nil {
 			return seen, errNoAnswer
 		}
 	}
+	seen.gateways = strings.Fields(row[4])
 	return seen, nil
 }
 

@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -228,4 +230,61 @@ func TestEndSessions(t *testing.T) {
 	if err := c.EndSessions(ctx, c.Session("worker-3.1")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("nobody can tell: %v", err)
 	}
+}
+
+// TestSharedClaims: several gateways have the database together, and see each other in it.
+func TestSharedClaims(t *testing.T) {
+	server := testservices.StartPostgreSQL(t)
+	uri := server.Database(t, "claimed")
+	type look struct {
+		began, since time.Time
+		gateways     []string
+	}
+	var seen atomic.Pointer[look]
+	seen.Store(&look{})
+	o := claimOptions(uri)
+	o.Shared = true
+	two := o
+	o.Looked = func(began, since time.Time, gateways []string) { seen.Store(&look{began, since, gateways}) }
+	begun := time.Now()
+	one := takeClaim(t, o)
+	sees := func(names ...string) func() bool {
+		slices.Sort(names)
+		return func() bool { return slices.Equal(seen.Load().gateways, names) }
+	}
+	eventually(t, "seeing itself", sees(one.Name()))
+	if l := seen.Load(); l.since.Before(begun) || l.began.Before(l.since) {
+		t.Errorf("looked at %v, there since %v", l.began, l.since)
+	}
+	eventually(t, "settling", one.Settled)
+	other := takeClaim(t, two)
+	eventually(t, "seeing the other", sees(one.Name(), other.Name()))
+	if _, err := TakeClaim(t.Context(), claimOptions(uri)); !errors.Is(err, ErrClaimed) {
+		t.Errorf("one that wants it alone: %v", err)
+	}
+	if s, err := Open(t.Context(), Options{URI: uri, App: "app"}); !errors.Is(err, ErrClaimed) {
+		t.Errorf("a worker that runs alone: %v, %v", s, err)
+	}
+	worker := session(t, uri, other.Session("worker-1.1"))
+	other.Close()
+	time.Sleep(o.Lease)
+	eventually(t, "seeing what the other has left", sees(one.Name(), other.Name()))
+	worker.Close(t.Context())
+	eventually(t, "seeing that it is gone", sees(one.Name()))
+	if !one.Settled() {
+		t.Error("others with a claim end the trust")
+	}
+
+	// A gateway of another role can't be seen, but its lock can.
+	stranger := session(t, uri, "hidden")
+	do(t, stranger, fmt.Sprintf("SELECT pg_advisory_lock_shared(%d)", int64(claimLock)))
+	eventually(t, "distrust", func() bool { return !one.Settled() })
+	stranger.Close(t.Context())
+	eventually(t, "settling again", one.Settled)
+
+	server.Kill()
+	eventually(t, "noticing", func() bool { return !one.Held() })
+	back := time.Now()
+	server.Start(t)
+	eventually(t, "being there anew", func() bool { return seen.Load().since.After(back) })
 }

@@ -92,6 +92,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		switch {
 		case o.Session != "":
 			l.config.RuntimeParams["application_name"] = o.Session
+			noticeDeath(l.config.RuntimeParams)
 		case l.config.RuntimeParams["application_name"] == "":
 			l.config.RuntimeParams["application_name"] = ApplicationName()
 		}
