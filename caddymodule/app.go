@@ -18,7 +18,8 @@ import (
 type App struct {
 	// Apps are the apps by name.
 	Apps map[string]*AppConfig `json:"apps,omitempty"`
-	// Redis is what several gateways of the apps have in common. Default: none; then each has its limits by itself.
+	// Redis is what several gateways of the apps have in common. Default: none; then each has its limits by itself, and
+	// consistency can't be asked for.
 	Redis *RedisConfig `json:"redis,omitempty"`
 
 	*appState
@@ -201,6 +202,9 @@ func (a *App) gateway(name string, c *AppConfig, h *Handler) (*gateway, error) {
 	}
 	s, err := newSettings(name, c, h)
 	if err != nil {
+		return nil, fmt.Errorf("parse app %q: %w", name, err)
+	}
+	if err := a.share(s); err != nil {
 		return nil, fmt.Errorf("parse app %q: %w", name, err)
 	}
 	v, _, err := gatewayPool.LoadOrNew(s.identity(), func() (caddy.Destructor, error) { return newGateway(s) })

@@ -76,6 +76,11 @@ type Workers struct {
 	// bundled worker of anybody else, is refused while this gateway runs. An SQLite database is exclusive anyway.
 	// Default: false.
 	Exclusive bool `json:"exclusive,omitempty"`
+	// Consistency lets several gateways, all with the same setting and the same redis, share an exclusive database, and says what
+	// reads through one of them show of writes through another: bounded (after at most 5 seconds, usually a few milliseconds) or
+	// strict (at once: a write waits until all of them have applied it). Changing it takes a restart. Default: none; the database
+	// belongs to one gateway.
+	Consistency string `json:"consistency,omitempty"`
 	// Options are further options of parse-server by their own names, as JSON. Default: none.
 	Options map[string]json.RawMessage `json:"options,omitempty"`
 	// MaxMemory is the resident memory, in bytes, beyond which a worker is replaced by a new one. Workers differ in it by up to

@@ -79,9 +79,10 @@ type gateway struct {
 func newGateway(s *settings) (*gateway, error) {
 	g := &gateway{
 		identity: s.identity(), limiters: map[limitKey]*ratelimit.Limiter{}, shared: map[sharedKey]*ratelimit.Shared{},
-		cache: cache.New(cache.Options{MaxBytes: s.cacheSize}), pool: upstream.New(upstream.Options{}),
+		pool:   upstream.New(upstream.Options{}),
 		writes: newWriteIDs(),
 	}
+	g.cache = cache.New(cache.Options{MaxBytes: s.cacheSize, Oldest: g.owner.oldest})
 	var err error
 	if g.known, err = ratelimit.NewKnown(s.appID); err != nil {
 		return nil, err
@@ -110,7 +111,7 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 		Probe: upstream.Probe{Path: s.healthURI}, GatherWrites: s.gatherWrites(), Logger: slogger, OnChange: g.workerChanged, Trace: traceAttempt,
 	})
 	if g.current() == nil {
-		log.Info("parse app", zap.Stringer("level", g.level), zap.String("promise", g.level.Promise()))
+		log.Info("parse app", zap.Stringer("level", g.level), zap.String("promise", g.promise(g.level)))
 	}
 	err := g.applyAdmission(s)
 	switch {
@@ -234,7 +235,7 @@ func (s *settings) startOptions(log *slog.Logger) (json.RawMessage, error) {
 
 // serving reports whether cached answers may be served: every worker that could write tells the gateway first.
 func (g *gateway) serving() bool {
-	return (g.hub == nil || g.hub.Live() && g.owner.settled()) && g.foreign.serving()
+	return (g.hub == nil || g.hub.Live() && g.owner.settled() && g.owner.serves()) && g.foreign.serving()
 }
 
 // levelNow is the level that answers can have at this moment.

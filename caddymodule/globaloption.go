@@ -37,6 +37,8 @@ const defaultApp = "default"
 //		rest_api_key   <key>
 //		javascript_key <key>
 //		database_uri   <uri>
+//		exclusive
+//		consistency    bounded|strict
 //		drain_timeout  <duration>
 //		max_memory     <size>
 //		max_requests   <n>
@@ -126,6 +128,8 @@ func (c *AppConfig) unmarshalSetting(d *caddyfile.Dispenser) error {
 		}
 		c.Upstreams = append(c.Upstreams, args...)
 		return nil
+	case "consistency":
+		return d.Err("consistency belongs into the block of workers: it is for bundled workers of several gateways")
 	case "weight":
 		return unmarshalWeight(d, c.Upstreams, &c.Weights)
 	case "app_id":
@@ -194,6 +198,10 @@ func (w *Workers) unmarshal(d *caddyfile.Dispenser) error {
 			err = once(d, &w.DatabaseURI)
 		case "exclusive":
 			err = onceFlag(d, &w.Exclusive)
+		case "consistency":
+			if err = once(d, &w.Consistency); err == nil && w.Consistency != boundedConsistency && w.Consistency != strictConsistency {
+				err = d.Errf("consistency is bounded or strict, not %q", w.Consistency)
+			}
 		case "drain_timeout":
 			err = onceDuration(d, &w.DrainTimeout)
 		case "max_memory":

@@ -50,6 +50,15 @@ var (
 	feedChangesDesc   = desc("feed_changes_total", "Changes announced by workers.")
 	feedAbortsDesc    = desc("feed_aborts_total", "Announced commits that were given up.")
 	feedGapsDesc      = desc("feed_gaps_total", "Change streams that ended without a drain.")
+	peersInStepDesc   = desc("gateways_in_step", "1 while every other gateway has confirmed what was told to it; cached answers have no limit of age then.")
+	peersLagDesc      = desc("gateways_lag_seconds", "How long the last beat took through the feed of the gateways and back.")
+	peersGapsDesc     = desc("gateways_gaps_total", "Times that something of another gateway was missing, or one was gone without a word; everything cached was dropped.")
+	peersLostDesc     = desc("gateways_lost_total", "Records for the other gateways that were thrown away, since too many waited.")
+	peersReceivedDesc = desc("gateways_received_total", "Records received from other gateways.")
+	peersQueuedDesc   = desc("gateways_queued", "Records that wait to be published to the other gateways.")
+	peersWaitedDesc   = desc("gateways_waited_total", "Commits that waited for other gateways.")
+	peersMembersDesc  = desc("gateways_others", "Other gateways whose workers may write.")
+	peersConfirmDesc  = desc("gateways_confirmed_seconds", "The longest time since another gateway's writes are known to be applied here.")
 	workerStateDesc   = desc("worker_state", "1 for the state of the worker: up, ejected, down or draining.", "worker", "state")
 	workerBreakerDesc = desc("worker_breaker_open", "1 while the worker's breaker is open, 0.5 while it is half open.", "worker")
 	inFlightDesc      = desc("worker_in_flight", "Requests that the worker is answering.", "worker")
@@ -90,6 +99,7 @@ func (metrics) Describe(ch chan<- *prometheus.Desc) {
 		feedChangesDesc, feedAbortsDesc, feedGapsDesc, workerStateDesc, workerBreakerDesc, inFlightDesc, latencyDesc, workerReqDesc,
 		workerFailDesc, workerRetryDesc, workersDesc, memoryDesc, recycledDesc, wantedDesc, loadDesc, panicDesc, roomDesc, enteredDesc, waitingDesc, waitedDesc, waitTimeDesc, excusedDesc, overloadDesc, limitKeysDesc, limitEvictedDesc, limitAllowedDesc, limitRefusedDesc,
 		limitDryRunDesc, sharedUpDesc, sharedFailDesc, sharedWithoutDesc, sharedWaitingDesc, sharedGatewayDesc,
+		peersInStepDesc, peersLagDesc, peersGapsDesc, peersLostDesc, peersReceivedDesc, peersQueuedDesc, peersWaitedDesc, peersMembersDesc, peersConfirmDesc,
 	} {
 		ch <- d
 	}
@@ -124,6 +134,7 @@ func (m metrics) Collect(ch chan<- prometheus.Metric) {
 		s := g.status()
 		o.cache(&s)
 		o.feed(&s)
+		o.gateways(&s)
 		o.workers(&s, g.pool.Available())
 		o.admission(s.Admission)
 		if a := s.Autoscale; a != nil {
@@ -227,6 +238,29 @@ func (o observer) feed(s *AppStatus) {
 		o.counter(feedAbortsDesc, f.Aborts)
 		o.counter(feedGapsDesc, f.Gaps)
 	}
+}
+
+func (o observer) gateways(s *AppStatus) {
+	p := s.Gateways
+	if p == nil {
+		return
+	}
+	o.gauge(peersInStepDesc, truth(p.InStep))
+	o.gauge(peersLagDesc, p.LagMS/1e3)
+	o.gauge(peersQueuedDesc, float64(p.Queued))
+	o.counter(peersGapsDesc, p.Gaps)
+	o.counter(peersLostDesc, p.Lost)
+	o.counter(peersReceivedDesc, p.Received)
+	o.counter(peersWaitedDesc, p.Waited)
+	members, longest := 0, 0.0
+	for _, other := range p.Peers {
+		if other.Member {
+			members++
+			longest = max(longest, other.ConfirmedMS)
+		}
+	}
+	o.gauge(peersMembersDesc, float64(members))
+	o.gauge(peersConfirmDesc, longest/1e3)
 }
 
 func (o observer) workers(s *AppStatus, available int) {

@@ -53,7 +53,7 @@ func (x *exchange) check(e *cache.Entry, age time.Duration) cache.CheckOutcome {
 		return cache.Undecided
 	}
 	level := zap.InfoLevel // how old an answer may be is known there
-	if x.level() == cache.Exact {
+	if x.level() == cache.Exact && x.route.exact() {
 		level = zap.ErrorLevel
 	}
 	x.handler.logger.Log(level, "a cached answer differed from a worker's and was dropped", zap.String("app", x.route.name),

@@ -86,9 +86,9 @@ func (x *exchange) serveStored() {
 	x.refuse(notStored, "fwd=miss; detail=only-if-cached")
 }
 
-// tooOld reports whether the client wants a newer answer. At the exact level an entry is as good as an answer given now.
+// tooOld reports whether the client wants a newer answer. Where no write goes unheard an entry is as good as an answer given now.
 func (x *exchange) tooOld(e *cache.Entry) bool {
-	return x.req.MaxAge > 0 && !x.route.bundled() && time.Since(e.Stored) > x.req.MaxAge
+	return x.req.MaxAge > 0 && !x.route.exact() && time.Since(e.Stored) > x.req.MaxAge
 }
 
 // fill asks a worker, stores its answer if it may be stored, and answers. The question goes on when the client leaves:

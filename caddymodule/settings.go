@@ -30,9 +30,10 @@ type settings struct {
 	mount string
 	level cache.Level
 	// bundled workers
-	workers *Workers
-	options map[string]json.RawMessage // by parse-server's names
-	keys    request.ClientKeys         // that the workers take
+	workers    *Workers
+	options    map[string]json.RawMessage // by parse-server's names
+	keys       request.ClientKeys         // that the workers take
+	deployment deployment                 // of several gateways
 	// upstreams
 	upstreams []string       // scheme://host:port
 	weights   map[string]int // of some of them
@@ -76,6 +77,9 @@ func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
 		return nil, err
 	}
 	if _, err := databaseDir(w.DatabaseURI); err != nil {
+		return nil, err
+	}
+	if err := w.checkConsistency(); err != nil {
 		return nil, err
 	}
 	s.level, s.workers, s.appID, s.healthURI = cache.Exact, w, w.AppID, h.Mount+"/health"
@@ -160,10 +164,11 @@ type identity struct {
 	name, appID, mount string
 	database           string // "" for upstreams without a feed
 	level              cache.Level
+	deployment         deployment
 }
 
 func (s *settings) identity() identity {
-	id := identity{name: s.name, appID: s.appID, mount: s.mount, level: s.level, database: s.feedURI}
+	id := identity{name: s.name, appID: s.appID, mount: s.mount, level: s.level, database: s.feedURI, deployment: s.deployment}
 	if s.workers != nil {
 		id.database = s.workers.DatabaseURI
 	}

@@ -77,3 +77,38 @@ func TestGatherWrites(t *testing.T) {
 		}
 	}
 }
+
+// TestConsistency: several gateways need a database server, nobody else who writes there, and a Redis.
+func TestConsistency(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		workers Workers
+		redis   string
+		want    string
+	}{
+		{"an SQLite file", Workers{Consistency: "strict"}, "redis://r", "an SQLite file belongs to one gateway"},
+		{"not exclusive", Workers{Consistency: "bounded", DatabaseURI: "postgres://db/parse"}, "redis://r", "consistency needs exclusive"},
+		{"an unknown one", Workers{Consistency: "eventual", Exclusive: true, DatabaseURI: "postgres://db/parse"}, "redis://r", "bounded or strict"},
+		{"without redis", Workers{Consistency: "strict", Exclusive: true, DatabaseURI: "postgres://db/parse"}, "", "consistency needs a Redis"},
+		{"all is there", Workers{Consistency: "strict", Exclusive: true, DatabaseURI: "postgres://db/parse"}, "redis://r", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a := &App{appState: &appState{}}
+			if test.redis != "" {
+				a.redis, a.redisKey = &sharedRedis{}, redisKey{url: test.redis}
+			}
+			s, err := newSettings("app", &AppConfig{Workers: &test.workers}, &Handler{Mount: "/parse"})
+			if err == nil {
+				err = a.share(s)
+			}
+			switch {
+			case test.want == "" && err != nil:
+				t.Fatal(err)
+			case test.want == "" && s.identity().deployment != (deployment{"redis://r", "parsescale", "strict"}):
+				t.Errorf("the deployment is %+v", s.identity().deployment)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/parsescale/parsescale/policies/feed"
 	"github.com/parsescale/parsescale/policies/feed/decoding"
 	"github.com/parsescale/parsescale/policies/feed/livequery"
+	"github.com/parsescale/parsescale/policies/feed/peers"
 	"github.com/parsescale/parsescale/policies/ratelimit"
 	"github.com/parsescale/parsescale/policies/upstream"
 )
@@ -40,6 +41,8 @@ type AppStatus struct {
 	Database *decoding.Status `json:"database,omitempty"`
 	// LiveQuery is the feed of Parse Server's LiveQuery messages; absent without one.
 	LiveQuery *livequery.Status `json:"livequery,omitempty"`
+	// Gateways is what is known of the other gateways of the deployment; absent without consistency.
+	Gateways *peers.Status `json:"gateways,omitempty"`
 	// Limits are the rate limits' counters, by zone, key, rate and what is charged.
 	Limits map[string]ratelimit.Stats `json:"limits,omitempty"`
 	// SharedLimits tell how it goes with limits that gateways have in common, by redis and on_redis_failure of rate_limit.
@@ -55,7 +58,7 @@ type WorkerStatus struct {
 
 func (g *gateway) status() AppStatus {
 	s := AppStatus{
-		AppID: g.appID, Mount: g.mount, Level: g.levelNow().String(), Promise: g.levelNow().Promise(), Serving: g.serving(),
+		AppID: g.appID, Mount: g.mount, Level: g.levelNow().String(), Promise: g.promise(g.levelNow()), Serving: g.serving(),
 		Cache: g.cache.Stats(), SelfChecks: g.checks.Counts(), Workers: []WorkerStatus{},
 	}
 	processes := map[string]supervisor.WorkerStatus{}
@@ -79,7 +82,7 @@ func (g *gateway) status() AppStatus {
 	}
 	if g.hub != nil {
 		f := g.hub.Status()
-		s.Feed = &f
+		s.Feed, s.Gateways = &f, g.owner.status()
 	}
 	if n := g.scaling.Load(); n != nil {
 		a := n.status()

@@ -16,6 +16,7 @@ type client struct {
 	base   string
 	http   *http.Client
 	header map[string]string
+	door   int // which of several gateways it speaks to
 }
 
 // newClient returns a client with the app's id and REST key, and connections of its own.

@@ -76,6 +76,9 @@ const (
 type coherence struct {
 	seed    uint64
 	client  *client
+	doors   []*client     // of several gateways; nil: client's is the only one
+	bound   time.Duration // within which a read through one gateway shows a write through another; 0: at once
+	dying   atomic.Bool   // the last gateway is killed on purpose: requests to it fail
 	history history
 	// objects are written, deleted and made again; memberships come and go.
 	objects, members, all []*register
@@ -132,6 +135,30 @@ func newCoherence(t *testing.T, g *gateway) *coherence {
 
 func memberPointer(i int) string {
 	return fmt.Sprintf(`{"__type":"Pointer","className":%q,"objectId":%q}`, memberClass, memberID(i))
+}
+
+// any is a client of one of the gateways.
+func (c *coherence) any() *client {
+	if c.doors == nil {
+		return c.client
+	}
+	if c.dying.Load() {
+		return c.doors[0]
+	}
+	return c.doors[rand.IntN(len(c.doors))]
+}
+
+// writer is the client through which a register is written. With a bound it is always the same: there a write through a gateway is
+// seen through it at once only if no other has written the same object just before. It is nil while that gateway is gone.
+func (c *coherence) writer(slot int) *client {
+	if c.bound == 0 {
+		return c.any()
+	}
+	door := slot % len(c.doors)
+	if door > 0 && c.dying.Load() {
+		return nil
+	}
+	return c.doors[door]
 }
 
 // run lets 3 writers and 12 readers loose.
@@ -254,7 +281,10 @@ func (c *coherence) writeObject(slot int, sdk bool) {
 	}
 	defer r.writing.Unlock()
 	method, path, body, v := c.next(slot)
-	client := c.client
+	client := c.writer(slot)
+	if client == nil {
+		return
+	}
 	if sdk && method != "POST" {
 		method, body = "POST", sdkForm(method, body)
 		client = client.with("X-Parse-Application-Id", "", "X-Parse-REST-API-Key", "")
@@ -272,11 +302,16 @@ func sdkForm(method, body string) string {
 }
 
 func (c *coherence) writeBatch(random *rand.Rand) {
-	first := random.IntN(len(c.objects) - 3)
+	step := max(len(c.doors), 1) // so that one gateway writes all
+	first := random.IntN(len(c.objects) - 3*step)
+	client := c.writer(first)
+	if client == nil {
+		return
+	}
 	var registers []*register
 	var versions []int64
 	var requests []string
-	for slot := first; slot < first+3; slot++ {
+	for slot := first; slot < first+3*step; slot += step {
 		r := c.objects[slot]
 		if r.lost.Load() || !r.writing.TryLock() {
 			continue
@@ -290,7 +325,7 @@ func (c *coherence) writeBatch(random *rand.Rand) {
 		registers, versions = append(registers, r), append(versions, v)
 	}
 	if len(requests) > 0 {
-		c.send(c.client, "POST", "/batch", `{"requests":[`+strings.Join(requests, ",")+`]}`, registers, versions)
+		c.send(client, "POST", "/batch", `{"requests":[`+strings.Join(requests, ",")+`]}`, registers, versions)
 	}
 }
 
@@ -300,13 +335,17 @@ func (c *coherence) writeMember(i int) {
 		return
 	}
 	defer r.writing.Unlock()
+	client := c.writer(i)
+	if client == nil {
+		return
+	}
 	v := r.begun.Load() + 1
 	op := "RemoveRelation"
 	if isMember(v) {
 		op = "AddRelation"
 	}
 	body := fmt.Sprintf(`{"members":{"__op":%q,"objects":[%s]}}`, op, memberPointer(i))
-	c.send(c.client, "PUT", "/classes/"+ownerClass+"/owner", body, []*register{r}, []int64{v})
+	c.send(client, "PUT", "/classes/"+ownerClass+"/owner", body, []*register{r}, []int64{v})
 }
 
 // send sends a write. An answer that says neither that it was done nor that the outcome is unknown is wrong.
@@ -322,7 +361,7 @@ func (c *coherence) send(client *client, method, path, body string, registers []
 	done := err == nil && a.status/100 == 2 && !strings.Contains(a.body, `"error"`)
 	for i, r := range registers {
 		if done {
-			r.raise(versions[i])
+			r.wrote(client.door, versions[i])
 		} else {
 			r.lost.Store(true)
 		}
@@ -330,6 +369,7 @@ func (c *coherence) send(client *client, method, path, body string, registers []
 	switch {
 	case done:
 		c.writes.Add(1)
+	case err != nil && c.dying.Load():
 	case err == nil && (strings.Contains(a.body, outcomeUnknown) || a.status == http.StatusServiceUnavailable):
 		c.refused.Add(1)
 	default:
@@ -551,7 +591,7 @@ func notHolders(pass func(int64) bool) func(*question, *window, answer) string {
 // read asks a question, in one of its forms, and checks the answer.
 func (c *coherence) read(random *rand.Rand) {
 	q := &questions[random.IntN(len(questions))]
-	client, method, path, body := c.client, "GET", q.path, ""
+	client, method, path, body := c.any(), "GET", q.path, ""
 	switch random.IntN(8) {
 	case 0, 1, 2:
 		method, body = "POST", sdkForm("GET", q.json())
@@ -566,9 +606,12 @@ func (c *coherence) read(random *rand.Rand) {
 	if q.members {
 		registers = c.members
 	}
-	w := openWindow(registers)
+	w := openWindow(registers, client.door, c.bound)
 	a, err := client.do(method, path, body)
 	c.reads.Add(1)
+	if err != nil && c.dying.Load() {
+		return
+	}
 	if err != nil {
 		c.history.fail("*", "%s: a read failed: %v", q.name, err)
 		return

@@ -105,6 +105,13 @@ type status struct {
 	Apps map[string]struct {
 		Level   string `json:"level"`
 		Serving bool   `json:"serving"`
+		// Gateways is there with consistency only.
+		Gateways struct {
+			InStep bool `json:"in_step"`
+			Peers  []struct {
+				Member bool `json:"member"`
+			} `json:"peers"`
+		} `json:"gateways"`
 		Workers []struct {
 			Name    string `json:"name"`
 			Process *struct {

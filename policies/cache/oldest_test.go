@@ -28,6 +28,9 @@ func TestOldest(t *testing.T) {
 		if _, ok := c.Get(key("a")); ok != want {
 			t.Errorf("served: %v", ok)
 		}
+		if _, ok := c.Stale(key("a"), time.Hour); ok != want {
+			t.Errorf("served for want of a worker: %v", ok)
+		}
 		if rights() != want {
 			t.Errorf("rights are known: %v", !want)
 		}

@@ -24,11 +24,11 @@ func (c *Cache) StaleRights(token Key, d time.Duration) *Rights {
 }
 
 func (c *Cache) peekStale(k Key, d time.Duration) *node {
-	now := c.options.Clock()
+	oldest, now := c.options.Oldest(), c.options.Clock()
 	s := c.shard(k)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n, ok := s.lru.Peek(k); ok && n.entry.lasts(now, d) {
+	if n, ok := s.lru.Peek(k); ok && !n.asked.Before(oldest) && n.entry.lasts(now, d) {
 		return n
 	}
 	return nil

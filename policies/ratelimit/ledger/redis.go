@@ -101,7 +101,7 @@ func Open(o Options) (*Redis, error) {
 	if o.Timeout < 0 {
 		return nil, fmt.Errorf("the time-out of Redis must be longer than zero, not %s", o.Timeout)
 	}
-	client, err := newClient(o.URL, o.Timeout)
+	client, err := NewClient(o.URL, o.Timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -123,14 +123,16 @@ func Open(o Options) (*Redis, error) {
 
 // CheckURL says what is wrong with an address.
 func CheckURL(address string) error {
-	c, err := newClient(address, DefaultTimeout)
+	c, err := NewClient(address, DefaultTimeout)
 	if err != nil {
 		return err
 	}
 	return c.Close()
 }
 
-func newClient(address string, timeout time.Duration) (redis.UniversalClient, error) {
+// NewClient makes a connection that each question ends in time, and that doesn't ask again by itself. It connects when there is
+// something to ask. The error doesn't repeat the address, which may hold a password.
+func NewClient(address string, timeout time.Duration) (redis.UniversalClient, error) {
 	wrong := errors.New("the address of Redis must be like redis://:password@host:6379/0, rediss://… or unix://…")
 	u, err := url.Parse(address)
 	if err != nil {

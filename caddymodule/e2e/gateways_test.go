@@ -1,0 +1,150 @@
+package e2e
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/parsescale/parsescale/server/testservices"
+)
+
+// deployment is two gateways with workers on one PostgreSQL database, and the Redis by which they hear of each other.
+type deployment struct {
+	gateways []*gateway
+	redis    *testservices.Redis
+	proxy    *testservices.Proxy // between them and it
+}
+
+func startDeployment(t *testing.T, consistency string) *deployment {
+	t.Helper()
+	uri := testservices.StartPostgreSQL(t).URI
+	d := &deployment{redis: testservices.StartRedis(t)}
+	d.proxy = testservices.StartProxy(t, d.redis.Address)
+	config := sharing(d.redis.At(d.proxy.Address), bundledApp("exclusive\n\t\t\tconsistency "+consistency+"\n\t\t\toption allowCustomObjectId true", ""))
+	for range maxDoors {
+		d.gateways = append(d.gateways, startGateway(t, strings.Replace(config, "sqlite://data/parse.db", uri, 1)))
+	}
+	d.awaitStep(t, maxDoors-1)
+	return d
+}
+
+// awaitStep waits until each gateway is in step with so many others.
+func (d *deployment) awaitStep(t *testing.T, others int) {
+	t.Helper()
+	for end := time.Now().Add(40 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		ready := 0
+		var last any
+		for _, g := range d.gateways {
+			s, err := g.status()
+			if err != nil {
+				t.Fatal(err)
+			}
+			app := s.Apps["default"]
+			last = app
+			members := 0
+			for _, p := range app.Gateways.Peers {
+				if p.Member {
+					members++
+				}
+			}
+			if app.Serving && app.Gateways.InStep && members == others {
+				ready++
+			}
+		}
+		if ready == len(d.gateways) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the gateways don't get in step: %+v", last)
+		}
+	}
+}
+
+func (d *deployment) coherence(t *testing.T, bound time.Duration) *coherence {
+	c := newCoherence(t, d.gateways[0])
+	c.bound = bound
+	for i, g := range d.gateways {
+		door := newClient(t, g.url())
+		door.door = i
+		c.doors = append(c.doors, door)
+	}
+	for _, r := range c.all {
+		r.raise(r.known.Load())
+	}
+	return c
+}
+
+// trouble goes through everything that may happen to the gateways and to what they share.
+func (d *deployment) trouble(ctx context.Context, t *testing.T, c *coherence) {
+	pause := func(d time.Duration) bool {
+		select {
+		case <-time.After(d):
+			return ctx.Err() == nil
+		case <-ctx.Done():
+			return false
+		}
+	}
+	workers, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var killing sync.WaitGroup
+	defer killing.Wait()
+	defer cancel()
+	killing.Go(func() { c.disturb(workers, d.gateways[1]) })
+	if !pause(2 * time.Second) {
+		return
+	}
+	c.history.add("* Redis is stopped")
+	d.redis.Kill()
+	pause(time.Second)
+	d.redis.Restart(t)
+	c.history.add("* Redis is back, without its data")
+	if !pause(2 * time.Second) {
+		return
+	}
+	c.history.add("* Redis is slow")
+	d.proxy.Delay(40 * time.Millisecond)
+	pause(time.Second)
+	d.proxy.Delay(0)
+	c.history.add("* Redis isn't slow any more")
+	d.gateways[0].reload(func(caddyfile string) string { return strings.Replace(caddyfile, "workers 2", "workers 3", 1) })
+	c.history.add("* a reload is done")
+	if !pause(time.Second) {
+		return
+	}
+	cancel()
+	killing.Wait()
+	c.history.add("* a gateway is killed")
+	c.dying.Store(true)
+	d.gateways[1].kill()
+	d.gateways[1].start()
+	c.history.add("* it is back")
+	time.Sleep(100 * time.Millisecond) // the requests that failed have been counted
+	c.dying.Store(false)
+}
+
+// TestSeveralGateways checks the answers of two gateways against what both are told to promise, while workers are killed, Redis
+// is away and slow, a configuration is reloaded, and a gateway is killed and started again.
+func TestSeveralGateways(t *testing.T) {
+	testservices.NeedTime(t, "30 s of concurrent reads and writes")
+	for _, test := range []struct {
+		consistency string
+		bound       time.Duration
+	}{{"bounded", 5 * time.Second}, {"strict", 0}} {
+		t.Run(test.consistency, func(t *testing.T) {
+			d := startDeployment(t, test.consistency)
+			c := d.coherence(t, test.bound)
+			ctx, cancel := context.WithCancel(t.Context())
+			var trouble sync.WaitGroup
+			trouble.Go(func() { d.trouble(ctx, t, c) })
+			c.run(t, 15*time.Second)
+			cancel()
+			trouble.Wait()
+			c.demand(t, minCoherentHits, len(c.all)/2)
+			if !t.Failed() {
+				d.awaitStep(t, maxDoors-1)
+			}
+		})
+	}
+}
