@@ -11,6 +11,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+
+	"github.com/parsescale/parsescale/policies/balance"
 )
 
 // App is the Parse gateway's state: the apps it serves, each with its own workers, cache, limits and change feed.
@@ -145,7 +147,7 @@ func (a *App) gatewaysFor(h *Handler) ([]*gateway, error) {
 	case len(h.Upstreams) > 0:
 		sorted := append([]string(nil), h.Upstreams...)
 		sort.Strings(sorted)
-		g, err := a.gateway(strings.Join(sorted, ","), &AppConfig{Upstreams: sorted, Weights: h.Weights, Feed: h.Feed}, h)
+		g, err := a.gateway(strings.Join(sorted, ","), &AppConfig{Upstreams: sorted, Weights: h.Weights, Balance: h.Balance, Feed: h.Feed}, h)
 		return []*gateway{g}, err
 	case h.App != "":
 		c := a.Apps[h.App]
@@ -190,6 +192,9 @@ func (a *App) gateway(name string, c *AppConfig, h *Handler) (*gateway, error) {
 	if g := a.gateways[name]; g != nil {
 		if g.bundled() && g.mount != h.Mount {
 			return nil, fmt.Errorf("the parse app %q is mounted at %s and at %s; bundled workers serve one mount", name, g.mount, h.Mount)
+		}
+		if policy, err := balance.ParsePolicy(c.Balance); err != nil || policy != a.settings[name].balance {
+			return nil, fmt.Errorf("the upstreams %s are balanced otherwise in another place of the configuration; give them the same", name)
 		}
 		if _, weights, err := c.upstreamURLs(); err != nil || !maps.Equal(weights, a.settings[name].weights) {
 			return nil, fmt.Errorf("the upstreams %s have other weights in another place of the configuration; give them the same", name)

@@ -9,6 +9,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/dustin/go-humanize"
+
+	"github.com/parsescale/parsescale/policies/balance"
 )
 
 // parseDirective reads the directive. It is registered as a plain directive, not as a handler directive, because those
@@ -54,6 +56,7 @@ func mountOfPath(path string) string {
 //		app      <name>
 //		weight   <upstream> <n>
 //		feed     postgres <uri> | livequery <redis uri>
+//		balance  peak_ewma|least_request|round_robin|sticky
 //		mount    <path>
 //		max_body <size>
 //		cache    off
@@ -115,6 +118,10 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = once(d, &h.App)
 		case "weight":
 			err = unmarshalWeight(d, h.Upstreams, &h.Weights)
+		case "balance":
+			if err = onceBalance(d, &h.Balance); err == nil && len(h.Upstreams) == 0 {
+				err = d.Err("balance is for upstreams after the directive; for an app it belongs into the global option")
+			}
 		case "mount":
 			h.Mount = ""
 			if err = once(d, &h.Mount); err == nil && mountOfPath(h.Mount) == "" {
@@ -138,7 +145,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			h.Admission = &AdmissionConfig{}
 			err = h.Admission.unmarshal(d)
 		default:
-			err = d.Errf("unknown setting %q of parse; known are app, weight, feed, mount, max_body, cache, mirror, rate_limit and admission", name)
+			err = d.Errf("unknown setting %q of parse; known are app, weight, balance, feed, mount, max_body, cache, mirror, rate_limit and admission", name)
 		}
 		if err != nil {
 			return err
@@ -149,6 +156,17 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	if h.Feed != nil && len(h.Upstreams) == 0 {
 		return d.Err("feed belongs to upstreams that the directive lists; give that of an app in the global option parse")
+	}
+	return nil
+}
+
+// onceBalance reads the name of a balancing policy.
+func onceBalance(d *caddyfile.Dispenser, to *string) error {
+	if err := once(d, to); err != nil {
+		return err
+	}
+	if _, err := balance.ParsePolicy(*to); err != nil {
+		return d.WrapErr(err)
 	}
 	return nil
 }

@@ -173,6 +173,12 @@ func TestCaddyfileForms(t *testing.T) {
 			app:       `{"apps":{"default":{"upstreams":["10.0.0.1:1337","10.0.0.2:1337"],"weights":{"10.0.0.2:1337":0}}}}`,
 		},
 		{
+			name:      "balancing",
+			caddyfile: "{\n\tparse {\n\t\tworkers 2\n\t\tbalance least_request\n\t}\n}\n:1337 {\n\tparse 10.0.0.3:1337 {\n\t\tbalance sticky\n\t}\n}",
+			handler:   `{"handler":"parse","upstreams":["10.0.0.3:1337"],"balance":"sticky"}`,
+			app:       `{"apps":{"default":{"workers":{"count":2},"balance":"least_request"}}}`,
+		},
+		{
 			name:      "a mirror",
 			caddyfile: ":1337 {\n\tparse 10.0.0.3:1337 {\n\t\tmirror 5% 10.0.0.4:1337 10.0.0.5:1337 {\n\t\t\ttimeout 3s\n\t\t\tlimit 4\n\t\t}\n\t}\n}",
 			handler:   `{"handler":"parse","upstreams":["10.0.0.3:1337"],"mirror":{"share":0.05,"upstreams":["10.0.0.4:1337","10.0.0.5:1337"],"timeout":3000000000,"limit":4}}`,
@@ -318,6 +324,9 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"unknown setting of workers", global("workers 2 {\nmasterKeyIps x\n}"), "option masterKeyIps <value>"},
 		{"a name without a port", ":1337 {\n\tparse dns://parse\n}", "a host and a port are needed"},
 		{"no name of SRV records", global("upstreams srv://a:80"), "such as _parse._tcp.example.com"},
+		{"an unknown balancing policy", global("balance random"), "known are peak_ewma, least_request, round_robin and sticky"},
+		{"balancing twice", global("balance sticky\nbalance sticky"), "balance is given twice"},
+		{"balancing of an app by a site", ":1337 {\n\tparse /parse/* {\n\t\tbalance sticky\n\t}\n}", "belongs into the global option"},
 		{"a mirror without a share", site("mirror"), "wrong argument count"},
 		{"a mirror without upstreams", site("mirror 5%"), "needs the upstreams"},
 		{"a mirror of more than all", site("mirror 101% 10.0.0.4:1337"), "above 0 and at most 1"},

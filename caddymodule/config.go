@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/parsescale/parsescale/policies/balance"
 	"github.com/parsescale/parsescale/policies/discovery"
 )
 
@@ -25,6 +26,10 @@ type AppConfig struct {
 	// Weights are upstreams' shares of the requests, from 0 (none) to 10000, against 1 for each upstream that isn't named here.
 	// Among upstreams of the same weight the load decides. Default: 1 for all.
 	Weights map[string]int `json:"weights,omitempty"`
+	// Balance says how a worker is chosen among those of the same weight: peak_ewma (the better of two drawn at random, by latency and
+	// requests under way), least_request (the same, by requests under way alone), round_robin, or sticky (the same worker for
+	// the same class, as long as it has no more than its share and a quarter under way). Default: peak_ewma.
+	Balance string `json:"balance,omitempty"`
 	// AppID is the application id of an app behind upstreams. It is needed only where several apps share one mount:
 	// the gateway then chooses the app by the application id of the request.
 	AppID string `json:"app_id,omitempty"`
@@ -123,6 +128,9 @@ func (c *AppConfig) validate(name string) error {
 		}
 	}
 	if _, err := c.scaling(); err != nil {
+		return fmt.Errorf("parse app %q: %w", name, err)
+	}
+	if _, err := balance.ParsePolicy(c.Balance); err != nil {
 		return fmt.Errorf("parse app %q: %w", name, err)
 	}
 	for u, weight := range c.Weights {

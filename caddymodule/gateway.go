@@ -109,6 +109,7 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	g.cache.SetStale(s.staleIfError)
 	g.pool.Configure(upstream.Options{
 		Probe: upstream.Probe{Path: s.healthURI}, GatherWrites: s.gatherWrites(), Logger: slogger, OnChange: g.workerChanged, Trace: traceAttempt,
+		Policy: s.balance,
 	})
 	if g.current() == nil {
 		log.Info("parse app", zap.Stringer("level", g.level), zap.String("promise", g.promise(g.level)))

@@ -46,6 +46,7 @@ const defaultApp = "default"
 //	}
 //	upstreams  <address...>
 //	weight     <upstream> <n>
+//	balance    peak_ewma|least_request|round_robin|sticky
 //	app_id     <id>
 //	health_uri <path>
 //	feed       postgres <uri> | livequery <redis uri>
@@ -132,6 +133,8 @@ func (c *AppConfig) unmarshalSetting(d *caddyfile.Dispenser) error {
 		return d.Err("consistency belongs into the block of workers: it is for bundled workers of several gateways")
 	case "weight":
 		return unmarshalWeight(d, c.Upstreams, &c.Weights)
+	case "balance":
+		return onceBalance(d, &c.Balance)
 	case "app_id":
 		return once(d, &c.AppID)
 	case "health_uri":
@@ -145,7 +148,7 @@ func (c *AppConfig) unmarshalSetting(d *caddyfile.Dispenser) error {
 	case "feed":
 		return unmarshalFeed(d, &c.Feed)
 	}
-	return d.Errf("unknown setting %q of a parse app; known are workers, upstreams, weight, app_id, health_uri, autoscale and feed", d.Val())
+	return d.Errf("unknown setting %q of a parse app; known are workers, upstreams, weight, balance, app_id, health_uri, autoscale and feed", d.Val())
 }
 
 // unmarshalFeed reads `feed postgres <uri>` or `feed livequery <redis uri>`.

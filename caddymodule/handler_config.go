@@ -18,6 +18,11 @@ type Handler struct {
 	// Weights are upstreams' shares of the requests, from 0 (none) to 10000, against 1 for each upstream that isn't named here.
 	// Among upstreams of the same weight the load decides. Default: 1 for all.
 	Weights map[string]int `json:"weights,omitempty"`
+	// Balance says how one of the handler's own upstreams is chosen among those of the same weight: peak_ewma (the better of two drawn at random, by latency and
+	// requests under way), least_request (the same, by requests under way alone), round_robin, or sticky (the same worker for
+	// the same class, as long as it has no more than its share and a quarter under way). Default: peak_ewma; of an app
+	// in the global option what is said there.
+	Balance string `json:"balance,omitempty"`
 	// Feed tells how the gateway learns of what is written to the database of Upstreams. Default: not at all. An app of the
 	// global option has a setting of its own for it.
 	Feed *FeedConfig `json:"feed,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/zeebo/xxh3"
 	"go.uber.org/zap"
 
 	"github.com/parsescale/parsescale/policies/admission"
@@ -206,6 +207,9 @@ func (x *exchange) ask(ctx context.Context) answer {
 		Body: x.body, Write: x.req.Write,
 		// Cloud code may work for minutes before it says a word.
 		Untimed: x.req.Op == request.Function || x.req.Op == request.Job,
+	}
+	if x.req.Class != "" {
+		out.Key = xxh3.HashString(x.req.Class)
 	}
 	if x.streamed {
 		out.Stream, out.StreamLength = x.r.Body, x.r.ContentLength

@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/parsescale/parsescale/caddymodule/supervisor"
+	"github.com/parsescale/parsescale/policies/balance"
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/request"
 	"github.com/parsescale/parsescale/server/config"
@@ -42,6 +43,7 @@ type settings struct {
 	feed      *pgconn.Config // nil for none
 	feedRedis *redis.Options // nil for none
 
+	balance      balance.Policy
 	cacheSize    int64
 	staleIfError time.Duration    // the longest that a handler wants
 	admission    *AdmissionConfig // nil: the defaults
@@ -53,6 +55,7 @@ func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
 		return nil, err
 	}
 	s := &settings{name: name, mount: h.Mount, cacheSize: h.cacheSize(), staleIfError: h.staleIfError()}
+	s.balance, _ = balance.ParsePolicy(c.Balance) // it was checked
 	if err := s.admits(h.Admission); err != nil {
 		return nil, err
 	}

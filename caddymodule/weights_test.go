@@ -73,4 +73,9 @@ func TestDifferentWeights(t *testing.T) {
 	if _, err := a.gatewaysFor(site("/c", 6)); err == nil || !strings.Contains(err.Error(), "other weights") {
 		t.Errorf("other weights: %v", err)
 	}
+	other := site("/d", 5)
+	other.Balance = "sticky"
+	if _, err := a.gatewaysFor(other); err == nil || !strings.Contains(err.Error(), "balanced otherwise") {
+		t.Errorf("another policy: %v", err)
+	}
 }

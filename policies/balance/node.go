@@ -21,6 +21,7 @@ const (
 // Node is one worker as the Picker sees it. It is safe for concurrent use.
 type Node struct {
 	p     *Picker
+	id    uint64 // for Sticky
 	share atomic.Int64
 
 	mu       sync.Mutex
@@ -35,7 +36,12 @@ type Node struct {
 
 // NewNode makes a node that joins now.
 func (p *Picker) NewNode() *Node {
-	n := &Node{p: p, joined: p.elapsed()}
+	return p.NewNodeAs(p.nodes.Add(1))
+}
+
+// NewNodeAs is NewNode with an identity by which the policy Sticky knows the node again, here and in other processes.
+func (p *Picker) NewNodeAs(id uint64) *Node {
+	n := &Node{p: p, id: mix(id + 0x9e3779b97f4a7c15), joined: p.elapsed()}
 	n.share.Store(1)
 	return n
 }

@@ -3,6 +3,7 @@ package balance
 import (
 	"math"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,8 +26,11 @@ type Options struct {
 
 // Picker chooses among nodes and makes them. It is safe for concurrent use.
 type Picker struct {
-	o     Options
-	start time.Time
+	o      Options
+	start  time.Time
+	policy atomic.Uint32
+	turn   atomic.Uint64 // of RoundRobin
+	nodes  atomic.Uint64 // made so far
 }
 
 // New makes a Picker.
@@ -58,8 +62,11 @@ func (p *Picker) elapsed() time.Duration { return p.o.Now().Sub(p.start) }
 // The caller then calls Begin and End on the node.
 //
 // Nodes of unlike shares are chosen in two steps: first a share, as often as its nodes' shares are of all, whatever their
-// load; then among the nodes that have it. A node with the share 0 is never chosen.
-func (p *Picker) Pick(nodes []*Node, tried Set) *Node {
+// load; then among the nodes that have it, by the policy. A node with the share 0 is never chosen.
+func (p *Picker) Pick(nodes []*Node, tried Set) *Node { return p.PickFor(nodes, tried, 0) }
+
+// PickFor is Pick for a request with a key, which the policy Sticky goes by; 0: it has none.
+func (p *Picker) PickFor(nodes []*Node, tried Set, key uint64) *Node {
 	share, ok := p.pickShare(nodes, tried)
 	if !ok {
 		return nil
@@ -73,22 +80,12 @@ func (p *Picker) Pick(nodes []*Node, tried Set) *Node {
 	if left <= 1 { // 0 if the share was changed meanwhile
 		return nth(nodes, tried, share, 0)
 	}
-	i := p.o.IntN(left)
-	j := p.o.IntN(left - 1)
-	if j >= i {
-		j++
-	}
-	a, b := nth(nodes, tried, share, i), nth(nodes, tried, share, j)
-	now := p.elapsed()
-	if a != nil && b.load(now) < a.load(now) {
-		return b
-	}
-	return a
+	return p.pick(nodes, tried, share, left, key)
 }
 
-// Gather chooses the first of nodes, as long as it has fewer than most requests under way; else it chooses as Pick does.
+// Gather chooses the first of nodes, as long as it has fewer than most requests under way; else it chooses as PickFor does.
 // It is for requests that cost less the more of them one node has. It allocates nothing.
-func (p *Picker) Gather(nodes []*Node, tried Set, most int64) *Node {
+func (p *Picker) Gather(nodes []*Node, tried Set, most int64, key uint64) *Node {
 	for _, first := range nodes {
 		if !tried.Has(first) {
 			if first.InFlight() < most {
@@ -97,7 +94,7 @@ func (p *Picker) Gather(nodes []*Node, tried Set, most int64) *Node {
 			break
 		}
 	}
-	return p.Pick(nodes, tried)
+	return p.PickFor(nodes, tried, key)
 }
 
 // pickShare draws one of the nodes' shares; ok is false if none is above 0.

@@ -213,7 +213,7 @@ func TestGather(t *testing.T) {
 			}
 			got := map[int]bool{}
 			for range 200 {
-				got[slices.Index(nodes, p.Gather(nodes, tried, test.most))] = true
+				got[slices.Index(nodes, p.Gather(nodes, tried, test.most, 0))] = true
 			}
 			if chosen := slices.Sorted(maps.Keys(got)); !slices.Equal(chosen, test.want) {
 				t.Errorf("chose %v, want %v", chosen, test.want)

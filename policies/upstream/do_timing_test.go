@@ -30,7 +30,7 @@ func BenchmarkDo(b *testing.B) {
 func TestChooseAllocations(t *testing.T) {
 	p := newPool(t, Options{}, Target{Address: "127.0.0.1:1"}, Target{Address: "127.0.0.1:2"})
 	if n := testing.AllocsPerRun(100, func() {
-		s := p.choose(nil, 0)
+		s := p.choose(nil, 0, 0)
 		s.leave(succeeded.learn(0, false))
 	}); n > 5 {
 		t.Errorf("%v allocations, want at most 5", n)

@@ -43,6 +43,8 @@ type Options struct {
 	// IdleTimeout is how long an unused connection to a remote worker is kept. Default 4 s, less than the 5 s after
 	// which Node closes one: a write that meets the closing has an unknown outcome.
 	IdleTimeout time.Duration
+	// Policy is how a worker is chosen. Default: balance.PeakEWMA.
+	Policy balance.Policy
 	// Breaker tunes the breaker of each worker, Balance the choice among them, Health the passive health and how many
 	// health checks in a row count. Their zero values are their defaults.
 	Breaker breaker.Options

@@ -3,6 +3,8 @@ package upstream
 import (
 	"time"
 
+	"github.com/zeebo/xxh3"
+
 	"github.com/parsescale/parsescale/policies/balance"
 	"github.com/parsescale/parsescale/policies/breaker"
 	"github.com/parsescale/parsescale/policies/health"
@@ -33,7 +35,7 @@ func (p *Pool) newPolicy(worker string) policy {
 			changed(from, to)
 		}
 	}
-	return policy{breaker: breaker.New(b), node: p.picker.NewNode(), health: p.health.Add()}
+	return policy{breaker: breaker.New(b), node: p.picker.NewNodeAs(xxh3.HashString(worker)), health: p.health.Add()}
 }
 
 // outcome is what a worker's policies learn from an attempt.
@@ -115,7 +117,7 @@ const candidates = 16
 
 // choose takes a seat at a worker that may be asked and isn't in tried; nil if there is none now. The one that has been
 // a member for longest is taken if it has fewer than gather requests under way and isn't silent.
-func (p *Pool) choose(tried []*worker, gather int64) *seat {
+func (p *Pool) choose(tried []*worker, gather int64, key uint64) *seat {
 	var (
 		nodeSpace   [candidates]*balance.Node
 		workerSpace [candidates]*worker
@@ -133,7 +135,7 @@ func (p *Pool) choose(tried []*worker, gather int64) *seat {
 		if workers[0].hesitates(now) {
 			most = 0
 		}
-		node := p.picker.Gather(nodes, nil, most)
+		node := p.picker.Gather(nodes, nil, most, key)
 		if node == nil {
 			return nil // none of them is to get requests
 		}

@@ -40,6 +40,7 @@ func New(o Options) *Pool {
 func (p *Pool) Configure(o Options) {
 	o = o.withDefaults()
 	p.budget.configure(o.RetryShare, o.RetryPerSecond)
+	p.picker.SetPolicy(o.Policy)
 	p.options.Store(&o)
 }
 

@@ -34,6 +34,8 @@ type Request struct {
 	// WriteID identifies a write to bundled workers, which do it once however often they get it. Without an id a
 	// write is treated as a write to a remote worker.
 	WriteID string
+	// Key says which requests should get the same worker, where Options.Policy is balance.Sticky; 0: this one may get any.
+	Key uint64
 	// Untimed: how long the answer takes says nothing about the worker, as with cloud functions, jobs and batches.
 	Untimed bool
 	// Unbuffered hands on the answer as soon as its header is there, for events and the like.
