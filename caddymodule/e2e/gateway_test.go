@@ -107,7 +107,8 @@ type status struct {
 		Serving bool   `json:"serving"`
 		// Gateways is there with consistency only.
 		Gateways struct {
-			InStep bool `json:"in_step"`
+			InStep bool   `json:"in_step"`
+			Gaps   uint64 `json:"gaps"`
 			Peers  []struct {
 				Member bool `json:"member"`
 			} `json:"peers"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,6 +61,16 @@ func (d *deployment) awaitStep(t *testing.T, others int) {
 			t.Fatalf("the gateways don't get in step: %+v", last)
 		}
 	}
+}
+
+// gaps is how often the first gateway has missed something.
+func (d *deployment) gaps(t *testing.T) uint64 {
+	t.Helper()
+	s, err := d.gateways[0].status()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Apps["default"].Gateways.Gaps
 }
 
 func (d *deployment) coherence(t *testing.T, bound time.Duration) *coherence {
@@ -130,20 +141,28 @@ func TestSeveralGateways(t *testing.T) {
 	testservices.NeedTime(t, "30 s of concurrent reads and writes")
 	for _, test := range []struct {
 		consistency string
-		bound       time.Duration
-	}{{"bounded", 5 * time.Second}, {"strict", 0}} {
+		bound, run  time.Duration
+	}{{"bounded", 5 * time.Second, 14 * time.Second}, {"strict", 0, 19 * time.Second}} {
 		t.Run(test.consistency, func(t *testing.T) {
 			d := startDeployment(t, test.consistency)
 			c := d.coherence(t, test.bound)
 			ctx, cancel := context.WithCancel(t.Context())
 			var trouble sync.WaitGroup
 			trouble.Go(func() { d.trouble(ctx, t, c) })
-			c.run(t, 15*time.Second)
+			c.run(t, test.run)
 			cancel()
 			trouble.Wait()
 			c.demand(t, minCoherentHits, len(c.all)/2)
-			if !t.Failed() {
-				d.awaitStep(t, maxDoors-1)
+			if t.Failed() {
+				return
+			}
+			d.awaitStep(t, maxDoors-1)
+			gaps := d.gaps(t)
+			d.gateways[1].process.Stop(syscall.SIGTERM)
+			d.gateways = d.gateways[:1]
+			d.awaitStep(t, 0)
+			if n := d.gaps(t) - gaps; n != 0 {
+				t.Errorf("a gateway that ends in order leaves %d gaps", n)
 			}
 		})
 	}
