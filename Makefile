@@ -53,6 +53,7 @@ bench: npm ## run the Go benchmarks (BENCH_TIME, 1s each) and the load tests of 
 	@.ci/deps wrk
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCH_TIME) ./...
 	examples/loadtest/run.sh
+	examples/loadtest/cached.sh
 	examples/loadtest/compare.sh sqlite
 	examples/loadtest/compare.sh postgres
 	examples/loadtest/creates.sh
