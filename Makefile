@@ -16,6 +16,10 @@ BENCH_TIME ?= 1s
 # The packages whose scenarios run on every database.
 ON_POSTGRES := ./server/read ./server/write ./server/users ./server/classes ./server/rest
 
+# The package whose tests are histories on a virtual clock, in one goroutine: the race detector would only make them slow.
+# What runs it for real is tested with the detector, in policies/feed/redislog.
+ALONE := policies/feed/peers
+
 # $(call gotest,FLAGS AND PACKAGES): runs Go tests and says in few lines what came of it.
 gotest = go test -json -count=1 $(1) | go run ./.ci/testreport
 
@@ -84,9 +88,10 @@ $(STORES): $(wildcard server/testservices/stores/*/go.* server/testservices/stor
 	@touch $@
 
 test-unit:
-	@$(call gotest,-race -timeout 15m $$(go list ./... | grep -v '/$(E2E)$$') ./.ci/testreport) -no-skips
-	@echo "without the race detector: the cache against SQL"
+	@$(call gotest,-race -timeout 15m $$(go list ./... | grep -vE '/($(E2E)|$(ALONE))$$') ./.ci/testreport) -no-skips
+	@echo "without the race detector: the cache against SQL, histories of several gateways"
 	@$(call gotest,-run AgainstSQL ./policies/cache) -no-skips
+	@$(call gotest,./$(ALONE)) -no-skips
 	@echo "once more on PostgreSQL: $(ON_POSTGRES)"
 	@PARSESCALE_TEST_DATABASE=postgres $(call gotest,-timeout 15m $(ON_POSTGRES)) -no-skips
 

@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/parsescale/parsescale/server"
 	"github.com/parsescale/parsescale/server/config"
@@ -93,6 +95,9 @@ func (r recordedRow) play(t *testing.T, w *world, kept map[string]string, i int)
 			parts[i] = url.QueryEscape(k) + "=" + url.QueryEscape(v)
 		}
 		path = before + "?" + strings.Join(parts, "&")
+	}
+	if r.Method == http.MethodPost {
+		time.Sleep(time.Millisecond) // rows are ordered by createdAt
 	}
 	res := w.do(r.Method, path, body, headers)
 	for name, member := range r.Keep {

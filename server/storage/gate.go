@@ -20,6 +20,13 @@ func (g *Gate) Enter() error {
 	return nil
 }
 
+// Closed reports whether nobody is let in any more.
+func (g *Gate) Closed() bool {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.closed
+}
+
 // Leave says that what was let in is over.
 func (g *Gate) Leave() { g.running.Done() }
 

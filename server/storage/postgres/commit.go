@@ -65,7 +65,7 @@ func (a *attempt) keep(result []byte) {
 // unknown is what to do about a commit that wasn't answered: with an id it can be found out, by the next try.
 func (a *attempt) unknown(finish func(bool), err error) outcome {
 	a.primary.drop()
-	if a.id == "" {
+	if a.id == "" { // then nobody is announced to either
 		finish(true)
 		return outcome{err: fmt.Errorf("%w: %w", storage.ErrUnknownOutcome, err)}
 	}
@@ -77,6 +77,7 @@ func (a *attempt) unknown(finish func(bool), err error) outcome {
 		finish(committed)
 	}
 	a.fresh = true
+	a.lost = append(a.lost, a.tx.conn.pg.PID())
 	return outcome{err: unavailable(err), again: true}
 }
 

@@ -2,8 +2,10 @@ package postgres
 
 import (
 	"context"
+	crand "crypto/rand"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"github.com/parsescale/parsescale/server/storage"
@@ -24,6 +26,8 @@ type write struct {
 	// doubt, if not nil, is called once it is known whether an earlier try, whose commit wasn't answered, has committed.
 	// The id is claimed then before anything else is done; that it has not is known once that claim is committed.
 	doubt func(committed bool)
+	// lost are the sessions in which such a commit may still be under way.
+	lost []uint32
 }
 
 // outcome is what became of a try.
@@ -42,6 +46,9 @@ func (s *Store) Write(ctx context.Context, id string, f func(storage.Tx) ([]byte
 		return nil, false, err
 	}
 	defer s.gate.Leave()
+	if id == "" && s.options.Announcer != nil {
+		id = crand.Text() // so that it can be found out how a commit went that isn't answered
+	}
 	w := &write{Store: s, id: id, f: f}
 	for try := 1; ; try++ {
 		if err := ctx.Err(); err != nil {
@@ -70,9 +77,10 @@ func (s *Store) Write(ctx context.Context, id string, f func(storage.Tx) ([]byte
 // findOut tries until it is known how the commit went that wasn't answered. The client's patience doesn't count now, but
 // the database may be away for long.
 func (w *write) findOut(ctx context.Context, o outcome) outcome {
-	defer w.resolve(true) // whoever must know of a change is told of one
+	defer w.resolve(true) // whoever must know of a change is told of one, unless that has to wait
 	for until := time.Now().Add(2 * w.options.Timeout); w.doubt != nil; time.Sleep(w.options.Timeout / 20) {
 		if time.Now().After(until) {
+			w.leave()
 			return outcome{err: fmt.Errorf("%w: %w", storage.ErrUnknownOutcome, o.err)}
 		}
 		if o.old != nil {
@@ -83,6 +91,40 @@ func (w *write) findOut(ctx context.Context, o outcome) outcome {
 		o = w.try(ctx)
 	}
 	return o
+}
+
+// leave has the announcer told later: the commit that wasn't answered may still be under way at the server, which nobody can
+// reach. The sessions it may be in are ended then.
+func (w *write) leave() {
+	doubt := w.doubt
+	w.doubt = nil
+	go func() {
+		for _, pid := range w.lost {
+			for {
+				left, err := w.endSession(pid)
+				if err == nil && left == 0 {
+					break
+				}
+				if w.gate.Closed() {
+					break // the process ends; whoever started it looks after its sessions
+				}
+				time.Sleep(w.options.Timeout / 20)
+			}
+		}
+		doubt(true)
+	}()
+}
+
+// endSession ends a session of this process and tells how many there were.
+func (s *Store) endSession(pid uint32) (n int64, err error) {
+	err = s.use(context.Background(), func(c *conn) error {
+		return c.each(fmt.Sprintf(`SELECT count(pg_catalog.pg_terminate_backend(pid))::text FROM pg_catalog.pg_stat_activity
+WHERE pid = %d AND application_name = current_setting('application_name')`, pid), nil, func(row [][]byte) (err error) {
+			n, err = strconv.ParseInt(string(row[0]), 10, 64)
+			return err
+		})
+	})
+	return n, err
 }
 
 // pause lets whoever was in the way finish.
