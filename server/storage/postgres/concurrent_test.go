@@ -106,6 +106,13 @@ func (a *announced) Prepare(_ context.Context, changes []change.Change) (func(bo
 	}, nil
 }
 
+// ends is how the announced writes ended that have.
+func (a *announced) ends() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return fmt.Sprint(a.finished)
+}
+
 // TestCounter: workers that change one object at once lose nothing, and their changes are in the order of their versions.
 func TestCounter(t *testing.T) {
 	a := &announced{}

@@ -229,6 +229,45 @@ func TestCommitThatComesLate(t *testing.T) {
 	}
 }
 
+// TestCommitInDoubtForLong: while nobody can say whether a commit arrives, the announcer isn't told that it is over, though the
+// client has been told that it isn't known. Once the server can be reached the session is ended, and nothing can arrive any more.
+func TestCommitInDoubtForLong(t *testing.T) {
+	for _, id := range []string{"w1", ""} {
+		a := &announced{}
+		w, uri := through(t, database(t))
+		w.late, w.arrived = make(chan struct{}), make(chan struct{})
+		s := open(t, uri, func(o *Options) { o.Announcer, o.Timeout = a, 200*time.Millisecond })
+		c := storetest.PutClass(t, s, "A")
+		storetest.Insert(t, s, c, `{"objectId":"first"}`)
+		told := a.ends()
+		w.cut.Store(true)
+		_, _, err := s.Write(ctx, id, func(tx storage.Tx) ([]byte, error) {
+			w.down.Store(true) // for new connections
+			tx.Emit(change.Change{Class: "A", ObjectID: "x", Kind: change.Create})
+			return []byte("done"), tx.Insert(ctx, c, storage.Object{"objectId": "x"})
+		})
+		if !errors.Is(err, storage.ErrUnknownOutcome) {
+			t.Errorf("id %q: %v", id, err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		if got := a.ends(); got != told {
+			t.Errorf("id %q: the announcer was told %s while the commit may arrive", id, got)
+		}
+		w.down.Store(false)
+		for end := time.Now().Add(20 * time.Second); a.ends() == told && time.Now().Before(end); {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if got := a.ends(); got == told {
+			t.Errorf("id %q: the announcer was never told", id)
+		}
+		close(w.late)
+		<-w.arrived
+		if got := storetest.All(t, s, "A"); got != "first" {
+			t.Errorf("id %q: kept %q", id, got)
+		}
+	}
+}
+
 // claimed leaves a claim under an id, as a write does that failed after a commit that wasn't answered.
 func claimed(t *testing.T, s *Store, id string) {
 	t.Helper()
