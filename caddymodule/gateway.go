@@ -22,6 +22,7 @@ import (
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/coding"
 	"github.com/parsescale/parsescale/policies/feed"
+	"github.com/parsescale/parsescale/policies/feed/peers"
 	"github.com/parsescale/parsescale/policies/ratelimit"
 	"github.com/parsescale/parsescale/policies/upstream"
 	"github.com/parsescale/parsescale/server/storage/sqlite"
@@ -41,6 +42,8 @@ type gateway struct {
 	cache *cache.Cache
 	hub   *feed.Hub // nil for upstreams
 	owner owner
+	// images stands before the cache where other gateways may have written what this one hasn't heard of yet; else nil.
+	images *peers.Images
 	// events are those that Caddy's events app is still to be told of.
 	events eventQueue
 	// remotes are the pool's upstreams.
@@ -88,7 +91,12 @@ func newGateway(s *settings) (*gateway, error) {
 		return nil, err
 	}
 	if s.workers != nil {
-		g.hub = feed.NewHub(s.appID, g.cache, feed.Options{Announcer: &g.owner})
+		var own feed.Applier = g.cache
+		if s.deployment.consistency == boundedConsistency {
+			g.images = peers.NewImages(g.cache, nil)
+			own = peers.Own{Images: g.images}
+		}
+		g.hub = feed.NewHub(s.appID, own, feed.Options{Announcer: &g.owner})
 	}
 	if s.feedURI != "" {
 		g.foreign = newForeign(s, g.cache)

@@ -71,7 +71,7 @@ func (a *App) share(s *settings) error {
 func (g *gateway) promise(l cache.Level) string {
 	switch g.deployment.consistency {
 	case boundedConsistency:
-		return "An acknowledged write is seen by every later read through this gateway, and through the others of the deployment after at most 5 seconds, usually a few milliseconds; through this one, too, if another wrote the same object within those 5 seconds."
+		return "An acknowledged write is seen by every later read through this gateway, and through the others of the deployment after at most 5 seconds, usually a few milliseconds."
 	case strictConsistency:
 		return "An acknowledged write is seen by every later read through any gateway of the deployment, and no read gives an older result than one that ended before it."
 	}
@@ -130,8 +130,12 @@ func (g *gateway) join(claim *postgres.Claim, log *slog.Logger) (*joined, error)
 	if err != nil {
 		return nil, err
 	}
+	var told peers.Cache = g.cache
+	if g.images != nil {
+		told = g.images
+	}
 	node := peers.New(peers.Options{
-		Name: claim.Name(), App: g.appID, Cache: g.cache, Strict: g.deployment.consistency == strictConsistency, Logger: log,
+		Name: claim.Name(), App: g.appID, Cache: told, Strict: g.deployment.consistency == strictConsistency, Logger: log,
 	})
 	ctx, stop := context.WithCancel(context.Background())
 	j := &joined{g: g, node: node, client: client, stop: stop, ended: make(chan struct{})}

@@ -148,8 +148,8 @@ func (c *coherence) any() *client {
 	return c.doors[rand.IntN(len(c.doors))]
 }
 
-// writer is the client through which a register is written. With a bound it is always the same: there a write through a gateway is
-// seen through it at once only if no other has written the same object just before. It is nil while that gateway is gone.
+// writer is the client through which a register is written. With a bound it is always the same: objects are made again under the
+// same id, and what another gateway has deleted just before may still be in a count. It is nil while that gateway is gone.
 func (c *coherence) writer(slot int) *client {
 	if c.bound == 0 {
 		return c.any()
