@@ -200,6 +200,9 @@ func (a *App) gateway(name string, c *AppConfig, h *Handler) (*gateway, error) {
 			return nil, fmt.Errorf("the upstreams %s have other weights in another place of the configuration; give them the same", name)
 		}
 		a.settings[name].staleIfError = max(a.settings[name].staleIfError, h.staleIfError())
+		if err := a.settings[name].tunes(h.Pool); err != nil {
+			return nil, fmt.Errorf("parse app %q: %w", name, err)
+		}
 		if err := a.settings[name].admits(h.Admission); err != nil {
 			return nil, fmt.Errorf("parse app %q: %w", name, err)
 		}

@@ -68,6 +68,18 @@ func mountOfPath(path string) string {
 //			precompress off
 //			self_check <share>
 //		}
+//		pool {
+//			retries        <n>|off
+//			answer_timeout <duration>
+//			max_wait       <duration>
+//			breaker {
+//				failures     <n>
+//				share        <share>
+//				min_requests <n>
+//				open_for     <duration>
+//				max_open_for <duration>
+//			}
+//		}
 //		mirror <share> <upstreams...> {
 //			timeout <duration>
 //			limit   <n>
@@ -135,6 +147,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "cache":
 			h.Cache = &CacheConfig{}
 			err = h.Cache.unmarshal(d)
+		case "pool":
+			h.Pool = &PoolConfig{}
+			err = h.Pool.unmarshal(d)
 		case "mirror":
 			h.Mirror = &MirrorConfig{}
 			err = h.Mirror.unmarshal(d)
@@ -145,7 +160,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			h.Admission = &AdmissionConfig{}
 			err = h.Admission.unmarshal(d)
 		default:
-			err = d.Errf("unknown setting %q of parse; known are app, weight, balance, feed, mount, max_body, cache, mirror, rate_limit and admission", name)
+			err = d.Errf("unknown setting %q of parse; known are app, weight, balance, feed, mount, max_body, cache, pool, mirror, rate_limit and admission", name)
 		}
 		if err != nil {
 			return err

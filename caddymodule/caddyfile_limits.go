@@ -145,23 +145,6 @@ func onceShare(d *caddyfile.Dispenser, to *float64) error {
 	return nil
 }
 
-// onceCount reads a whole number above 0.
-func onceCount(d *caddyfile.Dispenser, to *int) error {
-	name, text := d.Val(), ""
-	if *to != 0 {
-		return d.Errf("%s is given twice", name)
-	}
-	if !d.AllArgs(&text) {
-		return d.ArgErr()
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		return d.Errf("%s takes a whole number above 0, not %q", name, text)
-	}
-	*to = n
-	return nil
-}
-
 func onceFlag(d *caddyfile.Dispenser, to *bool) error {
 	if *to {
 		return d.Errf("%s is given twice", d.Val())

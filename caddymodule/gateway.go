@@ -115,10 +115,12 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	slogger := slog.New(zapslog.NewHandler(log.Core()))
 	g.cache.SetMaxBytes(s.cacheSize)
 	g.cache.SetStale(s.staleIfError)
-	g.pool.Configure(upstream.Options{
+	options := upstream.Options{
 		Probe: upstream.Probe{Path: s.healthURI}, GatherWrites: s.gatherWrites(), Logger: slogger, OnChange: g.workerChanged, Trace: traceAttempt,
 		Policy: s.balance,
-	})
+	}
+	s.tuned.configure(&options)
+	g.pool.Configure(options)
 	if g.current() == nil {
 		log.Info("parse app", zap.Stringer("level", g.level), zap.String("promise", g.promise(g.level)))
 	}

@@ -37,6 +37,8 @@ type Handler struct {
 	Mirror *MirrorConfig `json:"mirror,omitempty"`
 	// RateLimit bounds the requests of an app or a client. Default: no limit.
 	RateLimit *RateLimitConfig `json:"rate_limit,omitempty"`
+	// Pool tunes how the app's workers are asked, and when one of them is left alone. Default: as its settings say.
+	Pool *PoolConfig `json:"pool,omitempty"`
 	// Admission bounds the requests that the app's workers get at once. Default: on.
 	Admission *AdmissionConfig `json:"admission,omitempty"`
 

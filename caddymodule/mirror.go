@@ -73,7 +73,7 @@ func (c *MirrorConfig) unmarshal(d *caddyfile.Dispenser) error {
 		case "timeout":
 			err = onceDuration(d, &c.Timeout)
 		case "limit":
-			err = onceCount(d, &c.Limit)
+			err = onceNumber(d, &c.Limit)
 		default:
 			err = d.Errf("unknown setting %q of mirror; known are timeout and limit", d.Val())
 		}

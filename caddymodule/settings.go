@@ -47,6 +47,7 @@ type settings struct {
 	cacheSize    int64
 	staleIfError time.Duration    // the longest that a handler wants
 	admission    *AdmissionConfig // nil: the defaults
+	tuned        *PoolConfig      // nil: the defaults
 	scaling      *scalingSettings // nil: the number of workers stays
 }
 
@@ -56,6 +57,9 @@ func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
 	}
 	s := &settings{name: name, mount: h.Mount, cacheSize: h.cacheSize(), staleIfError: h.staleIfError()}
 	s.balance, _ = balance.ParsePolicy(c.Balance) // it was checked
+	if err := s.tunes(h.Pool); err != nil {
+		return nil, err
+	}
 	if err := s.admits(h.Admission); err != nil {
 		return nil, err
 	}
