@@ -264,9 +264,9 @@ func (l *load) leave() {
 }
 
 // watched are the metrics of the gateway's process that have to be as before once a fault is over, and by how much they
-// may differ.
+// may differ. Connections to workers are kept for a while, as many as were needed at once, each with two goroutines.
 var watched = map[string]float64{
-	"go_goroutines":                 30,
+	"go_goroutines":                 60,
 	"process_open_fds":              30,
 	"process_resident_memory_bytes": 96 << 20,
 }
