@@ -8,12 +8,9 @@ import (
 )
 
 func (c *AdmissionConfig) unmarshal(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		if d.Val() != "off" || d.NextArg() {
-			return d.ArgErr()
-		}
+	if given, err := offInstead(d); given {
 		c.Off = true
-		return nil
+		return err
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		var err error

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,7 +129,20 @@ func onceRate(d *caddyfile.Dispenser, to *string) error {
 	return nil
 }
 
-// onceShare reads a share: above 0 and at most 1.
+// parseShare reads a share above 0 and at most 1, such as 5% or 0.05.
+func parseShare(text string) (float64, error) {
+	number, percent := strings.CutSuffix(text, "%")
+	share, err := strconv.ParseFloat(number, 64)
+	if percent {
+		share /= 100
+	}
+	if err != nil || !(share > 0 && share <= 1) {
+		return 0, fmt.Errorf("a share above 0 and at most 1, such as 5%% or 0.05, not %q", text)
+	}
+	return share, nil
+}
+
+// onceShare reads a share.
 func onceShare(d *caddyfile.Dispenser, to *float64) error {
 	name, text := d.Val(), ""
 	if *to != 0 {
@@ -137,9 +151,9 @@ func onceShare(d *caddyfile.Dispenser, to *float64) error {
 	if !d.AllArgs(&text) {
 		return d.ArgErr()
 	}
-	share, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(share > 0 && share <= 1) {
-		return d.Errf("%s takes a share above 0 and at most 1, not %q", name, text)
+	share, err := parseShare(text)
+	if err != nil {
+		return d.Errf("%s takes %v", name, err)
 	}
 	*to = share
 	return nil

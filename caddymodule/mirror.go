@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -58,14 +56,11 @@ func (c *MirrorConfig) unmarshal(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
 		return d.ArgErr()
 	}
-	text, percent := strings.CutSuffix(d.Val(), "%")
-	share, err := strconv.ParseFloat(text, 64)
+	share, err := parseShare(d.Val())
 	if err != nil {
-		return d.Errf("mirror takes a share such as 5%%, not %q", d.Val())
+		return d.Errf("mirror takes %v", err)
 	}
-	if c.Share = share; percent {
-		c.Share /= 100
-	}
+	c.Share = share
 	c.Upstreams = d.RemainingArgs()
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		var err error

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,49 +31,39 @@ func TestPrioritiesUnderLoad(t *testing.T) {
 	defer hook.Close()
 	master.must(t, "POST", "/hooks/functions", `{"functionName":"slow","url":"`+hook.URL+`"}`, nil)
 
-	stop := make(chan struct{})
-	var running sync.WaitGroup
 	var done, refused atomic.Int64
+	var callers []*client
 	for range 60 {
-		caller := newClient(t, g.url())
-		running.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				a, err := caller.do("POST", "/functions/slow", `{}`)
-				switch {
-				case err != nil:
-					t.Error(err)
-					return
-				case a.status == http.StatusOK:
-					done.Add(1)
-				case a.status == http.StatusTooManyRequests:
-					refused.Add(1)
-					var e struct {
-						Code  int
-						Error string
-					}
-					if json.Unmarshal([]byte(a.body), &e) != nil || e.Code != 100 || a.header.Get("Retry-After") != "1" || !strings.Contains(a.header.Get("Cache-Status"), "overloaded") {
-						t.Errorf("a refusal is %s with %v", a.body, a.header)
-					}
-					time.Sleep(20 * time.Millisecond)
-				default:
-					t.Errorf("a function was answered with %d: %s", a.status, a.body)
-				}
-			}
-		})
+		callers = append(callers, newClient(t, g.url()))
 	}
+	end := again(len(callers), func(i int) {
+		a, err := callers[i].do("POST", "/functions/slow", `{}`)
+		switch {
+		case err != nil:
+			t.Error(err)
+		case a.status == http.StatusOK:
+			done.Add(1)
+		case a.status == http.StatusTooManyRequests:
+			refused.Add(1)
+			var e struct {
+				Code  int
+				Error string
+			}
+			if json.Unmarshal([]byte(a.body), &e) != nil || e.Code != 100 || a.header.Get("Retry-After") != "1" || !strings.Contains(a.header.Get("Cache-Status"), "overloaded") {
+				t.Errorf("a refusal is %s with %v", a.body, a.header)
+			}
+			time.Sleep(20 * time.Millisecond)
+		default:
+			t.Errorf("a function was answered with %d: %s", a.status, a.body)
+		}
+	})
 	for begun := time.Now(); time.Since(begun) < 2*time.Second; time.Sleep(20 * time.Millisecond) {
 		c.must(t, "GET", "/login?username=u&password=p", "", nil)
 		c.create(t, "Thing", `{"n":2}`)
 		c.with("Cache-Control", "no-cache").must(t, "GET", "/classes/Thing?limit=1", "", nil)
 		master.must(t, "GET", "/classes/Thing?limit=1", "", nil)
 	}
-	close(stop)
-	running.Wait()
+	end()
 	if done.Load() == 0 || refused.Load() == 0 || inner.Load() == 0 || failed.Load() > 0 {
 		t.Errorf("%d functions were answered and %d refused; of their own %d reads %d failed", done.Load(), refused.Load(), inner.Load(), failed.Load())
 	}

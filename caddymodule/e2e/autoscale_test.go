@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -23,24 +22,15 @@ func TestWorkersFollowTheLoad(t *testing.T) {
 	}))
 	defer hook.Close()
 	newClient(t, g.url()).with("X-Parse-Master-Key", masterKey).must(t, "POST", "/hooks/functions", `{"functionName":"slow","url":"`+hook.URL+`"}`, nil)
-	stop := make(chan struct{})
-	var running sync.WaitGroup
+	var callers []*client
 	for range 20 {
-		c := newClient(t, g.url())
-		running.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if a, err := c.do("POST", "/functions/slow", `{}`); err != nil || a.status != http.StatusOK {
-					t.Errorf("a function: status %d, %v: %s", a.status, err, a.body)
-					return
-				}
-			}
-		})
+		callers = append(callers, newClient(t, g.url()))
 	}
+	end := again(len(callers), func(i int) {
+		if a, err := callers[i].do("POST", "/functions/slow", `{}`); err != nil || a.status != http.StatusOK {
+			t.Errorf("a function: status %d, %v: %s", a.status, err, a.body)
+		}
+	})
 	until := func(n int) {
 		t.Helper()
 		for deadline := time.Now().Add(30 * time.Second); len(g.workers()) != n; time.Sleep(50 * time.Millisecond) {
@@ -52,6 +42,5 @@ func TestWorkersFollowTheLoad(t *testing.T) {
 	until(3)
 	g.reload(func(caddyfile string) string { return strings.Replace(caddyfile, "workers 1 3 {", "workers 1 2 {", 1) })
 	until(2)
-	close(stop)
-	running.Wait()
+	end()
 }

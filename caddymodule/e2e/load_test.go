@@ -44,6 +44,28 @@ const (
 	catalogSize  = 20
 )
 
+// again has n callers call f, each again and again, until end is called, which waits for them.
+func again(n int, f func(caller int)) (end func()) {
+	stop := make(chan struct{})
+	var callers sync.WaitGroup
+	for i := range n {
+		callers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					f(i)
+				}
+			}
+		})
+	}
+	return func() {
+		close(stop)
+		callers.Wait()
+	}
+}
+
 // startLoad prepares the data and starts count clients.
 func startLoad(t *testing.T, base string, count int) *load {
 	t.Helper()

@@ -21,26 +21,16 @@ func TestScopes(t *testing.T) {
 	testservices.NeedTime(t, "10 s of changing permissions")
 	g := startGateway(t, bundledApp("", ""))
 	s := newScopes(t, g)
-	stop := make(chan struct{})
-	var others sync.WaitGroup
-	defer others.Wait()
-	defer close(stop)
+	var random []*rand.Rand
 	for n := range uint64(4) {
-		random := rand.New(rand.NewPCG(s.seed, 100+n))
-		others.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-					s.mu.RLock()
-					c, q := s.callers[random.IntN(len(s.callers))], scopedQuestions[random.IntN(len(scopedQuestions))]
-					s.mu.RUnlock()
-					_, _ = c.do("GET", s.path(q), "")
-				}
-			}
-		})
+		random = append(random, rand.New(rand.NewPCG(s.seed, 100+n)))
 	}
+	defer again(len(random), func(i int) {
+		s.mu.RLock()
+		c, q := s.callers[random[i].IntN(len(s.callers))], scopedQuestions[random[i].IntN(len(scopedQuestions))]
+		s.mu.RUnlock()
+		_, _ = c.do("GET", s.path(q), "")
+	})()
 	for end := time.Now().Add(8 * time.Second); time.Now().Before(end) && !t.Failed(); {
 		s.change(t)
 		s.compare(t)

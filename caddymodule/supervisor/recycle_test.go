@@ -5,8 +5,6 @@ package supervisor
 import (
 	"os"
 	"runtime"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -44,26 +42,7 @@ func TestRecycle(t *testing.T) {
 	for _, w := range h.Status() {
 		first[w.PID] = true
 	}
-	stop := make(chan struct{})
-	var running sync.WaitGroup
-	var requests atomic.Int64
-	for range 4 {
-		running.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if _, err := h.get("/about"); err != nil {
-					t.Error(err)
-					return
-				}
-				requests.Add(1)
-				time.Sleep(time.Millisecond)
-			}
-		})
-	}
+	end := h.callers(time.Millisecond)
 	until(t, "both first workers are replaced", 20*time.Second, func() bool {
 		ready, going, old := 0, 0, 0
 		for _, w := range h.Status() {
@@ -82,10 +61,9 @@ func TestRecycle(t *testing.T) {
 		}
 		return old == 0 && ready == 2
 	})
-	close(stop)
-	running.Wait()
+	requests := end()
 	if r := h.Recycled(); r.Requests < 2 || r.Memory != 0 {
-		t.Errorf("after %d requests: %+v", requests.Load(), r)
+		t.Errorf("after %d requests: %+v", requests, r)
 	}
 	h.SetLimits(Limits{})
 }

@@ -54,6 +54,35 @@ func (b *syncBuffer) String() string {
 	return b.b.String()
 }
 
+// callers has four clients read without a pause, or with one, until end is called, which tells how many answers they got.
+// None of the reads may fail.
+func (h *house) callers(pause time.Duration) (end func() int64) {
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	var answered atomic.Int64
+	for range 4 {
+		clients.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := h.get("/about"); err != nil {
+					h.t.Errorf("a read failed: %v", err)
+				}
+				answered.Add(1)
+				time.Sleep(pause)
+			}
+		})
+	}
+	return func() int64 {
+		close(stop)
+		clients.Wait()
+		return answered.Load()
+	}
+}
+
 // build makes a supervisor of workers that behave as child says; change may alter its options.
 func build(t *testing.T, child childOptions, change func(*Options)) *house {
 	t.Helper()
@@ -207,22 +236,7 @@ func TestKilledWorker(t *testing.T) {
 	if _, err := h.get("/prepare"); err != nil || h.opened.Load() != 1 {
 		t.Fatal(err, h.opened.Load())
 	}
-	stop := make(chan struct{})
-	var clients sync.WaitGroup
-	for range 4 {
-		clients.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if _, err := h.get("/about"); err != nil {
-					t.Errorf("a read failed: %v", err)
-				}
-			}
-		})
-	}
+	end := h.callers(0)
 	before := h.Status()
 	time.Sleep(stable) // from now on a restart is at once
 	for i, s := range before {
@@ -237,8 +251,7 @@ func TestKilledWorker(t *testing.T) {
 		}
 		t.Logf("back after %v", time.Since(killed))
 	}
-	close(stop)
-	clients.Wait()
+	end()
 	if n := h.opened.Load(); n != 0 {
 		t.Errorf("%d changes are still in doubt", n)
 	}
@@ -400,22 +413,7 @@ func TestScale(t *testing.T) {
 // everything as it was.
 func TestReplace(t *testing.T) {
 	h := start(t, childOptions{Secret: "old"}, nil)
-	stop := make(chan struct{})
-	var clients sync.WaitGroup
-	for range 4 {
-		clients.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if _, err := h.get("/about"); err != nil {
-					t.Errorf("a read failed: %v", err)
-				}
-			}
-		})
-	}
+	end := h.callers(0)
 	secret := func() string {
 		body, _ := h.get("/about")
 		var about struct{ Secret string }
@@ -453,8 +451,7 @@ func TestReplace(t *testing.T) {
 		t.Error(err)
 	}
 	h.wait(3)
-	close(stop)
-	clients.Wait()
+	end()
 	if members := h.pool.Status(); len(members) != 3 {
 		t.Errorf("%+v", members)
 	}

@@ -6,14 +6,9 @@
 #   ROUNDS (3): how often each is measured
 #   PARSESCALE: the program to measure; default: built from this repository
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd -P)
-root=$(cd "$here/../.." && pwd -P)
+source "$(dirname "$0")/measuring.sh"
 duration=${DURATION:-5s} connections=${CONNECTIONS:-64} threads=${THREADS:-1} rounds=${ROUNDS:-3}
-for program in wrk curl; do
-	command -v "$program" >/dev/null || { echo "$program is missing: apt-get install $program" >&2; exit 1; }
-done
 
-scratch=$(mktemp -d)
 gateway=
 cleanup() {
 	if [ -n "$gateway" ]; then
@@ -24,11 +19,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-program=${PARSESCALE:-}
-if [ -z "$program" ]; then
-	program=$scratch/parsescale
-	(cd "$root" && CGO_ENABLED=0 go build -trimpath -tags nobadger,nomysql,nopgx -ldflags "-w -s" -o "$program" ./caddymodule/cmd/parsescale)
-fi
+build
 port=$((20000 + RANDOM % 20000))
 url=http://127.0.0.1:$port
 
@@ -63,11 +54,7 @@ END
 caddyfile none none >"$scratch/Caddyfile"
 HOME=$scratch "$program" run --config "$scratch/Caddyfile" --adapter caddyfile >"$scratch/log" 2>&1 </dev/null &
 gateway=$!
-for _ in {1..300}; do
-	if curl -fsS -o /dev/null "$url/parse/health" 2>/dev/null; then break; fi
-	kill -0 "$gateway" 2>/dev/null || { cat "$scratch/log" >&2; exit 1; }
-	sleep 0.1
-done
+await "$url/parse/health" "$gateway" "$scratch/log"
 for n in {1..20}; do
 	curl -fsS -o /dev/null -H 'X-Parse-Application-Id: myAppId' -H 'Content-Type: application/json' \
 		-d "{\"n\":$n,\"kind\":\"book\",\"title\":\"Book number $n of a shelf that has twenty\",\"sold\":true,\"tags\":[\"one\",\"two\"]}" "$url/parse/classes/LoadTest"
@@ -105,8 +92,12 @@ done
 hit=$(curl -fsS -D - -o /dev/null -H 'X-Parse-Application-Id: myAppId' "$url/parse/classes/LoadTest?limit=20" | tr -d '\r' | sed -n 's/^Cache-Status: //ip')
 [[ $hit == "parsescale; hit" ]] || { echo "the find isn't answered from the cache: $hit" >&2; exit 1; }
 
-median() { sort -n "$scratch/$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-get=$(median get) post=$(median post) same=$(median same) plain=$(median plain)
+middle() { # middle NAME: the median of what was measured
+	local all
+	mapfile -t all <"$scratch/$1"
+	median "${all[@]}"
+}
+get=$(middle get) post=$(middle post) same=$(middle same) plain=$(middle plain)
 printf '%-34s %9.0f requests/s\n' "cached find, GET" "$get" "cached find, the SDKs' POST" "$post" "respond, the same bytes" "$same" "respond, as many without braces" "$plain"
 awk -v get="$get" -v post="$post" -v same="$same" -v plain="$plain" 'BEGIN {
 	printf "GET  : respond = %.2f (the same bytes), %.2f (without braces)\nPOST : respond = %.2f (the same bytes), %.2f (without braces)\n", get / same, get / plain, post / same, post / plain

@@ -9,16 +9,11 @@
 #   be made anew; default: a private server, for which Debian's postgresql must be installed
 #   NODE_MODULES: the folder that holds parse-server; default: caddymodule/e2e/node_modules (make npm), without it no Node
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd -P)
-root=$(cd "$here/../.." && pwd -P)
+source "$(dirname "$0")/measuring.sh"
 kind=${1:-sqlite}
 rounds=${ROUNDS:-3} duration=${DURATION:-5s} connections=${CONNECTIONS:-64}
 export PARSE_SERVER_APPLICATION_ID=myAppId PARSE_SERVER_REST_API_KEY=
-for program in wrk curl; do
-	command -v "$program" >/dev/null || { echo "$program is missing: apt-get install $program" >&2; exit 1; }
-done
 
-scratch=$(mktemp -d)
 chmod 755 "$scratch"
 declare -A pid url first rss result
 postgres_pid=
@@ -91,8 +86,7 @@ postgres)
 *) echo "compare.sh sqlite | postgres" >&2; exit 2 ;;
 esac
 
-program=${PARSESCALE:-$scratch/parsescale}
-[ -n "${PARSESCALE:-}" ] || (cd "$root" && CGO_ENABLED=0 go build -trimpath -tags nobadger,nomysql,nopgx -ldflags "-w -s" -o "$program" ./caddymodule/cmd/parsescale)
+build
 (cd "$root" && CGO_ENABLED=0 go build -o "$scratch/floor-program" ./examples/loadtest/floor)
 
 next=$((20000 + RANDOM % 20000))
@@ -142,7 +136,6 @@ measure() { # measure SYSTEM WORKLOAD DURATION: requests per second
 	sed -n 's/^result \([0-9]*\) .*/\1/p' "$scratch/wrk"
 }
 
-median() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }
 
 workloads=(get find20 find100 create)
 echo "$kind: $connections connections, median of $rounds rounds of $duration, on $(nproc) cores that wrk and the database share"

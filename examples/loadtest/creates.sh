@@ -5,14 +5,9 @@
 #   PARSESCALE: the program to measure; default: built from this repository
 #   POCKETBASE: PocketBase's program; default: version 0.39.4, built from its Go module
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd -P)
-root=$(cd "$here/../.." && pwd -P)
+source "$(dirname "$0")/measuring.sh"
 rounds=${ROUNDS:-3} duration=${DURATION:-5s} connections=${CONNECTIONS:-64}
 export PARSE_SERVER_APPLICATION_ID=myAppId PARSE_SERVER_REST_API_KEY=
-for program in wrk curl; do
-	command -v "$program" >/dev/null || { echo "$program is missing: apt-get install $program" >&2; exit 1; }
-done
-scratch=$(mktemp -d)
 pids=()
 cleanup() {
 	kill -TERM "${pids[@]}" 2>/dev/null || true
@@ -21,17 +16,10 @@ cleanup() {
 }
 trap cleanup EXIT
 
-program=${PARSESCALE:-$scratch/parsescale}
-[ -n "${PARSESCALE:-}" ] || (cd "$root" && CGO_ENABLED=0 go build -trimpath -tags nobadger,nomysql,nopgx -ldflags "-w -s" -o "$program" ./caddymodule/cmd/parsescale)
+build
 pocketbase=${POCKETBASE:-$scratch/base}
 [ -n "${POCKETBASE:-}" ] || (cd "$scratch" && GOBIN=$scratch CGO_ENABLED=0 go install github.com/pocketbase/pocketbase/examples/base@v0.39.4)
 
-await() { # await URL PID LOG
-	until curl -fsS -o /dev/null "$1" 2>/dev/null; do
-		kill -0 "$2" 2>/dev/null || { cat "$3" >&2; exit 1; }
-		sleep 0.05
-	done
-}
 port=$((20000 + RANDOM % 20000))
 ours=http://127.0.0.1:$port theirs=http://127.0.0.1:$((port + 2))
 mkdir "$scratch/ours"
@@ -57,7 +45,6 @@ creates() { # creates URL PATH DURATION
 	if ! grep -q '^result .*, 0 failed' "$scratch/wrk"; then cat "$scratch/wrk" >&2; exit 1; fi
 	sed -n 's/^result \([0-9]*\) .*/\1/p' "$scratch/wrk"
 }
-median() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }
 
 a=() b=()
 creates "$ours" /parse/classes/LoadTest 2s >/dev/null

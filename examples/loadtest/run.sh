@@ -5,19 +5,14 @@
 #   PARSESCALE: the program to measure; default: built from this repository
 #   URL: the address of a running server to measure in its place, without /parse
 set -euo pipefail
-here=$(cd "$(dirname "$0")" && pwd -P)
-root=$(cd "$here/../.." && pwd -P)
+source "$(dirname "$0")/measuring.sh"
 duration=${DURATION:-10s} connections=${CONNECTIONS:-64} threads=${THREADS:-1}
 app=${PARSE_SERVER_APPLICATION_ID:-myAppId}
 headers=(-H "X-Parse-Application-Id: $app" -H "Content-Type: application/json")
 if [ -n "${PARSE_SERVER_REST_API_KEY:-}" ]; then
 	headers+=(-H "X-Parse-REST-API-Key: $PARSE_SERVER_REST_API_KEY")
 fi
-for program in wrk curl; do
-	command -v "$program" >/dev/null || { echo "$program is missing: apt-get install $program" >&2; exit 1; }
-done
 
-scratch=$(mktemp -d)
 gateway=
 cleanup() {
 	if [ -n "$gateway" ]; then
@@ -30,11 +25,7 @@ trap cleanup EXIT
 
 url=${URL:-}
 if [ -z "$url" ]; then
-	program=${PARSESCALE:-}
-	if [ -z "$program" ]; then
-		program=$scratch/parsescale
-		(cd "$root" && CGO_ENABLED=0 go build -trimpath -tags nobadger,nomysql,nopgx -ldflags "-w -s" -o "$program" ./caddymodule/cmd/parsescale)
-	fi
+	build
 	port=$((20000 + RANDOM % 20000))
 	url=http://127.0.0.1:$port
 	(
@@ -43,11 +34,7 @@ if [ -z "$url" ]; then
 			"$program" run --config "$root/Caddyfile" --adapter caddyfile
 	) >"$scratch/log" 2>&1 </dev/null &
 	gateway=$!
-	for _ in {1..300}; do
-		if curl -fsS -o /dev/null "$url/parse/health" 2>/dev/null; then break; fi
-		kill -0 "$gateway" 2>/dev/null || { cat "$scratch/log" >&2; exit 1; }
-		sleep 0.1
-	done
+	await "$url/parse/health" "$gateway" "$scratch/log"
 fi
 
 for n in {1..20}; do
