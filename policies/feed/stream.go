@@ -265,7 +265,8 @@ func (s *Stream) prepare(f *change.Frame) error {
 		f.Changes[i].App = h.app // the stream tells whose it is
 	}
 	finish := h.applier.Prepare(f.Changes)
-	ack := func() error { return s.w.Send(&change.Frame{Type: change.TypeAck, ID: f.ID}) }
+	id := f.ID // the acknowledgement may outlive the frame, whose images are large
+	ack := func() error { return s.w.Send(&change.Frame{Type: change.TypeAck, ID: id}) }
 	announcer := h.options.Announcer
 	if announcer != nil {
 		// The next frame is served before this one may be acknowledged: writes needn't wait for each other.

@@ -19,57 +19,78 @@ func (c *taken) Purge(string, string) int { return 0 }
 // TestImages: the image before an own write is believed only if nothing that another gateway wrote unheard can be in it.
 func TestImages(t *testing.T) {
 	day := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	image := func(seconds float64) *change.Image {
-		at := day.Add(time.Duration(seconds * float64(time.Second)))
-		return &change.Image{Fields: map[string]any{"updatedAt": query.Date{Time: at}, "n": seconds}}
+	// An image as a write left it at a time of the day, in seconds, with a value.
+	image := func(at float64, n any) *change.Image {
+		when := day.Add(time.Duration(at * float64(time.Second)))
+		return &change.Image{Fields: map[string]any{"updatedAt": query.Date{Time: when}, "n": n, "m": map[string]any{"a": 1.0, "b": "x"}}}
 	}
-	update := func(id string, before, after float64) change.Change {
-		return change.Change{Class: "A", ObjectID: id, Kind: change.Update, Before: image(before), After: image(after)}
+	update := func(class, id string, before, after *change.Image) change.Change {
+		return change.Change{Class: class, ObjectID: id, Kind: change.Update, Before: before, After: after}
 	}
+	x := func(before, after *change.Image) change.Change { return update("A", "x", before, after) }
+	long := image(-3600, 0.0)
 	type heard struct {
 		own bool
 		ch  change.Change
-		at  float64
 	}
 	for _, test := range []struct {
-		name    string
-		heard   []heard
-		change  change.Change
-		at      float64 // when, in seconds of the day
-		trusted bool
+		name     string
+		heard    []heard
+		change   change.Change
+		believed bool
 	}{
-		{"what it was before is old", nil, update("x", -11, 0), 0, true},
-		{"what it was before is new, and nobody told of it", nil, update("x", -1, 0), 0, false},
-		{"another gateway told of it", []heard{{false, update("x", -9, -1), -0.5}}, update("x", -1, 0), 0, true},
-		{"it was an own write", []heard{{true, update("x", -9, -1), -1}}, update("x", -1, 0), 0, true},
-		{"an own write, and another's after it", []heard{{true, update("x", -9, -2), -2}}, update("x", -1, 0), 0, false},
-		{"another one told of another object", []heard{{false, update("y", -9, -1), -0.5}}, update("x", -1, 0), 0, false},
-		{"an older write is told of late", []heard{{false, update("x", -3, -1), -0.5}, {false, update("x", -9, -3), -0.4}}, update("x", -1, 0), 0, true},
-		{"it was told of some time ago", []heard{{false, update("x", -40, -9), -8.9}, {false, update("y", -9, 11), 11.5}}, update("x", -9, 0), 0, true},
-		{"no time is known", nil, change.Change{Class: "A", ObjectID: "x", Kind: change.Update, Before: &change.Image{Partial: true}, After: image(0)}, 0, false},
+		{"it is old, and nobody told of it", nil, x(image(-61, 1.0), image(0, 2.0)), true},
+		{"it is new, and nobody told of it", nil, x(image(-59, 1.0), image(0, 2.0)), false},
+		{"another gateway told of it", []heard{{false, x(long, image(-1, 1.0))}}, x(image(-1, 1.0), image(0, 2.0)), true},
+		{"it was an own write", []heard{{true, x(long, image(-1, 1.0))}}, x(image(-1, 1.0), image(0, 2.0)), true},
+		{"another's write after an own one", []heard{{true, x(long, image(-2, 1.0))}}, x(image(-1, 2.0), image(0, 3.0)), false},
+		{"another's write in the same millisecond as an own one", []heard{{true, x(long, image(-1, 1.0))}}, x(image(-1, 2.0), image(0, 3.0)), false},
+		{"another's write that says it is old", []heard{{true, x(long, image(-1, 1.0))}}, x(image(-900, 2.0), image(0, 3.0)), false},
+		{"another object was told of", []heard{{false, update("A", "y", long, image(-1, 1.0))}}, x(image(-1, 1.0), image(0, 2.0)), false},
+		{"an older write is told of after a newer one", []heard{{true, x(long, image(-1, 2.0))}, {false, x(long, image(-2, 1.0))}}, x(image(-1, 2.0), image(0, 3.0)), false},
+		{"null and a missing field are one", []heard{{false, x(long, &change.Image{Fields: map[string]any{"n": nil, "k": 1.0}})}}, x(&change.Image{Fields: map[string]any{"k": 1.0}}, image(0, 1.0)), true},
+		{"what was heard left no image", []heard{{false, change.Change{Class: "A", ObjectID: "x", Kind: change.Delete, Before: long}}}, x(image(-900, 1.0), image(0, 2.0)), false},
+		{"what was heard left a part of an image", []heard{{false, x(long, &change.Image{Partial: true})}}, x(&change.Image{Partial: true}, image(0, 2.0)), false},
+		{"an old user, whose columns may be written without a new time", nil, update("_User", "u", image(-3600, 1.0), image(0, 2.0)), false},
+		{"a user that was told of", []heard{{false, update("_User", "u", long, image(-3600, 1.0))}}, update("_User", "u", image(-3600, 1.0), image(0, 2.0)), true},
+		{"no time is known", nil, x(&change.Image{Partial: true}, image(0, 1.0)), false},
+		{"a row of a relation", nil, change.Change{Class: "_Join:users:_Role", Kind: change.Delete, Before: &change.Image{Fields: map[string]any{"owningId": "r", "relatedId": "u"}}}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			now := day
 			c := &taken{}
-			i := NewImages(c, func() time.Time { return now })
+			i := NewImages(c, func() time.Time { return day })
 			for _, h := range test.heard {
-				now = day.Add(time.Duration(h.at * float64(time.Second)))
 				if h.own {
 					Own{i}.Prepare([]change.Change{h.ch})()
 				} else {
 					i.Prepare([]change.Change{h.ch})()
 				}
 			}
-			now = day.Add(time.Duration(test.at * float64(time.Second)))
-			changes := []change.Change{{Class: "A", ObjectID: "z", Kind: change.Create, After: image(0)}, test.change}
+			changes := []change.Change{{Class: "A", ObjectID: "z", Kind: change.Create, After: long}, test.change}
 			Own{i}.Prepare(changes)()
-			if got := c.changes[1].Before != nil; got != test.trusted {
-				t.Errorf("trusted: %v, want %v", got, test.trusted)
+			if got := c.changes[1].Before != nil; got != test.believed {
+				t.Errorf("believed: %v, want %v", got, test.believed)
 			}
-			if changes[1].Before == nil || c.changes[1].After == nil || c.changes[0].After == nil {
+			if changes[1].Before == nil || (c.changes[1].After == nil) != (test.change.After == nil) || c.changes[0].After == nil {
 				t.Error("more was taken out than the image before, or it was taken from the others, too")
 			}
 		})
+	}
+}
+
+// TestImagesOverTime: what was heard is known until it is old enough to be believed by its age.
+func TestImagesOverTime(t *testing.T) {
+	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	c := &taken{}
+	i := NewImages(c, func() time.Time { return now })
+	last := &change.Image{Fields: map[string]any{"updatedAt": query.Date{Time: now}}}
+	i.Prepare([]change.Change{{Class: "A", ObjectID: "x", Kind: change.Update, Before: last, After: last}})()
+	for range 60 {
+		now = now.Add(7 * time.Second)
+		i.Prepare([]change.Change{{Class: "A", ObjectID: "y", Kind: change.Update, Before: last, After: last}})()
+		if !i.believes(&change.Change{Class: "A", ObjectID: "x", Kind: change.Update, Before: last}) {
+			t.Fatalf("%v: the image isn't believed any more", now)
+		}
 	}
 }
 
@@ -94,10 +115,10 @@ func TestImagesAreBounded(t *testing.T) {
 	if (Own{i}).Prepare([]change.Change{write(fmt.Sprint(maxRemembered + 5))})(); c.changes[0].Before != nil {
 		t.Error("one that isn't remembered is believed")
 	}
-	now = now.Add(time.Minute)
-	i.Prepare(nil)()
-	now = now.Add(time.Minute)
-	i.Prepare(nil)()
+	for range 2 {
+		now = now.Add(2*settledAfter + time.Second)
+		i.Prepare(nil)()
+	}
 	if len(i.heard)+len(i.old) != 0 {
 		t.Errorf("%d writes are remembered for ever", len(i.heard)+len(i.old))
 	}

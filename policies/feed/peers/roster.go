@@ -36,8 +36,11 @@ func (n *Node) Looked(l Look) {
 		}
 	}
 	for name, p := range n.peers {
-		if p.member && !in[name] {
+		switch {
+		case p.member && !in[name]:
 			n.missing(now, l.Began, name, p)
+		case !p.member && len(p.held) > 0 && l.Began.Sub(p.read) >= n.o.Lease+n.o.Margin:
+			n.forget(name, p) // it was read late what somebody had prepared who is forgotten already
 		}
 	}
 	n.recompute()
@@ -55,10 +58,15 @@ func (n *Node) missing(now, began time.Time, name string, p *peer) {
 	case p.gone.IsZero():
 		p.gone = now
 	case began.Sub(p.gone) >= n.o.Lease+n.o.Margin:
-		n.totals.gaps++
-		n.purge()
-		p.finish(^uint64(0))
-		delete(n.peers, name)
-		n.o.Logger.Warn("another gateway is gone without a word; what was cached before is dropped", "gateway", name)
+		n.forget(name, p)
 	}
+}
+
+// forget drops what is cached, and ends what a gateway that is gone had prepared. The lock is held.
+func (n *Node) forget(name string, p *peer) {
+	n.totals.gaps++
+	n.purge()
+	p.finish(^uint64(0))
+	delete(n.peers, name)
+	n.o.Logger.Warn("another gateway is gone without a word; what was cached before is dropped", "gateway", name)
 }
