@@ -24,39 +24,39 @@ const (
 )
 
 // joinPublication has the app's tables join the publication, which is made if there is none. It returns the tables' numbers:
-// all of them are in the publication now. FOR ALL TABLES would need no joining, but with it PostgreSQL refuses every update
+// all of them are in the publication now; and how many were not before. FOR ALL TABLES would need no joining, but with it PostgreSQL refuses every update
 // of a table without a key, whoever made it and for what: a cache must not do that to a database.
-func joinPublication(ctx context.Context, c *pgconn.PgConn, publication, namespace string) (tables []string, err error) {
+func joinPublication(ctx context.Context, c *pgconn.PgConn, publication, namespace string) (tables []string, joined int, err error) {
 	for range 3 { // another gateway may be doing the same
-		if tables, err = tryJoin(ctx, c, publication, namespace); !isRace(err) {
+		if tables, joined, err = tryJoin(ctx, c, publication, namespace); !isRace(err) {
 			break
 		}
 	}
-	return tables, err
+	return tables, joined, err
 }
 
-func tryJoin(ctx context.Context, c *pgconn.PgConn, publication, namespace string) ([]string, error) {
+func tryJoin(ctx context.Context, c *pgconn.PgConn, publication, namespace string) (numbers []string, joined int, err error) {
 	const doing = "have the app's tables join the publication"
 	found, err := ask(ctx, c, "look for the publication", selectPublication, publication)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if len(found) > 0 {
 		switch {
 		case found[0][0] != "t":
-			return nil, fmt.Errorf("%w: %s must publish insert, update, delete and truncate", ErrPublished, publication)
+			return nil, 0, fmt.Errorf("%w: %s must publish insert, update, delete and truncate", ErrPublished, publication)
 		case found[0][1] == "t":
-			return nil, fmt.Errorf("%w: %s must publish all rows and columns of its tables", ErrPublished, publication)
+			return nil, 0, fmt.Errorf("%w: %s must publish all rows and columns of its tables", ErrPublished, publication)
 		}
 	}
 	tables, err := ask(ctx, c, "list the app's tables", selectTables, namespace, publication)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var missing, numbers []string
+	var missing []string
 	for _, t := range tables {
 		if err := followable(t); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if t[4] != "t" {
 			missing = append(missing, quote(namespace)+"."+quote(t[0]))
@@ -70,10 +70,10 @@ func tryJoin(ctx context.Context, c *pgconn.PgConn, publication, namespace strin
 	case len(missing) > 0:
 		statement = "ALTER PUBLICATION " + quote(publication) + " ADD TABLE " + strings.Join(missing, ", ")
 	default:
-		return numbers, nil
+		return numbers, 0, nil
 	}
 	_, err = ask(ctx, c, doing, statement)
-	return numbers, err
+	return numbers, len(missing), err
 }
 
 // followable says why a table can't be followed.

@@ -61,7 +61,7 @@ func (s *session) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	// A publication must be there when the slot is made; what is wrong with it is better known before.
-	tables, err := joinPublication(short, s.asking, f.options.Publication, s.server.namespace)
+	tables, _, err := joinPublication(short, s.asking, f.options.Publication, s.server.namespace)
 	if err != nil {
 		return err
 	}

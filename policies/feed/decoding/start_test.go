@@ -102,3 +102,28 @@ func TestReleasesThatForgetJoining(t *testing.T) {
 		t.Errorf("none has joined: %v", err)
 	}
 }
+
+// TestTableBehindTheBack: a table that is made anew, or taken out of the publication, without a change of _SCHEMA is noticed: what
+// was cached is dropped, and its rows are told again.
+func TestTableBehindTheBack(t *testing.T) {
+	t.Parallel()
+	for name, statements := range map[string]string{
+		"made anew":                    `BEGIN; DROP TABLE "Note"; CREATE TABLE "Note" ("objectId" text PRIMARY KEY); COMMIT`,
+		"taken out of the publication": `ALTER PUBLICATION parsescale DROP TABLE "Note"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, layout)
+			h.start()
+			before := h.feed.Status().Losses
+			h.sql(statements)
+			h.await("the loss", func() bool { return h.feed.Status().Losses > before })
+			h.await("the feed is live", h.feed.Live)
+			h.take()
+			h.sql(`INSERT INTO "Note" ("objectId") VALUES ('again')`)
+			h.fence()
+			if got := h.take(); !slices.ContainsFunc(got, func(line string) bool { return strings.HasPrefix(line, "create Note again") }) {
+				t.Errorf("a row isn't told: %q", got)
+			}
+		})
+	}
+}
