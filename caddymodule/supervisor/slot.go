@@ -62,8 +62,8 @@ var (
 func (w *slot) run() {
 	defer w.leave()
 	unstable := 0 // lives in a row that were too short
-	for life := 1; ; life++ {
-		ready, err := w.live(life)
+	for {
+		ready, err := w.live()
 		select {
 		case <-w.stop:
 			return
@@ -91,8 +91,10 @@ func (w *slot) run() {
 
 // live is one process in the slot, from its start to its end. It returns how long the worker was ready, and why it
 // ended; nil if it was drained.
-func (w *slot) live(life int) (ready time.Duration, err error) {
+func (w *slot) live() (ready time.Duration, err error) {
 	o := &w.s.options
+	// Slots' names come again, when what a former process has left in the database may still be being ended.
+	life := w.s.lives.Add(1)
 	socket := filepath.Join(w.s.sockets, fmt.Sprintf("%d-%d.sock", w.number, life))
 	p, err := startProcess(o.Command, o.Env, w.log())
 	if err != nil {
@@ -201,9 +203,11 @@ func (w *slot) settle(stream stream, session string) {
 	}
 	w.s.running.Go(func() {
 		if err := w.s.options.Sessions.EndSessions(w.s.hurry, session); err != nil {
+			// The supervisor is stopping. What the worker prepared stays in doubt: nobody may say that all is settled.
 			w.log().Error("cannot end what a dead worker has left in the database", "session", session, "error", err)
+			return
 		}
-		stream.Reaped() // if the time is over, the gateway ends
+		stream.Reaped()
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/parsescale/parsescale/policies/upstream"
@@ -29,6 +30,7 @@ type Supervisor struct {
 	pool    *upstream.Pool
 
 	running sync.WaitGroup // slots
+	lives   atomic.Uint64  // processes started so far
 	change  sync.Mutex     // held for all of a Scale or Replace; taken before mu
 
 	mu       sync.Mutex

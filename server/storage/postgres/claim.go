@@ -71,8 +71,11 @@ type Claim struct {
 	others  atomic.Int64 // sessions of programs that aren't ours
 
 	mu      sync.Mutex
-	waiting []func() // writes that may go on once the claim is held
+	waiting map[*waiter]struct{} // writes that may go on once the claim is held
 }
+
+// waiter is a write that waits for the claim.
+type waiter struct{ proceed func() }
 
 // claimLock is the number of the advisory lock.
 const claimLock = 4215866139920134275
@@ -153,13 +156,21 @@ func (c *Claim) Announce(_ []change.Change, proceed func()) (finish func()) {
 		proceed()
 		return func() {}
 	}
+	w := &waiter{proceed}
 	c.mu.Lock()
-	c.waiting = append(c.waiting, proceed) // no more than the workers have prepared
+	if c.waiting == nil {
+		c.waiting = map[*waiter]struct{}{}
+	}
+	c.waiting[w] = struct{}{}
 	c.mu.Unlock()
 	if c.Held() { // it has come back meanwhile
 		c.letGo()
 	}
-	return func() {}
+	return func() { // a write that gave up waits no more
+		c.mu.Lock()
+		delete(c.waiting, w)
+		c.mu.Unlock()
+	}
 }
 
 func (c *Claim) letGo() {
@@ -167,8 +178,8 @@ func (c *Claim) letGo() {
 	waiting := c.waiting
 	c.waiting = nil
 	c.mu.Unlock()
-	for _, proceed := range waiting {
-		proceed()
+	for w := range waiting {
+		w.proceed()
 	}
 }
 
@@ -199,6 +210,10 @@ func (c *Claim) take(ctx context.Context) (*claimSession, error) {
 func (c *Claim) try(ctx context.Context) (*claimSession, error) {
 	s, err := c.connect(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.direct(); err != nil {
+		s.close()
 		return nil, err
 	}
 	begun := time.Since(c.start)

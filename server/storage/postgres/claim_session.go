@@ -39,6 +39,10 @@ func (s *claimSession) close() {
 	_ = s.pg.Close(ctx) // an end that the server doesn't hear of it notices
 }
 
+// holdsClaim is true of a lock l that is a gateway's claim on this database.
+var holdsClaim = fmt.Sprintf(`l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg_catalog.pg_database
+WHERE datname = current_database()) AND ((l.classid::bigint << 32) | l.objid::bigint) = %d`, int64(claimLock))
+
 var errNoAnswer = errors.New("cannot read the database's answer")
 
 // row asks a question whose answer is one row.
@@ -63,6 +67,19 @@ func (s *claimSession) row(sql string, args ...string) ([]string, error) {
 	return out, nil
 }
 
+// direct refuses a pooler in between: whoever takes the lock must be the one who asks for it later, and sessions must have the names
+// that they ask for.
+func (s *claimSession) direct() error {
+	row, err := s.row(`SELECT pg_catalog.pg_backend_pid(), current_setting('application_name')`)
+	if err != nil {
+		return err
+	}
+	if row[0] != strconv.FormatUint(uint64(s.pg.PID()), 10) || row[1] != s.name+"/gateway" {
+		return errors.New("a pooler stands between the gateway and PostgreSQL: exclusive needs an address that leads to the server itself")
+	}
+	return nil
+}
+
 // lock takes the lock, or tells who has it.
 func (s *claimSession) lock(shared bool) (locked bool, holder string, err error) {
 	lock, try := strconv.FormatInt(claimLock, 10), "pg_try_advisory_lock"
@@ -75,8 +92,7 @@ func (s *claimSession) lock(shared bool) (locked bool, holder string, err error)
 	}
 	row, err = s.row(`SELECT coalesce(string_agg(coalesce(a.application_name, '?') || coalesce(' at ' || host(a.client_addr), ''), ', '), 'just gone')
 FROM pg_catalog.pg_locks AS l JOIN pg_catalog.pg_stat_activity AS a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
-AND ((l.classid::bigint << 32) | l.objid::bigint) = ` + lock)
+WHERE ` + holdsClaim)
 	if err != nil {
 		return false, "", err
 	}
@@ -100,11 +116,10 @@ WHERE datname = current_database() AND backend_type = 'client backend')
 SELECT count(*) FILTER (WHERE starts_with(name, '%[1]s') AND NOT starts_with(name, $1)),
 count(*) FILTER (WHERE starts_with(name, '%[2]s')),
 count(*) FILTER (WHERE NOT starts_with(name, 'parsescale')),
-(SELECT count(*) FROM pg_catalog.pg_locks AS l WHERE l.locktype = 'advisory' AND l.granted
-AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) AND ((l.classid::bigint << 32) | l.objid::bigint) = %[3]d
+(SELECT count(*) FROM pg_catalog.pg_locks AS l WHERE %[3]s
 AND NOT EXISTS (SELECT FROM s WHERE s.pid = l.pid AND starts_with(s.name, '%[1]s'))),
 coalesce(string_agg(DISTINCT split_part(name, '/', 1), ' ') FILTER (WHERE starts_with(name, '%[1]s')), '')
-FROM s`, sessionPrefix, workerPrefix, int64(claimLock))
+FROM s`, sessionPrefix, workerPrefix, holdsClaim)
 
 func (s *claimSession) look() (seen sessions, err error) {
 	row, err := s.row(lookSQL, s.name+"/")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -287,4 +288,62 @@ func TestSharedClaims(t *testing.T) {
 	back := time.Now()
 	server.Start(t)
 	eventually(t, "being there anew", func() bool { return seen.Load().since.After(back) })
+}
+
+// TestWritesThatGiveUp: a write that doesn't wait for the claim any more isn't kept.
+func TestWritesThatGiveUp(t *testing.T) {
+	c := &Claim{o: ClaimOptions{Lease: time.Second}, start: time.Now()}
+	for range 100 {
+		c.Announce(nil, func() { t.Error("a write that gave up goes on") })()
+	}
+	var went int
+	finish := c.Announce(nil, func() { went++ })
+	if n := len(c.waiting); n != 1 {
+		t.Errorf("%d writes wait, want 1", n)
+	}
+	c.letGo()
+	finish()
+	if went != 1 || len(c.waiting) != 0 {
+		t.Errorf("the write that waits went on %d times, %d are kept", went, len(c.waiting))
+	}
+}
+
+// TestClaimThroughPooler: where the server's session isn't this connection's own, its lock may be somebody else's tomorrow.
+func TestClaimThroughPooler(t *testing.T) {
+	server := testservices.StartPostgreSQL(t)
+	c := takeClaim(t, claimOptions(server.Database(t, "claimed")))
+	s, err := c.connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if err := s.direct(); err != nil {
+		t.Errorf("a connection to the server itself: %v", err)
+	}
+	do(t, s.pg, "SET application_name = 'the pooler''s own'")
+	if err := s.direct(); err == nil || !strings.Contains(err.Error(), "a pooler stands between") {
+		t.Errorf("a session with another name: %v", err)
+	}
+}
+
+// TestWorkersThatStartTogether: workers without a claim don't take each other for a gateway with one.
+func TestWorkersThatStartTogether(t *testing.T) {
+	server := testservices.StartPostgreSQL(t)
+	uri := server.Database(t, "unclaimed")
+	for range 2 { // on a new database, and on one where all is there
+		var starts sync.WaitGroup
+		for range 6 {
+			starts.Go(func() {
+				s, err := Open(t.Context(), Options{URI: uri, App: "app"})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := s.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		starts.Wait()
+	}
 }

@@ -117,10 +117,10 @@ func (s *Store) create(c *conn) error {
 	return nil
 }
 
-// unclaimed refuses a database that a gateway has claimed. Workers look one after the other, so no other one has the lock.
+// unclaimed refuses a database that a gateway has claimed. A gateway that claims it later sees this session, and is refused itself.
 func unclaimed(c *conn) error {
-	return c.each(fmt.Sprintf(`SELECT pg_catalog.pg_try_advisory_xact_lock(%d)::text`, claimLock), nil, func(row [][]byte) error {
-		if string(row[0]) != "true" {
+	return c.each(`SELECT count(*)::text FROM pg_catalog.pg_locks AS l WHERE `+holdsClaim, nil, func(row [][]byte) error {
+		if string(row[0]) != "0" {
 			return fmt.Errorf("%w: a gateway is configured as the exclusive one whose workers write to it; stop that, or take exclusive out of its configuration", ErrClaimed)
 		}
 		return nil

@@ -490,3 +490,35 @@ func TestCanceledFind(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestClosedInDoubt: a store that is closed before it is known what became of a commit leaves it open: the announcer isn't told that
+// it is over, so that the worker can't say that it is drained.
+func TestClosedInDoubt(t *testing.T) {
+	a := &announced{}
+	w, uri := through(t, database(t))
+	w.late, w.arrived = make(chan struct{}), make(chan struct{})
+	s, err := Open(t.Context(), Options{URI: uri, App: "app", Announcer: a, Timeout: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := storetest.PutClass(t, s, "A")
+	told := a.ends()
+	w.cut.Store(true)
+	_, _, err = s.Write(ctx, "", func(tx storage.Tx) ([]byte, error) {
+		w.down.Store(true)
+		tx.Emit(change.Change{Class: "A", ObjectID: "x", Kind: change.Create})
+		return nil, tx.Insert(ctx, c, storage.Object{"objectId": "x"})
+	})
+	if !errors.Is(err, storage.ErrUnknownOutcome) {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond)
+	if got := a.ends(); got != told {
+		t.Errorf("the announcer was told %s", got)
+	}
+	close(w.late)
+	<-w.arrived
+}

@@ -111,7 +111,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 // ApplicationName is the application_name of this process's connections, unless the address has one, or they belong to a
-// claim.
+// claim. By it a gateway that claims the database sees that a worker runs there without a claim; one with a name of its own it
+// only counts among other programs.
 func ApplicationName() string {
 	host, _ := os.Hostname() // "" will do
 	name := fmt.Sprintf(workerPrefix+"%d %s", os.Getpid(), host)

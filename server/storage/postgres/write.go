@@ -94,7 +94,8 @@ func (w *write) findOut(ctx context.Context, o outcome) outcome {
 }
 
 // leave has the announcer told later: the commit that wasn't answered may still be under way at the server, which nobody can
-// reach. The sessions it may be in are ended then.
+// reach. The sessions it may be in are ended then. If the store is closed before, the announcer is told nothing: the write stays
+// open, the worker can't say that it is drained, and whoever started it ends its sessions.
 func (w *write) leave() {
 	doubt := w.doubt
 	w.doubt = nil
@@ -106,7 +107,7 @@ func (w *write) leave() {
 					break
 				}
 				if w.gate.Closed() {
-					break // the process ends; whoever started it looks after its sessions
+					return
 				}
 				time.Sleep(w.options.Timeout / 20)
 			}
