@@ -68,11 +68,12 @@ func (c *Cache) Begin(k Key, r Reading) (f *Fill, leader bool) {
 		fl.storable = true
 		round := c.graph.begin()
 		c.graph.charge(fl.node, nodeSize)
-		for _, s := range p.subjects {
-			c.graph.attach(fl.node, round, s)
-		}
+		// The question itself comes first, before what else it reads.
 		for _, a := range p.asks {
 			c.graph.ask(fl.node, round, a)
+		}
+		for _, s := range p.subjects {
+			c.graph.attach(fl.node, round, s)
 		}
 		c.flights[k] = fl
 	}

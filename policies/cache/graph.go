@@ -35,6 +35,7 @@ type node struct {
 	rights *Rights   // of a session token, in place of an answer; nil: it is an answer
 	asked  time.Time // when its question was; under its shard's lock once it is stored
 	stored bool
+	broad  bool   // one of its wheres isn't among asks, but a dependency on any change of its class
 	hits   uint64 // under its shard's lock
 	edges  []edge
 	asks   []ask
@@ -151,7 +152,8 @@ func (g *graph) link(n *node, round uint64, d *dep) {
 
 // depend makes a node depend on what its answer told.
 func (g *graph) depend(n *node, d *Dependencies) {
-	if d.window != nil && len(n.asks) == 1 { // the index doesn't tell which of several wheres it came upon
+	// The index doesn't tell which of several wheres it came upon, and the only one that it has may be an inner one.
+	if d.window != nil && len(n.asks) == 1 && !n.broad {
 		n.window = d.window
 		g.charge(n, n.window.size())
 	}
@@ -175,6 +177,7 @@ func (g *graph) ask(n *node, round uint64, a ask) {
 	if cl := g.classes[a.class]; cl != nil && cl.index.Scanned() >= maxScanned && !query.Selective(a.where) {
 		g.attach(n, round, subject{a.class, "", anything})
 		g.broad++
+		n.broad = true
 		return
 	}
 	g.attach(n, round, subject{a.class, "", asked})

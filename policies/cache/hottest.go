@@ -68,7 +68,7 @@ func (n *node) describe() Hot {
 		h.Expires = &expires
 	}
 	switch {
-	case len(n.asks) > 0: // the first is the question itself
+	case len(n.asks) > 0 && n.edges[0].dep.part == asked: // else the question itself isn't among them: it became any change
 		h.Class, h.Where = n.asks[0].class, string(query.AppendShape(nil, n.asks[0].where))
 	case len(n.edges) > 0:
 		h.Class, h.ObjectID = n.edges[0].dep.class, n.edges[0].dep.id

@@ -38,3 +38,33 @@ func TestTooManyScanned(t *testing.T) {
 		t.Errorf("after a purge: %+v", s)
 	}
 }
+
+// TestTooManyScannedAndAWindow has the where of a top list become a dependency on any change of its class, while its inner
+// where stays in the index: the list's window says nothing of the objects that the inner one finds.
+func TestTooManyScannedAndAWindow(t *testing.T) {
+	for _, crowd := range []int{0, maxScanned} {
+		c := New(Options{})
+		for i := range crowd {
+			put(t, c, fmt.Sprint("not ", i), find(t, "A", fmt.Sprintf(`{"n":{"$ne":%d}}`, i)))
+		}
+		q := windowQuery(t, `where={"b":{"$inQuery":{"className":"B","where":{"x":1}}}}&order=n&limit=1`)
+		f, _ := c.Begin(key("top"), Reading{Class: "A", Query: q, Level: Exact})
+		body := []byte(`{"results":[{"objectId":"a2","n":2,"b":{"__type":"Pointer","className":"B","objectId":"b2"}}]}`)
+		d, ok := FromBody(q, body)
+		if !ok || !f.Store(&Entry{Status: 200, Body: body}, d) {
+			t.Fatal("not stored")
+		}
+		if s := c.Stats(); s.Broad > 0 != (crowd > 0) {
+			t.Fatalf("with %d others: broad %d", crowd, s.Broad)
+		}
+		c.Get(key("top"))
+		if h := c.Hottest(1); h[0].Class != "A" || (h[0].Where == "") != (crowd > 0) {
+			t.Errorf("with %d others it is described as %+v", crowd, h[0])
+		}
+		// a1, the n of which is 1, points to b1, which begins to match: a1 is the first now. That b1 has an n plays no part.
+		c.Prepare([]change.Change{update("B", "b1", fields{"x": 0.0, "n": 7.0}, fields{"x": 1.0, "n": 7.0})})()
+		if _, still := c.Get(key("top")); still {
+			t.Errorf("with %d others: what is stale is served", crowd)
+		}
+	}
+}
