@@ -51,10 +51,11 @@ func noneAnswered(a answer) bool {
 
 // staleEntry returns what may be served in the place of a worker's failure; nil: nothing. What a change has dropped isn't
 // there any more, so that it is never served; that the feed isn't live alone is no reason against it, because a worker
-// that is out of touch commits nothing. Where another gateway may own the database, nothing is served.
+// that is out of touch commits nothing. Where another gateway may own the database, or may have written what this one hasn't
+// heard of and the deployment is strict, nothing is served.
 func (x *exchange) staleEntry(a answer) *cache.Entry {
 	past := x.route.stale
-	if past == 0 || !noneAnswered(a) || x.req.NoCache || !x.route.owner.settled() {
+	if past == 0 || !noneAnswered(a) || x.req.NoCache || !x.route.owner.settled() || !x.route.owner.serves() {
 		return nil
 	}
 	c := x.route.cache

@@ -2,12 +2,14 @@ package caddymodule
 
 import (
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/parsescale/parsescale/policies/feed/peers"
 	"github.com/parsescale/parsescale/policies/upstream"
 	"github.com/parsescale/parsescale/server/change"
 )
@@ -56,6 +58,14 @@ func TestStaleIfError(t *testing.T) {
 			expire(s)
 			s.send(step{method: "PUT", path: path + "/o1", body: "{}"})
 		}, []step{with()}},
+		{"strict, and another gateway may have written", "stale_if_error 1m", down, func(s *site) {
+			expire(s)
+			joinOthers(s, true)
+		}, []step{with()}},
+		{"bounded, and another gateway may have written long ago", "stale_if_error 1m", down, func(s *site) {
+			joinOthers(s, false)
+			expire(s)
+		}, []step{again}},
 		{"a refusal is the worker's answer", "stale_if_error 1m", answers(400, `{"code":209,"error":"Invalid session token"}`), expire, []step{
 			{method: "GET", path: path, status: 400, cache: "fwd=miss", calls: 1},
 		}},
@@ -81,6 +91,12 @@ func TestStaleIfError(t *testing.T) {
 			s.run(t, w, tt.asks)
 		})
 	}
+}
+
+// joinOthers makes the gateway one of several, of which it has heard nothing yet.
+func joinOthers(s *site, strict bool) {
+	g := parseHandlers(s.server.Routes)[0].routes[0].gateway
+	g.owner.node.Store(peers.New(peers.Options{Name: "one", App: "app", Cache: g.cache, Strict: strict, Logger: slog.New(slog.DiscardHandler)}))
 }
 
 // TestStaleIsSuperseded has a worker answer with what isn't stored, before it fails: nobody is served what is older.
