@@ -41,12 +41,16 @@ func (x *exchange) check(e *cache.Entry, age time.Duration) cache.CheckOutcome {
 	ctx, cancel := context.WithTimeout(x.r.Context(), checkTimeout)
 	defer cancel()
 	a := x.forward(ctx)
-	if a.err != nil || !x.stillServed(e) {
+	if a.err != nil {
 		return cache.Undecided
 	}
 	if a.Stream != nil {
-		_ = a.Stream.Close() // no entry is that large
-	} else if a.Status == e.Status && bytes.Equal(a.Body, e.Body) {
+		_ = a.Stream.Close() // no entry is that large; the worker counts as busy until then
+	}
+	if !x.stillServed(e) {
+		return cache.Undecided
+	}
+	if a.Stream == nil && a.Status == e.Status && bytes.Equal(a.Body, e.Body) {
 		return cache.Same
 	}
 	if a.Status >= http.StatusInternalServerError || a.Status == http.StatusTooManyRequests || !x.route.cache.Discard(x.key, e) {

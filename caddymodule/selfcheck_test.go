@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parsescale/parsescale/policies/cache"
+	"github.com/parsescale/parsescale/policies/upstream"
 	"github.com/parsescale/parsescale/server/change"
 )
 
@@ -121,6 +122,13 @@ func TestSelfCheckAtTTL(t *testing.T) {
 			purgeAll(s)
 			_, _ = io.WriteString(w, `{"results":[]}`)
 		}, "undecided", "fwd=miss"},
+		{"an answer that is too large to be kept", func(w http.ResponseWriter, _ *site) {
+			_, _ = io.WriteString(w, `{"results":[{"objectId":"`+strings.Repeat("x", 4096)+`"}]}`)
+		}, "different", "fwd=miss"},
+		{"a write meanwhile, and such an answer", func(w http.ResponseWriter, s *site) {
+			purgeAll(s)
+			_, _ = io.WriteString(w, `{"results":[{"objectId":"`+strings.Repeat("x", 4096)+`"}]}`)
+		}, "undecided", "fwd=miss"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var s *site
@@ -141,6 +149,7 @@ func TestSelfCheckAtTTL(t *testing.T) {
 			})
 			s = newSite(t, remoteSite(w, "cache {\nself_check 100%\n}"))
 			g := parseHandlers(s.server.Routes)[0].routes[0].gateway
+			g.pool.Configure(upstream.Options{BufferLimit: 1024})
 			ask := step{
 				method: "POST", path: "/parse/classes/A", body: `{"_method":"GET","where":{"n":1}}`,
 				header: map[string]string{"X-Parse-Session-Token": "r:1", "If-None-Match": `"other"`}, want: found,
@@ -154,6 +163,9 @@ func TestSelfCheckAtTTL(t *testing.T) {
 			}
 			if got := checked(t, g, 1); got[tt.result] != 1 {
 				t.Fatalf("checks %v, want %s", got, tt.result)
+			}
+			if !g.pool.Idle() {
+				t.Error("the worker still counts as busy with the check")
 			}
 			parseHandlers(s.server.Routes)[0].routes[0].check = 0
 			ask.cache, ask.calls = tt.after, 1
