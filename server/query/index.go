@@ -54,6 +54,9 @@ func (x *Index[T]) Add(e Expr, t T) {
 	x.entries[t] = append(x.entries[t], n)
 	x.size++
 	list, ok := predicates(e, x.selectivity)
+	if !ok { // what was seen may prefer more predicates than a where may have
+		list, ok = predicates(e, guessed)
+	}
 	if !ok {
 		x.file(n, &x.scan)
 		return
@@ -149,7 +152,7 @@ func (x *Index[T]) Len() int { return x.size }
 // Scanned is the number of wheres that are matched against every document.
 func (x *Index[T]) Scanned() int { return len(x.scan.items) }
 
-// Selective reports whether a where is found without being matched against every document.
+// Selective reports whether a where is found without being matched against every document, whatever an index has seen.
 func Selective(e Expr) bool {
 	_, ok := predicates(e, guessed)
 	return ok

@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -97,5 +98,30 @@ func TestScanned(t *testing.T) {
 		if got := Selective(e); got != test.selective || (x.Scanned() == before) != test.selective {
 			t.Errorf("%s: selective %v, scanned %d after %d", test.where, got, x.Scanned(), before)
 		}
+	}
+}
+
+// TestLearnedValuesNeverScan: a where that is found by its values stays so whatever the index has seen. Here it prefers three
+// values to a common one, thirty times over, which are more than it files a where under.
+func TestLearnedValuesNeverScan(t *testing.T) {
+	var x Index[int]
+	x.Add(where(t, `{"s":"x"}`), -1)
+	for range 1000 {
+		x.Each(Fields{"s": "x"}, func(int) {})
+	}
+	const many = 50
+	for i := range many {
+		terms := make([]string, 30)
+		for k := range terms {
+			terms[k] = fmt.Sprintf(`{"s":"x","$or":[{"c":"%[1]d-%[2]d"},{"d":"%[1]d-%[2]d"},{"e":"%[1]d-%[2]d"}]}`, i, k)
+		}
+		e := where(t, `{"$or":[%s]}`, strings.Join(terms, ","))
+		if !Selective(e) {
+			t.Fatal("it isn't found by its values at all")
+		}
+		x.Add(e, i)
+	}
+	if n := x.Scanned(); n > 0 {
+		t.Errorf("%d wheres of %d are matched against every document", n, many)
 	}
 }
