@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -140,5 +141,46 @@ func TestHeaderOfAnotherHandler(t *testing.T) {
 		if got := rec.Header().Values("Access-Control-Allow-Origin"); len(got) != 1 || got[0] != "*" {
 			t.Errorf("%s: Access-Control-Allow-Origin %q, want the worker's alone", want, got)
 		}
+	}
+}
+
+// TestVaryOfAnotherHandler checks that what other handlers make an answer depend on is said with every answer, beside what the
+// worker says, and what is kept in several codings.
+func TestVaryOfAnotherHandler(t *testing.T) {
+	for _, tt := range []struct {
+		name, worker string
+		size         int
+		want         []string
+	}{
+		{"a small answer", "", 10, []string{"Origin"}},
+		{"one that is kept compressed, too", "", 2048, []string{"Origin", "Accept-Encoding"}},
+		{"the worker says so, too", "X-Worker", 10, []string{"Origin", "X-Worker"}},
+		{"both", "X-Worker", 2048, []string{"Origin", "X-Worker", "Accept-Encoding"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newRecordingWorker(t, func(w http.ResponseWriter, _ *http.Request, _ string) {
+				w.Header().Set("Content-Type", "application/json")
+				if tt.worker != "" {
+					w.Header().Set("Vary", tt.worker)
+				}
+				_, _ = io.WriteString(w, `{"results":[{"objectId":"o1","s":"`+strings.Repeat("x", tt.size)+`"}]}`)
+			})
+			s := newSite(t, fmt.Sprintf("{\n\tadmin off\n}\n:9 {\n\theader Vary Origin\n\tparse /parse/* %s {\n\t\tcache {\n\t\t\tttl 5s\n\t\t}\n\t}\n}", w.addr()))
+			for _, as := range []string{"stored", "hit", "hit", "bypass"} {
+				st := step{method: "GET", path: "/parse/classes/A"}
+				want := tt.want
+				if as == "bypass" {
+					st.header = map[string]string{"Cache-Control": "no-store"}
+					want = slices.DeleteFunc(slices.Clone(want), func(name string) bool { return name == "Accept-Encoding" })
+				}
+				rec := s.send(st)
+				if v := rec.Header().Get("Cache-Status"); !strings.Contains(v, as) {
+					t.Errorf("Cache-Status %q, want %s", v, as)
+				}
+				if got := strings.Join(rec.Header().Values("Vary"), ", "); got != strings.Join(want, ", ") {
+					t.Errorf("%s: Vary %q, want %q", as, got, want)
+				}
+			}
+		})
 	}
 }

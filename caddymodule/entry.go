@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -79,7 +80,8 @@ func forbidsStoring(cacheControl []string) bool {
 }
 
 // writeEntry answers with a cache entry. The header values go into one array made for this answer: other handlers may
-// change a response's header values in place.
+// change a response's header values in place. What they said that the answer depends on, in Vary, stays: their own additions may
+// depend on it.
 func (x *exchange) writeEntry(e *cache.Entry, verdict string) {
 	h := x.w.Header()
 	values := make([]string, 0, len(e.Header)+5)
@@ -90,6 +92,10 @@ func (x *exchange) writeEntry(e *cache.Entry, verdict string) {
 	for i, f := range e.Header {
 		if i > 0 && e.Header[i-1].Name == f.Name {
 			h[f.Name] = append(h[f.Name], f.Value)
+			continue
+		}
+		if had := h[f.Name]; f.Name == "Vary" && len(had) > 0 {
+			h[f.Name] = append(slices.Clip(had), f.Value)
 			continue
 		}
 		put(f.Name, f.Value) // in the place of what other handlers put there, as with an answer that isn't stored

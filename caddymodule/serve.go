@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -245,7 +246,11 @@ func (x *exchange) relay(a answer, verdict string) {
 	}
 	h := x.w.Header()
 	for name, values := range a.Header {
-		if !isInternal(name) {
+		switch {
+		case isInternal(name):
+		case name == "Vary":
+			h[name] = append(slices.Clip(h[name]), values...) // other handlers' additions may depend on more
+		default:
 			h[name] = values
 		}
 	}
