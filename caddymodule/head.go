@@ -20,5 +20,5 @@ func (x *exchange) serveHead() {
 			return
 		}
 	}
-	x.relay(x.forward(x.r.Context()), "fwd=miss")
+	x.relayOrStale(x.forward(x.r.Context()), "fwd=miss")
 }

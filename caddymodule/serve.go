@@ -52,7 +52,7 @@ func (x *exchange) serveCached() {
 	if leader && x.level() != reading.Level {
 		// What is lost from now on drops the fill. What was lost before may have been so too early for it.
 		fill.Abandon()
-		x.relay(x.forward(x.r.Context()), "fwd=miss; detail=feed-not-live")
+		x.relayOrStale(x.forward(x.r.Context()), "fwd=miss; detail=feed-not-live")
 		return
 	}
 	if leader {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parsescale/parsescale/policies/cache"
+	"github.com/parsescale/parsescale/policies/feed"
 	"github.com/parsescale/parsescale/policies/feed/peers"
 	"github.com/parsescale/parsescale/policies/upstream"
 	"github.com/parsescale/parsescale/server/change"
@@ -46,6 +48,7 @@ func TestStaleIfError(t *testing.T) {
 		asks  []step
 	}{
 		{"an expired answer", "stale_if_error 1m", down, expire, []step{again, again}},
+		{"the head of one", "stale_if_error 1m", down, expire, []step{{method: "HEAD", path: path, cache: "fwd=stale; fwd-status=503", calls: 1}}},
 		{"off by default", "", down, expire, []step{with()}},
 		{"too old", "stale_if_error 20ms", down, wait(100 * time.Millisecond), []step{with()}},
 		{"another question", "stale_if_error 1m", down, expire, []step{{method: "GET", path: path + "?limit=3", status: 503, cache: "fwd=miss", calls: 1}}},
@@ -101,23 +104,55 @@ func joinOthers(s *site, strict bool) {
 
 // TestStaleIsSuperseded has a worker answer with what isn't stored, before it fails: nobody is served what is older.
 func TestStaleIsSuperseded(t *testing.T) {
-	status := 200
+	const path = "/parse/classes/A"
+	for _, tt := range []struct {
+		name string
+		asks step
+	}{
+		{"a question", step{method: "GET", cache: "fwd=miss"}},
+		{"one for the head of the answer", step{method: "HEAD", cache: "fwd=miss"}},
+		{"one that no entry may answer", step{method: "GET", header: map[string]string{"Cache-Control": "no-cache"}, cache: "fwd=request"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			status := 200
+			w := newRecordingWorker(t, func(w http.ResponseWriter, r *http.Request, body string) {
+				w.Header().Set("Content-Type", "application/json; charset=utf-8")
+				if status != 200 {
+					w.WriteHeader(status)
+					return
+				}
+				results(w, r, body)
+			})
+			s := newSite(t, remoteSite(w, "cache {\nttl 50ms\nstale_if_error 1m\n}"))
+			s.run(t, w, []step{{method: "GET", path: path, want: found, cache: "stored", calls: 1}})
+			time.Sleep(60 * time.Millisecond)
+			status = 403
+			tt.asks.path, tt.asks.status, tt.asks.calls = path, 403, 1
+			s.run(t, w, []step{tt.asks})
+			status = 503
+			s.run(t, w, []step{{method: "GET", path: path, status: 503, cache: "fwd=miss", calls: 4}})
+		})
+	}
+}
+
+// TestStaleWhenTheFeedIsLost has the feed be lost just while a question is looked up, and the worker fail.
+func TestStaleWhenTheFeedIsLost(t *testing.T) {
+	failing := false
 	w := newRecordingWorker(t, func(w http.ResponseWriter, r *http.Request, body string) {
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		if status != 200 {
-			w.WriteHeader(status)
+		if failing {
+			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
 		results(w, r, body)
 	})
 	s := newSite(t, remoteSite(w, "cache {\nttl 50ms\nstale_if_error 1m\n}"))
-	const path = "/parse/classes/A"
-	s.run(t, w, []step{{method: "GET", path: path, want: found, cache: "stored", calls: 1}})
+	g := parseHandlers(s.server.Routes)[0].routes[0].gateway
+	g.foreign = &foreign{level: cache.Fenced, transport: &fakeTransport{[]feed.State{feed.Lost, feed.Lost, feed.Live, feed.Lost}}}
+	s.run(t, w, []step{{method: "GET", path: "/parse/classes/A", want: found, cache: "stored", calls: 1}})
 	time.Sleep(60 * time.Millisecond)
-	status = 403
-	s.run(t, w, []step{{method: "GET", path: path, status: 403, cache: "fwd=miss", calls: 1}})
-	status = 503
-	s.run(t, w, []step{{method: "GET", path: path, status: 503, cache: "fwd=miss", calls: 4}})
+	failing = true
+	g.pool.Configure(upstream.Options{MaxWait: -1, Retries: -1})
+	s.run(t, w, []step{{method: "GET", path: "/parse/classes/A", want: found, cache: "fwd=stale; fwd-status=503", calls: 1}})
 }
 
 // TestStaleWithoutAFeed has a bundled worker die at the level exact: what it had announced isn't served, the rest is.
