@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -50,8 +49,10 @@ func (x *exchange) check(e *cache.Entry, age time.Duration) cache.CheckOutcome {
 	if !x.stillServed(e) {
 		return cache.Undecided
 	}
-	if a.Stream == nil && a.Status == e.Status && bytes.Equal(a.Body, e.Body) {
-		return cache.Same
+	if a.Stream == nil && a.Status == e.Status {
+		if o := cache.Compare(x.req.Query, e.Body, a.Body); o != cache.Different {
+			return o
+		}
 	}
 	if a.Status >= http.StatusInternalServerError || a.Status == http.StatusTooManyRequests || !x.route.cache.Discard(x.key, e) {
 		return cache.Undecided

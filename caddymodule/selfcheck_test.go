@@ -108,6 +108,9 @@ func TestSelfCheckAtTTL(t *testing.T) {
 		after  string // what becomes of the next question
 	}{
 		{"the same", func(w http.ResponseWriter, _ *site) { _, _ = io.WriteString(w, found) }, "same", "hit"},
+		{"another choice, where any may be made", func(w http.ResponseWriter, _ *site) {
+			_, _ = io.WriteString(w, `{"results":[{"objectId":"o2","n":1}]}`)
+		}, "undecided", "hit"},
 		{"another answer", func(w http.ResponseWriter, _ *site) { _, _ = io.WriteString(w, `{"results":[]}`) }, "different", "fwd=miss"},
 		{"a refusal", func(w http.ResponseWriter, _ *site) {
 			w.WriteHeader(400)

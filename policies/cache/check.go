@@ -28,11 +28,12 @@ type CheckOutcome uint8
 
 // The outcomes of a check.
 const (
-	// Same: the worker answered with the same bytes.
+	// Same: the worker answered with the same bytes, or the same objects where no order was asked for.
 	Same CheckOutcome = iota
 	// Different: it answered with others, although nothing that the cache was told of touched the entry meanwhile.
 	Different
-	// Undecided: the entry was dropped or replaced meanwhile, or no worker answered, so that the check says nothing.
+	// Undecided: the entry was dropped or replaced meanwhile, no worker answered, or it chose other objects where any may be
+	// chosen, so that the check says nothing.
 	Undecided
 	// Skipped: a hit was to be checked, but the workers were busy or enough checks under way.
 	Skipped

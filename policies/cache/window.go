@@ -35,14 +35,8 @@ func windowOf(q *query.Query, n int, last []byte) *window {
 	case len(q.Order) == 0:
 		return nil // the database's own order, which no rule tells
 	}
-	near := false
-	query.Walk(q.Where, func(e query.Expr) {
-		if e, ok := e.(*query.Near); ok && e.Sort {
-			near = true
-		}
-	})
-	if near {
-		return nil // sorted by distance
+	if byDistance(q.Where) {
+		return nil
 	}
 	o, err := query.DecodeObject(last)
 	if err != nil {
@@ -61,6 +55,17 @@ func windowOf(q *query.Query, n int, last []byte) *window {
 	}
 	w.order = w.order[:len(w.last)]
 	return w
+}
+
+// byDistance reports whether what a where finds is sorted by distance, whatever else is asked for.
+func byDistance(where query.Expr) bool {
+	near := false
+	query.Walk(where, func(e query.Expr) {
+		if e, ok := e.(*query.Near); ok && e.Sort {
+			near = true
+		}
+	})
+	return near
 }
 
 // sortable returns a value that sorts alike here and in every database, a number or a time; nil for any other. Texts have
