@@ -29,6 +29,16 @@ type charge struct {
 	zone *Zone
 	key  string
 	cost int64
+	// state is the key's, once it was needed.
+	state *cell
+}
+
+// cell is the state of the charge's key.
+func (c *charge) cell() *cell {
+	if c.state == nil {
+		c.state = c.zone.Limiter.cell(c.key)
+	}
+	return c.state
 }
 
 // counter is where the charges of one request are counted.
@@ -53,7 +63,7 @@ func (zs Zones) Take(with *Shared, c Client, r *request.Request) Charged {
 			if charges == nil {
 				charges = make([]charge, 0, len(zs))
 			}
-			charges = append(charges, charge{z, z.key(c), cost})
+			charges = append(charges, charge{zone: z, key: z.key(c), cost: cost})
 		}
 	}
 	switch {
@@ -117,7 +127,7 @@ func (c *Charged) Move(to Client) {
 	for i := range c.charges {
 		if ch := &c.charges[i]; ch.key != ch.zone.key(to) {
 			c.by.adjust(ch, -1)
-			ch.key = ch.zone.key(to)
+			ch.key, ch.state = ch.zone.key(to), nil
 			c.by.adjust(ch, 1)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,7 +39,8 @@ type reports struct {
 
 	mu      sync.Mutex
 	waiting []report
-	sending int // how many are on their way
+	sending int         // how many are on their way
+	closed  atomic.Bool // set under mu: nobody reports any more
 }
 
 type report struct {
@@ -61,7 +63,7 @@ func (r *reports) len() int {
 
 // add has something reported that a key was charged, or given back.
 func (r *reports) add(c *charge, by int64) {
-	state := c.zone.Limiter.cell(c.key)
+	state := c.cell()
 	state.unreported.Add(by)
 	r.queue(report{c.zone.Limiter, c.key, state}, by > 0)
 }
@@ -70,6 +72,11 @@ func (r *reports) add(c *charge, by int64) {
 func (r *reports) queue(one report, now bool) {
 	if one.state.reporting.CompareAndSwap(false, true) {
 		r.mu.Lock()
+		if r.closed.Load() {
+			r.mu.Unlock()
+			one.forget()
+			return
+		}
 		full := len(r.waiting)+r.sending >= maxReports
 		if !full {
 			r.waiting = append(r.waiting, one)
@@ -86,6 +93,24 @@ func (r *reports) queue(one report, now bool) {
 	}
 }
 
+// forget has nothing more to report of a key, whose state another Shared may go on with.
+func (one *report) forget() {
+	one.state.unreported.Store(0)
+	one.state.reporting.Store(false)
+}
+
+// close ends the reporting: what waits, and what is queued from now on, is forgotten. It is no more than an allowance of each key.
+func (r *reports) close() {
+	r.mu.Lock()
+	r.closed.Store(true)
+	all := r.waiting
+	r.waiting = nil
+	r.mu.Unlock()
+	for i := range all {
+		all[i].forget()
+	}
+}
+
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -96,15 +121,20 @@ func signal(c chan struct{}) {
 // Start reports in the background until Close. Later calls do nothing.
 func (s *Shared) Start() { s.reports.start.Do(func() { go s.reports.run() }) }
 
-// Close reports what is left, once, and ends.
+// Close reports what is left, once, and ends. Requests that come later are charged by the gateway itself in the mode Lease, and
+// by the ledger in the mode Exact, which isn't told any more what to give back.
 func (s *Shared) Close() {
-	s.reports.start.Do(func() { close(s.reports.ended) }) // it never started
+	s.reports.start.Do(func() { // it never started
+		s.reports.close()
+		close(s.reports.ended)
+	})
 	s.reports.end.Do(func() { close(s.reports.done) })
 	<-s.reports.ended
 }
 
 func (r *reports) run() {
 	defer close(r.ended)
+	defer r.close()
 	gather := time.NewTimer(time.Hour)
 	defer gather.Stop()
 	for {

@@ -137,6 +137,8 @@ func (s *Shared) take(charges []charge) Charged {
 	switch {
 	case !s.ledger.Up():
 		return s.alone(charges)
+	case s.mode == Lease && s.reports.closed.Load(): // a request of a configuration that was replaced; nobody would hear of it
+		return takeEach(local{}, charges)
 	case s.mode == Lease:
 		return takeEach((*leased)(s), charges)
 	}
@@ -181,7 +183,7 @@ func (s *Shared) exact(charges []charge) Charged {
 	standings, err := s.ledger.Charge(entries)
 	if err != nil || len(standings) != len(entries) {
 		s.failures.Add(1)
-		return s.alone(charges)
+		return s.alone(asked) // the others were counted
 	}
 	out := Charged{Decision: Decision{OK: true}, by: (*corrected)(s), charges: make([]charge, 0, len(asked))}
 	for i, c := range asked { // first, for what the others say is only true if none is refused
@@ -240,7 +242,7 @@ func (s *leased) take(c *charge) Decision {
 	if d := l.never(c.cost); d.Never {
 		return d
 	}
-	state := l.cell(c.key)
+	state := c.cell()
 	add, allowance := c.cost*p.interval, (*Shared)(s).allowance(p)
 	if spent := state.unreported.Add(add); spent > allowance && spent > add {
 		// It may not admit more before the ledger knows what it has admitted.
@@ -263,7 +265,7 @@ func (s *leased) take(c *charge) Decision {
 func (s *leased) adjust(c *charge, share float64) {
 	l := c.zone.Limiter
 	by := int64(share * float64(c.cost*l.policies[0].interval))
-	l.cell(c.key).move(0, l.elapsed(), by)
+	c.cell().move(0, l.elapsed(), by)
 	(*Shared)(s).reports.add(c, by)
 }
 

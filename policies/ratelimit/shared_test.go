@@ -310,6 +310,71 @@ func TestWithoutLedger(t *testing.T) {
 	})
 }
 
+// TestClosedHoldsNothing closes a Shared as a reload does: requests of the old configuration come after that, and the limiter goes on
+// with a new one.
+func TestClosedHoldsNothing(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		started bool
+		mode    Mode // of the new one
+	}{{"lease after lease", true, Lease}, {"exact after lease", true, Exact}, {"lease after one that never started", false, Lease}} {
+		t.Run(test.name, func(t *testing.T) {
+			var c clock
+			b := newBook(&c, 2)
+			old := newMember(t, &c, b, Lease, Local, "10/1s burst 10")
+			if test.started {
+				old.shared.Start()
+			}
+			early := old.ask(1)
+			old.shared.Close()
+			early.GiveBack(0.5) // it was answered from the cache, and late
+			for i := range 20 {
+				if c.Advance(100 * time.Millisecond); !old.ask(1).OK {
+					t.Fatalf("request %d of the old configuration, one each 100 ms, is refused", i)
+				}
+			}
+			next := &member{old.zones, NewShared(b, test.mode, Open)}
+			cell := old.zones[0].Limiter.cell(old.zones[0].key(one))
+			if cell.reporting.Load() || cell.unreported.Load() != 0 || old.shared.Stats().Unreported != 0 {
+				t.Errorf("the key is still held: %v, %d", cell.reporting.Load(), cell.unreported.Load())
+			}
+			for i := range 60 {
+				c.Advance(100 * time.Millisecond)
+				if !next.ask(1).OK {
+					t.Fatalf("request %d of the new configuration, one each 100 ms, is refused", i)
+				}
+				next.shared.reports.flush()
+			}
+		})
+	}
+	t.Run("no more than the rate passes", func(t *testing.T) {
+		var c clock
+		m := newMember(t, &c, newBook(&c, 2), Lease, Open, "10/1h")
+		m.shared.Close()
+		passed := 0
+		for range 30 {
+			if m.ask(1).OK {
+				passed++
+			}
+		}
+		if passed != 10 {
+			t.Errorf("%d of 30 requests passed, want 10", passed)
+		}
+	})
+}
+
+// TestNeverIsCountedOnce: what a dry run could never let pass is counted once, though the ledger fails.
+func TestNeverIsCountedOnce(t *testing.T) {
+	var c clock
+	b := newBook(&c, 1)
+	b.err = errors.New("it is broken")
+	m := newMember(t, &c, b, Exact, Local, "3/1h", "100/1h")
+	m.zones[0].DryRun = true
+	if d := m.ask(5); !d.OK || m.zones[0].Limiter.Stats().DryRun != 1 {
+		t.Errorf("%+v, counted %d times", d.Decision, m.zones[0].Limiter.Stats().DryRun)
+	}
+}
+
 // TestLocalGoesOnFromWhatIsKnown: a ledger that goes away doesn't give a key that is used up another burst.
 func TestLocalGoesOnFromWhatIsKnown(t *testing.T) {
 	for _, mode := range []Mode{Exact, Lease} {
