@@ -97,6 +97,11 @@ func TestWebhook(t *testing.T) {
 	if last.Load() != 3 {
 		t.Errorf("it was told %v at last", last.Load())
 	}
+	fails.Store(1)
+	tell(8) // it fails, but the receiver may have acted
+	if tell(3); calls.Load() != 5 || last.Load() != 3 {
+		t.Errorf("%d calls, %v told at last; want 5, and 3 again after a failure of 8", calls.Load(), last.Load())
+	}
 }
 
 // heard are the numbers that the event told, newest last.

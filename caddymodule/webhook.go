@@ -39,7 +39,7 @@ type webhook struct {
 	client *http.Client
 
 	busy atomic.Bool
-	told atomic.Int64 // the number that it knows; 0: none
+	told atomic.Int64 // the number that it knows; 0: none, or nobody knows, as after a failure
 	fail atomic.Bool  // the last attempt failed
 }
 
@@ -57,6 +57,7 @@ func (h *webhook) tell(w wanted) {
 	}
 	go func() {
 		defer h.busy.Store(false)
+		h.told.Store(0) // it may act on this number though its answer is a failure
 		if err := h.send(w); err != nil {
 			if !h.fail.Swap(true) { // once per outage
 				h.log.Warn("cannot tell the webhook how many workers are wanted; it is tried again", "desired", w.Desired, "error", err)
