@@ -106,6 +106,20 @@ func TestOverload(t *testing.T) {
 	})
 }
 
+// TestInitialOfSeveralUpstreams: the limit begins with initial for each of them.
+func TestInitialOfSeveralUpstreams(t *testing.T) {
+	var addresses []string
+	for range 3 {
+		addresses = append(addresses, newRecordingWorker(t, results).addr())
+	}
+	newSite(t, "{\n\tadmin off\n}\n:9 {\n\tparse /parse/* "+strings.Join(addresses, " ")+" {\n\t\tadmission {\n\t\t\tinitial 70\n\t\t}\n\t}\n}")
+	for _, g := range activeApp.Load().gateways {
+		if s := g.admission.Load().Status(); s.Limit != 210 {
+			t.Errorf("the limit is %d, want 70 for each of three", s.Limit)
+		}
+	}
+}
+
 // TestAdmissionOfOneApp: its workers have one limit, whatever the number of its sites.
 func TestAdmissionOfOneApp(t *testing.T) {
 	site := func(port, settings string) string {

@@ -25,6 +25,7 @@ type Limiter struct {
 	mu       sync.Mutex
 	options  Options
 	workers  int
+	begun    bool // there were workers
 	gradient gradient
 	inFlight int // those in beyond left out
 	beyond   int // let in beyond the limit, and under way: they don't take the seats of the more important
@@ -43,7 +44,6 @@ func New(o Options) (*Limiter, error) {
 	if err := l.Configure(o); err != nil {
 		return nil, err
 	}
-	l.gradient.limit = float64(l.options.Initial * l.workers)
 	return l, nil
 }
 
@@ -56,10 +56,20 @@ func (l *Limiter) Configure(o Options) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.options, l.gradient.tolerance = o, o.Tolerance
-	l.workers = max(1, o.Workers())
+	l.count()
 	l.gradient.limit = min(max(l.gradient.limit, float64(o.Min*l.workers)), float64(o.Max*l.workers))
 	l.grant(o.Now())
 	return nil
+}
+
+// count asks how many workers there are. Until there are some, the limit is what one begins with, and then what they do.
+func (l *Limiter) count() {
+	n := l.options.Workers()
+	l.workers = max(1, n)
+	if !l.begun {
+		l.begun = n > 0
+		l.gradient.limit = float64(l.options.Initial * l.workers)
+	}
 }
 
 // Seat is a request's place among those under way.
@@ -144,12 +154,16 @@ func (l *Limiter) drop(kind uint8, beyond bool) {
 	}
 }
 
-// look sets the limit anew when it is time to, and lets in whom a higher one has room for.
+// look sets the limit anew when it is time to, or when there are workers for the first time, and lets in whom a higher one has room for.
 func (l *Limiter) look(now time.Time) {
+	if !l.begun {
+		l.count()
+		l.grant(now)
+	}
 	if !l.gradient.due(now) {
 		return
 	}
-	l.workers = max(1, l.options.Workers())
+	l.count()
 	l.gradient.turn(now, float64(l.options.Min*l.workers), float64(l.options.Max*l.workers), l.waiting > 0)
 	l.gradient.peak = l.inFlight
 	l.grant(now)

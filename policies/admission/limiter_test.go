@@ -166,6 +166,32 @@ func TestMoreWorkersMoreRoom(t *testing.T) {
 	}
 }
 
+// TestInitialIsPerWorker: the limit begins with the first workers, who may come after the limiter was made.
+func TestInitialIsPerWorker(t *testing.T) {
+	workers := 0
+	l := newLimiter(t, Options{Initial: 100, Workers: func() int { return workers }})
+	if s := l.Status(); s.Limit != 100 {
+		t.Errorf("limit %d without workers, want that of one", s.Limit)
+	}
+	workers = 3
+	seat, err := l.Enter(t.Context(), Request{Priority: Reads})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seat.Leave(false)
+	if s := l.Status(); s.Limit != 300 {
+		t.Errorf("limit %d with three workers", s.Limit)
+	}
+	workers = 0
+	if err := l.Configure(Options{Initial: 50, Workers: func() int { return workers }}); err != nil {
+		t.Fatal(err)
+	}
+	workers = 3
+	if s := l.Status(); s.Limit != 300 {
+		t.Errorf("limit %d after a moment without workers, want what it was", s.Limit)
+	}
+}
+
 // The way in and out, with room, costs a request nothing that it could notice.
 func TestEnterAllocations(t *testing.T) {
 	l := newLimiter(t, Options{})

@@ -10,7 +10,7 @@ import (
 // Options tune a Limiter. The zero value of each field means its default.
 type Options struct {
 	// Initial, Min and Max are requests under way per worker: the limit to begin with, and its bounds. Default 100, 40
-	// and 1000; Initial is brought within the bounds.
+	// and 1000; Initial is brought within the bounds, and counts for as many workers as there are first.
 	Initial, Min, Max int
 	// Queue is how many requests may wait. Default 256; negative: none.
 	Queue int

@@ -22,6 +22,9 @@ type Status struct {
 func (l *Limiter) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.begun {
+		l.look(l.options.Now())
+	}
 	s := l.stats
 	s.Limit, s.InFlight, s.Waiting = int(l.gradient.limit), l.inFlight+l.beyond, l.waiting
 	return s
