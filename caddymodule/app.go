@@ -81,6 +81,11 @@ func (a *App) Start() error {
 			a.logger.Warn("no parse directive serves this app, so its workers are not started", zap.String("app", name))
 		}
 	}
+	for _, h := range a.handlers { // first, for it is the config's own: if it fails, nothing has to be undone
+		if err := h.looking.start(); err != nil {
+			return fmt.Errorf("cannot mirror the reads of %s: %w", h.Mount, err)
+		}
+	}
 	undo := map[*gateway]*settings{} // what apps that run already had before
 	for name, g := range a.gateways {
 		log := a.logger.With(zap.String("app", name))
@@ -102,12 +107,7 @@ func (a *App) Start() error {
 		a.redis.Start()
 	}
 	for _, g := range a.gateways {
-		g.keepLimits(a.handlers)
-	}
-	for _, h := range a.handlers {
-		if err := h.looking.start(); err != nil {
-			return fmt.Errorf("cannot mirror the reads of %s: %w", h.Mount, err)
-		}
+		g.startLimits(a.appState)
 	}
 	activeApp.Store(a)
 	a.announce()
@@ -129,6 +129,7 @@ func (a *App) Cleanup() error {
 	defer a.mu.Unlock()
 	var first error
 	for _, g := range a.gateways {
+		g.dropLimits(a.appState)
 		if _, err := gatewayPool.Delete(g.identity); err != nil && first == nil {
 			first = err
 		}

@@ -76,14 +76,16 @@ type gateway struct {
 	sup      *supervisor.Supervisor // nil for upstreams, and before the first apply
 	limiters map[limitKey]*ratelimit.Limiter
 	shared   map[sharedKey]*ratelimit.Shared
+	limited  map[*appState]usedLimits // by the configs that have started and not ended
 }
 
 // newGateway sets an app up without starting anything.
 func newGateway(s *settings) (*gateway, error) {
 	g := &gateway{
 		identity: s.identity(), limiters: map[limitKey]*ratelimit.Limiter{}, shared: map[sharedKey]*ratelimit.Shared{},
-		pool:   upstream.New(upstream.Options{}),
-		writes: newWriteIDs(),
+		limited: map[*appState]usedLimits{},
+		pool:    upstream.New(upstream.Options{}),
+		writes:  newWriteIDs(),
 	}
 	g.cache = cache.New(cache.Options{MaxBytes: s.cacheSize, Oldest: g.owner.oldest})
 	var err error

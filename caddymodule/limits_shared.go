@@ -128,38 +128,77 @@ func (g *gateway) sharedLimits(c *RateLimitConfig, r *sharedRedis) (*ratelimit.S
 	return s, nil
 }
 
-// keepLimits starts what the handlers of a config need for their limits, which runs now, and forgets all else.
-func (g *gateway) keepLimits(handlers []*Handler) {
-	limiters, shared := map[*ratelimit.Limiter]bool{}, map[*ratelimit.Shared]bool{}
-	for _, h := range handlers {
-		for _, rt := range h.routes {
-			if rt.gateway == g && rt.limits != nil {
-				for _, z := range rt.limits.zones {
-					limiters[z.Limiter] = true
-				}
-				shared[rt.limits.shared] = true
-			}
+// startLimits starts what the handlers of a config need for their limits, as the config does. What an earlier one needs stays until
+// dropLimits: its handlers serve on for a moment, or for good if this config fails to start.
+func (g *gateway) startLimits(a *appState) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	used := g.limitsIn(a.handlers)
+	for _, s := range g.shared {
+		if used.shared[s] {
+			s.Start()
 		}
 	}
+	g.limited[a] = used
+}
+
+// dropLimits forgets what no config needs for its limits once this one has ended.
+func (g *gateway) dropLimits(a *appState) {
 	var unused []*ratelimit.Shared
 	g.mu.Lock()
+	delete(g.limited, a)
+	needed := func(is func(usedLimits) bool) bool {
+		for _, used := range g.limited {
+			if is(used) {
+				return true
+			}
+		}
+		return false
+	}
 	for id, l := range g.limiters {
-		if !limiters[l] {
+		if !needed(func(u usedLimits) bool { return u.limiters[l] }) {
 			delete(g.limiters, id)
 		}
 	}
 	for key, s := range g.shared {
-		if shared[s] {
-			s.Start()
-			continue
+		if !needed(func(u usedLimits) bool { return u.shared[s] }) {
+			unused = append(unused, s)
+			delete(g.shared, key)
 		}
-		unused = append(unused, s)
-		delete(g.shared, key)
 	}
 	g.mu.Unlock()
 	for _, s := range unused {
 		s.Close()
 	}
+}
+
+// usedLimits are what the handlers of one config need for their limits.
+type usedLimits struct {
+	limiters map[*ratelimit.Limiter]bool
+	shared   map[*ratelimit.Shared]bool
+}
+
+// limitsNow are those of the config in force. mu is held.
+func (g *gateway) limitsNow() usedLimits {
+	if a := activeApp.Load(); a != nil {
+		return g.limited[a.appState]
+	}
+	return usedLimits{}
+}
+
+func (g *gateway) limitsIn(handlers []*Handler) usedLimits {
+	used := usedLimits{map[*ratelimit.Limiter]bool{}, map[*ratelimit.Shared]bool{}}
+	for _, h := range handlers {
+		for _, rt := range h.routes {
+			if rt.gateway == g && rt.limits != nil {
+				for _, z := range rt.limits.zones {
+					used.limiters[z.Limiter] = true
+				}
+				used.shared[rt.limits.shared] = true
+			}
+		}
+	}
+	return used
 }
 
 // closeShared ends this gateway's part in all limits.

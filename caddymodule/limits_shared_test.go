@@ -94,3 +94,44 @@ func TestSharedLimits(t *testing.T) {
 	refused.headers = nil
 	second.run(t, w, []step{ok, ok, ok, refused})
 }
+
+// TestLimitsOfAConfigThatStays: what a config needs for its limits is there until it ends, also when a later one has started. That one may
+// be taken back, because another Caddy app doesn't start.
+func TestLimitsOfAConfigThatStays(t *testing.T) {
+	w := newRecordingWorker(t, results)
+	first := newSite(t, sharingSite(w, "redis://127.0.0.1:1", "default 10/1h"))
+	rt := first.handlers[0].routes[0]
+	there := func() (limiter, shared bool) {
+		rt.gateway.mu.Lock()
+		defer rt.gateway.mu.Unlock()
+		for _, l := range rt.gateway.limiters {
+			limiter = limiter || l == rt.limits.zones[0].Limiter
+		}
+		for _, s := range rt.gateway.shared {
+			shared = shared || s == rt.limits.shared
+		}
+		return limiter, shared
+	}
+	app := activeApp.Load()
+	newSite(t, sharingSite(w, "redis://127.0.0.1:1", "default 20/1h\nredis exact"))
+	second := activeApp.Load()
+	if limiter, shared := there(); !limiter || !shared {
+		t.Errorf("with the start of another config: %v, %v", limiter, shared)
+	}
+	if err := second.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+	if limiter, shared := there(); !limiter || !shared || len(rt.gateway.limiters) != 1 || len(rt.gateway.shared) != 1 {
+		t.Errorf("after that one was taken back: %v, %v; all are %v, %v", limiter, shared, rt.gateway.limiters, rt.gateway.shared)
+	}
+	third := newSite(t, sharingSite(w, "redis://127.0.0.1:1", "default 30/1h"))
+	if err := app.Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+	if limiter, shared := there(); limiter || !shared || third.handlers[0].routes[0].limits.shared != rt.limits.shared {
+		t.Errorf("after the config has ended: %v, %v", limiter, shared)
+	}
+}

@@ -95,13 +95,20 @@ func (g *gateway) status() AppStatus {
 	s.Database, s.LiveQuery = g.foreign.status(), g.foreign.messageStatus()
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	used := g.limitsNow()
 	for key, shared := range g.shared {
+		if !used.shared[shared] {
+			continue
+		}
 		if s.SharedLimits == nil {
 			s.SharedLimits = map[string]ratelimit.SharedStats{}
 		}
 		s.SharedLimits[key.String()] = shared.Stats()
 	}
 	for c, l := range g.limiters {
+		if !used.limiters[l] {
+			continue
+		}
 		if s.Limits == nil {
 			s.Limits = map[string]ratelimit.Stats{}
 		}
