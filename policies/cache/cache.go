@@ -222,52 +222,6 @@ func (c *Cache) counted(n *node) *int {
 	return &c.stats.Entries
 }
 
-// sweep drops up to two expired entries from the unused end of a shard: as many leave as come, without a goroutine
-// that looks for them. The lock is held.
-func (c *Cache) sweep(s *shard, keep *node) {
-	for range 2 {
-		s.mu.Lock()
-		n, ok := s.lru.GetOldest()
-		s.mu.Unlock()
-		if !ok || n == keep || n.entry.Expires.IsZero() || n.entry.lasts(c.options.Clock(), time.Duration(c.stale.Load())) {
-			return
-		}
-		c.drop(n)
-		c.stats.Expirations++
-	}
-}
-
-// SetMaxBytes changes the bound, in bytes; what doesn't fit any more is dropped. A bound of 0 or less is ignored.
-func (c *Cache) SetMaxBytes(n int64) {
-	if n <= 0 {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.options.MaxBytes = n
-	c.evict(0, nil)
-}
-
-// evict drops entries until the bound holds again, beginning with one shard and sparing the entry that was just stored. The lock
-// is held.
-func (c *Cache) evict(first int, keep *node) {
-	for i := 0; i < len(c.shards) && c.graph.bytes+c.shelves > c.options.MaxBytes; {
-		s := &c.shards[(first+i)%len(c.shards)]
-		s.mu.Lock()
-		n, rejected := s.lru.loser(keep)
-		s.mu.Unlock()
-		if n == nil {
-			i++
-			continue
-		}
-		c.drop(n)
-		c.stats.Evictions++
-		if rejected {
-			c.stats.Rejected++
-		}
-	}
-}
-
 // flush drops everything, and leaves no fill under way to be stored. It returns how many entries there were. The lock
 // is held.
 func (c *Cache) flush() int {
@@ -307,61 +261,4 @@ func (c *Cache) Purge(class, objectID string) int {
 	n := c.invalidate(changes)
 	c.finish(c.hold(changes))
 	return n
-}
-
-// Stats are a Cache's counters, and its present size.
-type Stats struct {
-	Entries int `json:"entries"`
-	// Sessions is the number of session tokens of which it is known what they stand for.
-	Sessions int `json:"sessions"`
-	// Bytes is the memory of entries, of fills under way and of the index, in bytes; MaxBytes is its bound.
-	Bytes    int64  `json:"bytes"`
-	MaxBytes int64  `json:"max_bytes"`
-	Hits     uint64 `json:"hits"`
-	Misses   uint64 `json:"misses"`
-	// Fills counts the questions that a worker was asked for the cache, Collapsed those that waited for one of them.
-	Fills     uint64 `json:"fills"`
-	Collapsed uint64 `json:"collapsed"`
-	// RefusedFills counts the answers that weren't stored because a change may have touched them on their way.
-	RefusedFills uint64 `json:"refused_fills"`
-	// Oversized counts the answers that weren't stored because of their size, or of all they depend on.
-	Oversized uint64 `json:"oversized"`
-	// Shared counts the answers stored that are everyone's.
-	Shared uint64 `json:"shared"`
-	// PackedBytes is the part of Bytes that bodies in content codings have.
-	PackedBytes int64 `json:"packed_bytes"`
-	// Rejected counts those of the Evictions that went because others are asked for more often, not because they were used
-	// longest ago.
-	Rejected uint64 `json:"rejected"`
-	// Invalidations, Evictions and Expirations count the entries dropped by a change, for room, and by age.
-	Invalidations uint64 `json:"invalidations"`
-	Evictions     uint64 `json:"evictions"`
-	Expirations   uint64 `json:"expirations"`
-	// Scanned is the number of wheres that every change of their class is matched against, because no value of an object
-	// leads to them. Broad counts the questions that depend on any change of a class instead: it had too many of those.
-	Scanned int    `json:"scanned"`
-	Broad   uint64 `json:"broad"`
-	// Changes counts the changes applied.
-	Changes uint64 `json:"changes"`
-	// Filling is the number of fills that may be joined, OpenPrepares that of the prepares that aren't finished.
-	Filling      int `json:"filling"`
-	OpenPrepares int `json:"open_prepares"`
-}
-
-// Stats returns the counters.
-func (c *Cache) Stats() Stats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.stats
-	s.Bytes, s.MaxBytes = c.graph.bytes+c.shelves, c.options.MaxBytes
-	s.Scanned, s.Broad = c.graph.scanned, c.graph.broad
-	s.Filling, s.OpenPrepares = len(c.flights), len(c.open.prepares)
-	for i := range c.shards {
-		sh := &c.shards[i]
-		sh.mu.Lock()
-		s.Hits += sh.hits
-		s.Misses += sh.misses
-		sh.mu.Unlock()
-	}
-	return s
 }

@@ -28,8 +28,8 @@ func (c *Cache) Rights(token Key) *Rights {
 }
 
 // StoreRights remembers what a session token stands for, as the answer to this fill told, until expires; the session ends at
-// until, if that isn't zero. d is what it depends on. It isn't stored if it may have been altered since Begin. Only the leader stores, and before Store or
-// Abandon.
+// until, if that isn't zero. d is what it depends on. It isn't stored if it may have been altered since Begin. Only the leader
+// stores, and before Store or Abandon.
 func (f *Fill) StoreRights(token Key, name string, d Dependencies, expires, until time.Time) (stored bool) {
 	c := f.c
 	if !f.leader || len(d.refs) == 0 && len(d.classes) == 0 {
