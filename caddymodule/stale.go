@@ -36,8 +36,15 @@ func (x *exchange) relayOrStale(a answer, verdict string) {
 // supersede drops what is only kept for lack of an answer: nobody is served something older than what a worker has answered.
 func (x *exchange) supersede(a answer) {
 	if x.route.stale > 0 && a.err == nil && !noneAnswered(a) {
+		c := x.route.cache
 		keys, _ := x.sharers()
-		x.route.cache.DropExpired(keys...)
+		if x.req.Session != "" && x.route.tellsRights() { // what it stands for may have expired, too
+			if rights := c.StaleRights(cacheKey(x.req.SessionKey()), x.route.stale); rights != nil {
+				own, all := x.req.KeysIn(request.Rights(rights.Name), request.Everyone())
+				keys = append(keys, cacheKey(own), cacheKey(all))
+			}
+		}
+		c.DropExpired(keys...)
 	}
 }
 

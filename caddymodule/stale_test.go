@@ -135,6 +135,40 @@ func TestStaleIsSuperseded(t *testing.T) {
 	}
 }
 
+// TestStaleOfASessionIsSuperseded has a worker answer a session with what isn't stored, when what the session stands for has
+// expired as well.
+func TestStaleOfASessionIsSuperseded(t *testing.T) {
+	for _, answered := range []bool{false, true} {
+		unstorable := false
+		s := newOwnSite(t, tampering{answer: func(h http.Header) {
+			if unstorable {
+				h.Set("Set-Cookie", "a=b")
+			}
+		}}, nil)
+		rt := parseHandlers(s.server.Routes)[0].routes[0]
+		rt.ttl, rt.stale = 50*time.Millisecond, time.Minute
+		s.gateway.cache.SetStale(rt.stale)
+		id, ann := s.signUp(t, "ann")
+		path := "/parse/classes/Game/" + s.object(t, "Game", `{"ACL":{"`+id+`":{"read":true}}}`)
+		if rec := s.ask(s.server, ann, "GET", path, ""); verdict(rec) != "stored" {
+			t.Fatal(rec.Header())
+		}
+		time.Sleep(60 * time.Millisecond)
+		if unstorable = true; answered {
+			if rec := s.ask(s.server, ann, "GET", path, ""); rec.Code != 200 || verdict(rec) != "miss" {
+				t.Fatal(rec.Code, rec.Header())
+			}
+		}
+		rt.pool.Configure(upstream.Options{MaxWait: -1})
+		if err := rt.pool.Remove("own"); err != nil {
+			t.Fatal(err)
+		}
+		if rec := s.ask(s.server, ann, "GET", path, ""); (rec.Code == 200) == answered {
+			t.Errorf("a worker has answered since: %v; then: %d, %s", answered, rec.Code, rec.Header().Get("Cache-Status"))
+		}
+	}
+}
+
 // TestStaleWhenTheFeedIsLost has the feed be lost just while a question is looked up, and the worker fail.
 func TestStaleWhenTheFeedIsLost(t *testing.T) {
 	failing := false
