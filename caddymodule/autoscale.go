@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -23,8 +24,8 @@ type AutoscaleConfig struct {
 	Target int `json:"target,omitempty"`
 	// ScaleDownDelay is how long fewer workers must have been enough before there are fewer. Default: 2m.
 	ScaleDownDelay caddy.Duration `json:"scale_down_delay,omitempty"`
-	// MaxCPU is the share of this machine's processors above which no bundled worker is added, above 0 and at most 1.
-	// Default: 0.85.
+	// MaxCPU is the share of this machine's processors above which no bundled worker is added, above 0 and at most 1; not for
+	// upstreams. Default: 0.85.
 	MaxCPU float64 `json:"max_cpu,omitempty"`
 	// Webhook is an http or https address that is told of each change by a POST. Default: none. Placeholders are replaced.
 	Webhook string `json:"webhook,omitempty"`
@@ -45,7 +46,14 @@ type scalingSettings struct {
 func (c *AppConfig) scaling() (*scalingSettings, error) {
 	a := cmp.Or(c.Autoscale, &AutoscaleConfig{})
 	s := &scalingSettings{min: a.Min, max: a.Max, target: a.Target, downDelay: time.Duration(a.ScaleDownDelay), maxCPU: a.MaxCPU}
+	if c.Workers == nil && c.Autoscale != nil {
+		if err := a.ofUpstreams(); err != nil {
+			return nil, err
+		}
+	}
 	switch {
+	case !(a.MaxCPU >= 0 && a.MaxCPU <= 1):
+		return nil, fmt.Errorf("max_cpu takes a share above 0 and at most 1, not %v", a.MaxCPU)
 	case c.Workers != nil && (a.Min != 0 || a.Max != 0):
 		return nil, fmt.Errorf("bundled workers are scaled between the two numbers of workers; autoscale takes none here")
 	case c.Workers != nil && c.Workers.Max == 0 && c.Autoscale != nil:
@@ -75,6 +83,17 @@ func (c *AppConfig) scaling() (*scalingSettings, error) {
 	}
 	_, err := autoscale.New(s.options(s.min))
 	return s, err
+}
+
+// ofUpstreams finds what can't be said of upstreams.
+func (a *AutoscaleConfig) ofUpstreams() error {
+	switch {
+	case a.Min == 0 && a.Max == 0:
+		return errors.New("autoscale of upstreams needs two numbers, such as: autoscale 2 10")
+	case a.MaxCPU != 0:
+		return errors.New("max_cpu is for bundled workers, which run on this machine; autoscale of upstreams doesn't take it")
+	}
+	return nil
 }
 
 func (s *scalingSettings) options(begin int) autoscale.Options {

@@ -107,6 +107,19 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 
 // unmarshalSetting reads one setting of an app; the dispenser stands on its name.
 func (c *AppConfig) unmarshalSetting(d *caddyfile.Dispenser) error {
+	setting := d.Val()
+	if err := c.unmarshalOne(d); err != nil {
+		return err
+	}
+	if (setting == "autoscale" || setting == "upstreams") && c.Autoscale != nil && len(c.Upstreams) > 0 {
+		if err := c.Autoscale.ofUpstreams(); err != nil {
+			return d.WrapErr(err)
+		}
+	}
+	return nil
+}
+
+func (c *AppConfig) unmarshalOne(d *caddyfile.Dispenser) error {
 	switch d.Val() {
 	case "workers":
 		if c.Workers != nil {

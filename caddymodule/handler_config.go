@@ -98,7 +98,7 @@ type RateLimitConfig struct {
 
 // RateZone is a rate for some requests.
 type RateZone struct {
-	// Name is the zone's name in metrics and in the RateLimit headers: letters, digits, _ and -.
+	// Name is the zone's name in metrics and in the RateLimit headers: 1 to 64 letters, digits, _, . and -.
 	Name string `json:"name"`
 	// Key says whose requests are counted together, as in RateLimitConfig. Default: app.
 	Key string `json:"key,omitempty"`
