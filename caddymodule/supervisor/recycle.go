@@ -49,6 +49,12 @@ func (s *Supervisor) recycle() {
 // recycleOne replaces a worker that is due, if there is one and no other comes or goes. It returns how long to wait before
 // the next is tried.
 func (s *Supervisor) recycleOne() time.Duration {
+	s.mu.Lock()
+	limited := s.options.Limits != (Limits{})
+	s.mu.Unlock()
+	if !limited {
+		return 0
+	}
 	s.change.Lock() // then nobody else changes their number, and this one's place is filled before it goes
 	defer s.change.Unlock()
 	old, why, memory, requests := s.dueWorker()
@@ -61,16 +67,22 @@ func (s *Supervisor) recycleOne() time.Duration {
 		s.mu.Unlock()
 		return 0
 	}
+	if s.wanted > 0 {
+		s.mu.Unlock()
+		return 0
+	}
 	successor := s.grow(1)[0]
-	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(s.hurry, s.options.StartTimeout)
 	defer cancel()
+	s.giveWay = cancel
+	s.mu.Unlock()
 	err := s.waitReady(ctx, 1, func(w *slot) bool { return w == successor })
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.giveWay = nil
 	if err != nil {
 		successor.drain()
-		if s.stopped {
+		if s.stopped || s.wanted > 0 { // then it is tried again, when that is done
 			return 0
 		}
 		old.log().Warn("the successor of a worker did not start; the worker stays", "error", err)
@@ -85,7 +97,8 @@ func (s *Supervisor) recycleOne() time.Duration {
 	return 0
 }
 
-// dueWorker finds a worker to replace, the one that is due for longest first; nil: none is, or another one comes or goes.
+// dueWorker finds a worker to replace, the one that is due for longest first; nil: none is, or another one goes, or starts for the
+// first time.
 func (s *Supervisor) dueWorker() (due *slot, why string, memory int64, requests uint64) {
 	had := map[string]uint64{}
 	for _, w := range s.pool.Status() {
@@ -97,8 +110,11 @@ func (s *Supervisor) dueWorker() (due *slot, why string, memory int64, requests 
 		return nil, "", 0, 0
 	}
 	for _, w := range s.slots {
-		if w.stopping || w.status.State != Ready {
+		if w.stopping || !w.everReady {
 			return nil, "", 0, 0
+		}
+		if w.status.State != Ready { // it is started again, which keeps nobody else from being replaced
+			continue
 		}
 		if due != nil || time.Since(w.status.Since) < s.options.youth {
 			continue

@@ -92,3 +92,90 @@ func TestRecycleSparesTheYoung(t *testing.T) {
 		t.Errorf("%+v within their first second", r)
 	}
 }
+
+// TestSuccessorGivesWay: a successor that takes its time holds up nobody who changes the number of workers, and is no reason to start
+// it anew if the number stays.
+func TestSuccessorGivesWay(t *testing.T) {
+	h := start(t, childOptions{}, func(o *Options) {
+		o.youth, o.recycleInterval, o.StartTimeout = time.Millisecond, 5*time.Millisecond, time.Minute
+	})
+	h.mu.Lock()
+	good := h.server
+	h.server = []byte(`{"Never":true}`)
+	h.options.Limits = Limits{MaxMemory: 1}
+	if runtime.GOOS != "linux" {
+		h.options.Limits = Limits{MaxRequests: 1}
+	}
+	h.mu.Unlock()
+	if _, err := h.get("/about"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a successor is started", 20*time.Second, func() bool { return len(h.Status()) == 3 })
+	begun := time.Now()
+	if err := h.Scale(2); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(h.Status()); n != 3 {
+		t.Errorf("%d workers, though the number stays: want the successor to be started still", n)
+	}
+	h.SetLimits(Limits{})
+	h.mu.Lock()
+	h.server = good
+	h.mu.Unlock()
+	if err := h.Scale(3); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begun); took > 30*time.Second {
+		t.Errorf("another number of workers took %s", took)
+	}
+	until(t, "the third worker is ready, the successor gone", 20*time.Second, func() bool {
+		ready := 0
+		for _, w := range h.Status() {
+			if w.State == Ready {
+				ready++
+			}
+		}
+		return ready == 3 && len(h.Status()) == 3
+	})
+}
+
+// TestRecycleBesideACrashLoop: a worker that ends again and again doesn't keep others from being replaced.
+func TestRecycleBesideACrashLoop(t *testing.T) {
+	h := start(t, childOptions{}, func(o *Options) {
+		o.youth, o.recycleInterval, o.BackoffMin, o.BackoffMax = time.Millisecond, 10*time.Millisecond, time.Second, time.Second
+	})
+	h.mu.Lock()
+	bad, good := h.slots[0], h.slots[1]
+	bad.server = []byte(`{"Exit":true}`)
+	h.mu.Unlock()
+	pid := 0
+	for _, w := range h.Status() {
+		if w.Name == bad.name() {
+			pid = w.PID
+		}
+	}
+	if p, err := os.FindProcess(pid); err != nil || p.Kill() != nil {
+		t.Fatal("cannot kill the worker")
+	}
+	until(t, "the worker crashes", 20*time.Second, func() bool {
+		for _, w := range h.Status() {
+			if w.Name == bad.name() {
+				return w.Restarts > 0
+			}
+		}
+		return false
+	})
+	for range 3 {
+		if _, err := h.get("/about"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.SetLimits(Limits{MaxRequests: 2})
+	until(t, "the other worker is replaced", 20*time.Second, func() bool { return h.Recycled().Requests > 0 })
+	h.SetLimits(Limits{})
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !good.stopping || bad.stopping {
+		t.Errorf("the worker that crashes is given up: %v, the other one: %v", bad.stopping, good.stopping)
+	}
+}

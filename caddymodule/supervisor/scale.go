@@ -12,12 +12,19 @@ import (
 )
 
 // Scale sets the number of workers. New ones are started; of those that are too many the youngest are drained. It
-// doesn't wait for either, but for a Replace that is under way.
+// doesn't wait for either, but for a Replace that is under way. If it changes the number,
+// a worker's successor that isn't ready yet is given up for it.
 func (s *Supervisor) Scale(n int) error {
 	if n < 0 {
 		return fmt.Errorf("cannot scale to %d workers", n)
 	}
-	s.change.Lock()
+	s.mu.Lock()
+	same := s.giveWay != nil && !s.stopped && len(s.staying())-1 == n // the successor comes in another's place
+	s.mu.Unlock()
+	if same {
+		return nil
+	}
+	s.takeChange()
 	defer s.change.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,7 +46,7 @@ func (s *Supervisor) Scale(n int) error {
 // cached from then on is by the new options. If the new ones aren't ready by the end of ctx, or say that they can't start
 // (ErrFailed), the old ones stay.
 func (s *Supervisor) Replace(ctx context.Context, serverOptions json.RawMessage) error {
-	s.change.Lock()
+	s.takeChange()
 	defer s.change.Unlock()
 	s.mu.Lock()
 	if s.stopped || s.state == nil {
@@ -61,6 +68,20 @@ func (s *Supervisor) Replace(ctx context.Context, serverOptions json.RawMessage)
 		w.drain()
 	}
 	return err
+}
+
+// takeChange takes change. A successor that is being started gives way: it may take as long as StartTimeout, and can be started again.
+func (s *Supervisor) takeChange() {
+	s.mu.Lock()
+	s.wanted++
+	if s.giveWay != nil {
+		s.giveWay()
+	}
+	s.mu.Unlock()
+	s.change.Lock()
+	s.mu.Lock()
+	s.wanted--
+	s.mu.Unlock()
 }
 
 // staying are the slots that aren't being given up. mu is held.

@@ -31,7 +31,7 @@ type Supervisor struct {
 
 	running sync.WaitGroup // slots
 	lives   atomic.Uint64  // processes started so far
-	change  sync.Mutex     // held for all of a Scale or Replace; taken before mu
+	change  sync.Mutex     // held for all of a Scale or Replace, or a worker's replacement; taken before mu
 
 	mu       sync.Mutex
 	server   json.RawMessage // options of workers to come
@@ -39,7 +39,9 @@ type Supervisor struct {
 	sockets  string
 	slots    []*slot
 	stopped  bool
-	stopping chan struct{} // closed when stopped
+	wanted   int                // how many wait for change to scale or replace
+	giveWay  context.CancelFunc // has a worker's successor leave change to them; nil: none is being started
+	stopping chan struct{}      // closed when stopped
 	recycled Recycled
 	hurry    context.Context // ends when draining has to
 	rush     context.CancelFunc
