@@ -3,7 +3,10 @@ package caddymodule
 import (
 	"bytes"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -25,8 +28,9 @@ func (m *cpuMeter) share(now time.Time) float64 {
 			m.busy, m.total = busy, total
 		}
 	}
-	limit, limited := readCPULimit()
-	if b, err := os.ReadFile("/sys/fs/cgroup/cpu.stat"); err == nil && limited {
+	group := controlGroup()
+	limit, limited := readCPULimit(group)
+	if b, err := os.ReadFile(filepath.Join(group, "cpu.stat")); err == nil && limited {
 		if used, ok := parseUsage(b); ok {
 			if passed := now.Sub(m.at).Microseconds(); m.used > 0 && used >= m.used && passed > 0 {
 				share = max(share, float64(used-m.used)/float64(passed)/limit)
@@ -59,9 +63,34 @@ func parseCPU(b []byte) (busy, total uint64, ok bool) {
 	return busy, total, true
 }
 
+// cgroupMount is where control groups of version 2 are.
+const cgroupMount = "/sys/fs/cgroup"
+
+// controlGroup is the directory of this process's control group: in a container mostly the mount itself, under systemd the unit's.
+func controlGroup() string {
+	b, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return cgroupMount
+	}
+	return filepath.Join(cgroupMount, parseControlGroup(b))
+}
+
+// parseControlGroup reads the path of version 2 from /proc/self/cgroup, see cgroups(7); "/" if there is none, or if it lies outside of
+// what is mounted here.
+func parseControlGroup(b []byte) string {
+	for line := range bytes.Lines(b) {
+		if path, ok := bytes.CutPrefix(bytes.TrimSuffix(line, []byte("\n")), []byte("0::")); ok {
+			if p := string(path); strings.HasPrefix(p, "/") && !slices.Contains(strings.Split(p, "/"), "..") {
+				return p
+			}
+		}
+	}
+	return "/"
+}
+
 // readCPULimit is how many processors the control group may use, if there is a limit.
-func readCPULimit() (float64, bool) {
-	b, err := os.ReadFile("/sys/fs/cgroup/cpu.max")
+func readCPULimit(group string) (float64, bool) {
+	b, err := os.ReadFile(filepath.Join(group, "cpu.max"))
 	if err != nil {
 		return 0, false
 	}

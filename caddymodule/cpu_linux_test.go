@@ -20,6 +20,18 @@ func TestCPU(t *testing.T) {
 			t.Errorf("%q: a limit of %v", none, limit)
 		}
 	}
+	for text, want := range map[string]string{
+		"0::/system.slice/parsescale.service\n": "/system.slice/parsescale.service",
+		"1:cpu:/x\n0::/user.slice/a b.scope\n":  "/user.slice/a b.scope",
+		"0::/\n":                                "/",
+		"4:memory:/x\n1:cpu:/y\n":               "/",
+		"0::/../outside\n":                      "/",
+		"":                                      "/",
+	} {
+		if got := parseControlGroup([]byte(text)); got != want {
+			t.Errorf("the control group in %q is %q, want %q", text, got, want)
+		}
+	}
 	if used, ok := parseUsage([]byte("user_usec 1\nusage_usec 42\n")); used != 42 || !ok {
 		t.Errorf("used %d, %v", used, ok)
 	}
