@@ -20,7 +20,9 @@ type exchange struct {
 	r       *http.Request
 	path    string // escaped, below the mount
 	ip      string // the client's address
-	req     request.Request
+	// behindProxy: a proxy that Caddy trusts tells how the client came.
+	behindProxy bool
+	req         request.Request
 
 	body      []byte // the whole body, unless it is streamed
 	streamed  bool   // the body is passed on as it comes
@@ -59,15 +61,10 @@ func (x *exchange) readBody() bool {
 	}
 	var buf bytes.Buffer
 	if r.ContentLength > 0 {
-		buf.Grow(int(r.ContentLength) + bytes.MinRead)
+		buf.Grow(int(min(r.ContentLength, maxPresized)) + bytes.MinRead)
 	}
 	if _, err := buf.ReadFrom(limited); err != nil {
-		var over *http.MaxBytesError
-		if errors.As(err, &over) {
-			x.refuse(tooLarge, "fwd=bypass; detail=body-too-large")
-		} else {
-			x.refuse(refusal{status: http.StatusBadRequest, message: "request aborted"}, "fwd=bypass; detail=body-unreadable")
-		}
+		x.refuseBody(err)
 		return false
 	}
 	x.body = buf.Bytes()
@@ -76,6 +73,19 @@ func (x *exchange) readBody() bool {
 		x.inspected, x.complete = x.inspected[:inspectLimit], false
 	}
 	return true
+}
+
+// maxPresized bounds what is allocated on the word of a Content-Length alone.
+const maxPresized = 1 << 20
+
+// refuseBody answers a request whose body can't be read.
+func (x *exchange) refuseBody(err error) {
+	var over *http.MaxBytesError
+	if errors.As(err, &over) {
+		x.refuse(tooLarge, "fwd=bypass; detail=body-too-large")
+		return
+	}
+	x.refuse(aborted, "fwd=bypass; detail=body-unreadable")
 }
 
 // isBatch reports whether the body holds requests, which all count.

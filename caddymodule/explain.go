@@ -119,7 +119,7 @@ func (h *Handler) explain(r *http.Request, rest, body string) Explained {
 	x := exchange{handler: h, r: r, path: rest}
 	x.req = request.Classify(request.Input{
 		Method: r.Method, Path: rest, RawQuery: r.URL.RawQuery, Header: r.Header, Body: []byte(body), BodyComplete: true,
-		Mount: h.Mount, Seed: keySeed,
+		Mount: h.Mount, Seed: h.seed,
 	})
 	q := &x.req
 	e := Explained{

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"net/http"
 	"path"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/zeebo/xxh3"
 	"go.uber.org/zap"
 
 	"github.com/parsescale/parsescale/policies/cache"
@@ -24,6 +26,7 @@ var keySeed = rand.Uint64()
 type runtime struct {
 	logger *zap.Logger
 	redis  *sharedRedis      // nil: there is none
+	seed   uint64            // of cache keys
 	routes []*route          // one per app that the handler may choose
 	byID   map[string]*route // by application id; nil when there is only one route
 	// looking is what reads are mirrored to; nil: nothing.
@@ -65,6 +68,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return errors.New("rate_limit is to share its counts, but the global option parse has no redis")
 	}
 	h.redis = app.redis
+	h.seed = keySeed + xxh3.HashString(h.Mount) // at another mount of the same upstreams may be another app, even of the same id
 	for _, m := range ctx.Modules() {
 		if http, ok := m.(*caddyhttp.App); ok {
 			app.http = http
@@ -170,14 +174,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	stripInternal(r.Header)
 	stripConnection(r.Header)
-	x := exchange{handler: h, w: w, r: r, path: rest, ip: clientIP(r)}
+	x := exchange{handler: h, w: w, r: r, path: rest, ip: clientIP(r), behindProxy: behindProxy(r)}
 	defer x.count(time.Now())
 	if !x.readBody() {
 		return nil
 	}
 	x.req = request.Classify(request.Input{
 		Method: r.Method, Path: rest, RawQuery: r.URL.RawQuery, Header: r.Header, Body: x.inspected, BodyComplete: x.complete,
-		Mount: h.Mount, Seed: keySeed,
+		Mount: h.Mount, Seed: h.seed,
 	})
 	if x.route = h.choose(&x); x.route == nil {
 		x.refuse(refusal{status: http.StatusForbidden, message: "unauthorized"}, "fwd=bypass; detail=unknown-app")
@@ -254,25 +258,24 @@ func isInternal(name string) bool {
 // stripConnection removes the fields that Connection names, before anyone reads them: they aren't passed on, so a worker
 // answers as if they weren't there, and its answer must not be stored as if they were. What WebSockets need stays.
 func stripConnection(h http.Header) {
-	for _, line := range h["Connection"] {
-		for name := range strings.SplitSeq(line, ",") {
-			if name = strings.TrimSpace(name); !strings.EqualFold(name, "Upgrade") {
-				h.Del(name)
-			}
+	for name := range connectionOptions(h) {
+		if !strings.EqualFold(name, "Upgrade") {
+			h.Del(name)
 		}
 	}
 }
 
-// clientIP is the client's address as Caddy sees it, with trusted_proxies obeyed.
-func clientIP(r *http.Request) string {
-	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
-	return ip
-}
-
-// isUpgrade reports whether the client wants a WebSocket. Whatever else asks for an upgrade is an ordinary request: it may
-// be a write.
-func isUpgrade(r *http.Request) bool {
-	return r.Method == http.MethodGet && r.Header.Get("Upgrade") != "" && strings.Contains(strings.ToLower(r.Header.Get("Connection")), "upgrade")
+// connectionOptions are what the Connection fields name.
+func connectionOptions(h http.Header) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range h["Connection"] {
+			for name := range strings.SplitSeq(line, ",") {
+				if !yield(strings.TrimSpace(name)) {
+					return
+				}
+			}
+		}
+	}
 }
 
 var (

@@ -1,11 +1,15 @@
 package caddymodule
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/parsescale/parsescale/policies/upstream"
 )
 
 func remoteSite(w *recordingWorker, body string) string {
@@ -53,6 +57,38 @@ func TestRemotePoolCachesOnlyIfTold(t *testing.T) {
 	})
 }
 
+// Two mounts of the same upstreams may be two apps of the same id: they share no answer, but what one of them writes may be the other's.
+func TestMountsOfTheSameUpstreams(t *testing.T) {
+	w := newRecordingWorker(t, func(w http.ResponseWriter, r *http.Request, _ string) {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		fmt.Fprintf(w, `{"results":[{"objectId":"%s"}]}`, r.URL.Path[1:2])
+	})
+	s := newSite(t, fmt.Sprintf("{\n\tadmin off\n}\n:9 {\n\tparse /a/* %s {\ncache\n}\n\tparse /b/* %s {\ncache\n}\n}", w.addr(), w.addr()))
+	a, b := `{"results":[{"objectId":"a"}]}`, `{"results":[{"objectId":"b"}]}`
+	s.run(t, w, []step{
+		{method: "GET", path: "/a/classes/A", want: a, cache: "fwd=miss; stored", calls: 1},
+		{method: "GET", path: "/b/classes/A", want: b, cache: "fwd=miss; stored", calls: 1},
+		{method: "GET", path: "/a/classes/A", want: a, cache: "hit"},
+		{method: "GET", path: "/b/classes/A", want: b, cache: "hit"},
+		{method: "POST", path: "/b/classes/A", body: "{}", cache: "fwd=method", calls: 1},
+		{method: "GET", path: "/a/classes/A", want: a, cache: "fwd=miss; stored", calls: 1},
+	})
+}
+
+// TestTimeOutOfADial is answered as any other absence of workers.
+func TestTimeOutOfADial(t *testing.T) {
+	w := newRecordingWorker(t, results)
+	s := newSite(t, remoteSite(w, "pool {\nmax_wait 100ms\n}"))
+	pool := s.handlers[0].routes[0].pool
+	err := pool.Update([]upstream.Target{{Address: "127.0.0.1:1", Dial: func(context.Context) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: context.DeadlineExceeded}
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.run(t, w, []step{{method: "GET", path: "/parse/classes/A", status: 503, contains: "No Parse worker is available", cache: "fwd=bypass", headers: map[string]string{"Retry-After": "1"}}})
+}
+
 // What a worker's limits say is about the request that they counted, not about those that the cache answers.
 func TestStoredAnswersHaveNoRateLimit(t *testing.T) {
 	w := newRecordingWorker(t, func(w http.ResponseWriter, r *http.Request, body string) {
@@ -97,6 +133,28 @@ func TestForgedHeadersDoNotReachAWorker(t *testing.T) {
 	for _, name := range []string{"Forwarded", "X-Real-Ip"} {
 		if h.Get(name) != "" {
 			t.Errorf("%s reached the worker: %s", name, h.Get(name))
+		}
+	}
+}
+
+// TestTrustedProxy: which scheme and host the client asked for is known to a proxy before Caddy, if it is trusted.
+func TestTrustedProxy(t *testing.T) {
+	w := newRecordingWorker(t, results)
+	for _, test := range []struct{ servers, proto, host string }{
+		{"", "http", "example.com"},
+		{"\tservers {\n\t\ttrusted_proxies static 192.0.2.0/24\n\t}\n", "https", "api.example"},
+	} {
+		s := newSite(t, strings.Replace(remoteSite(w, ""), "\tadmin off\n", "\tadmin off\n"+test.servers, 1))
+		s.run(t, w, []step{{
+			method: "GET", path: "/parse/classes/A", calls: 1,
+			header: map[string]string{"X-Forwarded-Proto": "https", "X-Forwarded-Host": "forged.example, api.example", "X-Forwarded-For": "198.51.100.7"},
+		}})
+		h := w.last().Header
+		if got := h.Values("X-Forwarded-Proto"); len(got) != 1 || got[0] != test.proto {
+			t.Errorf("%s: X-Forwarded-Proto is %q, want %q", test.servers, got, test.proto)
+		}
+		if got := h.Values("X-Forwarded-Host"); len(got) != 1 || got[0] != test.host {
+			t.Errorf("%s: X-Forwarded-Host is %q, want %q", test.servers, got, test.host)
 		}
 	}
 }

@@ -59,6 +59,7 @@ var (
 	workerStateDesc   = desc("worker_state", "1 for the state of the worker: up, ejected, down or draining.", "worker", "state")
 	workerBreakerDesc = desc("worker_breaker_open", "1 while the worker's breaker is open, 0.5 while it is half open.", "worker")
 	inFlightDesc      = desc("worker_in_flight", "Requests that the worker is answering.", "worker")
+	upgradedDesc      = desc("worker_upgraded_connections", "Upgraded connections, such as WebSockets, that the worker has.", "worker")
 	latencyDesc       = desc("worker_latency_seconds", "Averaged time to the head of an answer (peak-EWMA).", "worker")
 	workerReqDesc     = desc("worker_requests_total", "Requests sent to the worker, repetitions included.", "worker")
 	workerFailDesc    = desc("worker_failures_total", "Requests that the worker failed on.", "worker")
@@ -97,6 +98,7 @@ func (metrics) Describe(ch chan<- *prometheus.Desc) {
 		workerFailDesc, workerRetryDesc, workersDesc, memoryDesc, recycledDesc, wantedDesc, loadDesc, panicDesc, roomDesc, enteredDesc, waitingDesc, waitedDesc, waitTimeDesc, excusedDesc, overloadDesc, limitKeysDesc, limitEvictedDesc, limitAllowedDesc, limitRefusedDesc,
 		limitDryRunDesc, sharedUpDesc, sharedFailDesc, sharedWithoutDesc, sharedWaitingDesc, sharedGatewayDesc,
 		peersInStepDesc, peersLagDesc, peersGapsDesc, peersLostDesc, peersReceivedDesc, peersQueuedDesc, peersWaitedDesc, peersMembersDesc, peersConfirmDesc,
+		upgradedDesc,
 	} {
 		ch <- d
 	}

@@ -128,6 +128,7 @@ func (o observer) workers(s *AppStatus, available int) {
 		o.gauge(workerStateDesc, 1, w.Name, w.State)
 		o.gauge(workerBreakerDesc, map[string]float64{"open": 1, "half-open": .5}[w.Breaker], w.Name)
 		o.gauge(inFlightDesc, float64(w.InFlight), w.Name)
+		o.gauge(upgradedDesc, float64(w.Upgraded), w.Name)
 		o.gauge(latencyDesc, w.LatencyMS/1e3, w.Name)
 		o.counter(workerReqDesc, w.Requests, w.Name)
 		o.counter(workerFailDesc, w.Failures, w.Name)

@@ -2,22 +2,29 @@ package caddymodule
 
 import (
 	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/parsescale/parsescale/policies/upstream"
 )
 
 // prepare makes the header of one attempt as its worker may believe it: who the client is comes from Caddy alone.
-// Whatever the client said about that is replaced, not added to.
+// Whatever the client said about that is replaced, not added to. Only a proxy that Caddy trusts is believed which scheme and host the
+// client asked for: Caddy itself doesn't know.
 func (x *exchange) prepare(h http.Header, t *upstream.Target) {
-	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
-		delete(h, name)
-	}
-	proto := "http"
+	proto, host := "http", x.r.Host
 	if x.r.TLS != nil {
 		proto = "https"
 	}
+	if x.behindProxy {
+		proto, host = lastOr(h["X-Forwarded-Proto"], proto), lastOr(h["X-Forwarded-Host"], host)
+	}
+	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
+		delete(h, name)
+	}
 	h["X-Forwarded-Proto"] = []string{proto}
-	h["X-Forwarded-Host"] = []string{x.r.Host}
+	h["X-Forwarded-Host"] = []string{host}
 	h["X-Forwarded-For"] = []string{x.ip}
 	if t.Kind == upstream.Bundled {
 		h["X-Parsescale-Client-Ip"] = []string{x.ip}
@@ -28,4 +35,27 @@ func (x *exchange) prepare(h http.Header, t *upstream.Target) {
 		delete(h, "If-Modified-Since")
 		delete(h, "Accept-Encoding")
 	}
+}
+
+// lastOr is the last value of a field, or the other one if it has none.
+func lastOr(values []string, other string) string {
+	if n := len(values); n > 0 {
+		list := strings.Split(values[n-1], ",")
+		if v := strings.TrimSpace(list[len(list)-1]); v != "" {
+			return v
+		}
+	}
+	return other
+}
+
+// behindProxy reports whether one of Caddy's trusted_proxies sent the request.
+func behindProxy(r *http.Request) bool {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return trusted
+}
+
+// clientIP is the client's address as Caddy sees it, with trusted_proxies obeyed.
+func clientIP(r *http.Request) string {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return ip
 }

@@ -277,6 +277,9 @@ func (x *exchange) fail(err error, verdict string) {
 		x.w.Header()["Retry-After"] = []string{"1"}
 		x.refuse(overloaded, "fwd=bypass; detail=overloaded")
 		return // a line for each would be one more thing to do
+	case errors.Is(err, upstream.ErrUnread):
+		x.refuseBody(err)
+		return // the client's doing
 	case errors.Is(err, upstream.ErrOutcomeUnknown):
 		x.refuse(outcomeUnknown, verdict)
 	case errors.Is(err, context.DeadlineExceeded):

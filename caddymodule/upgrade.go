@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"net/http"
 	"net/http/httputil"
+	"strings"
 
 	"go.uber.org/zap"
 )
@@ -18,13 +19,17 @@ func (x *exchange) upgrade() {
 		x.fail(err, "fwd=bypass; detail=upgrade")
 		return
 	}
-	failed := false
-	defer func() { lease.Release(failed) }()
+	defer lease.Release()
 	proxy := httputil.ReverseProxy{
-		Transport: lease.Transport,
+		Transport: lease,
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(lease.URL)
 			p.Out.Host = p.In.Host
+			for _, name := range [...]string{"X-Forwarded-Proto", "X-Forwarded-Host"} { // which are gone by now
+				if v := p.In.Header[name]; v != nil {
+					p.Out.Header[name] = v
+				}
+			}
 			x.prepare(p.Out.Header, &lease.Target)
 		},
 		ModifyResponse: func(res *http.Response) error {
@@ -33,10 +38,23 @@ func (x *exchange) upgrade() {
 			return nil
 		},
 		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) {
-			failed = x.r.Context().Err() == nil
 			x.handler.logger.Warn("cannot connect a WebSocket", zap.String("worker", lease.Target.Name), zap.Error(err))
 			x.refuse(noWorker, "fwd=bypass; detail=upgrade")
 		},
 	}
 	proxy.ServeHTTP(x.w, x.r)
+}
+
+// isUpgrade reports whether the client wants a WebSocket. Whatever else asks for an upgrade is an ordinary request: it may
+// be a write, or a read of a client that offers HTTP/2 with each (as Java's does).
+func isUpgrade(r *http.Request) bool {
+	if r.Method != http.MethodGet || r.ContentLength != 0 || !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		return false
+	}
+	for name := range connectionOptions(r.Header) {
+		if strings.EqualFold(name, "Upgrade") {
+			return true
+		}
+	}
+	return false
 }

@@ -76,3 +76,33 @@ func TestUpgradeWithoutWorker(t *testing.T) {
 		status: 503, cache: "detail=upgrade", contains: `"error"`,
 	}})
 }
+
+// TestNoUpgrade: what isn't the handshake of a WebSocket is an ordinary request, whatever it offers, and nothing that a client sends
+// takes a worker out of service.
+func TestNoUpgrade(t *testing.T) {
+	w := newRecordingWorker(t, results)
+	s := newSite(t, remoteSite(w, "cache"))
+	for _, test := range []struct {
+		name   string
+		header map[string]string
+		body   string
+	}{
+		{"HTTP/2, as Java offers it", map[string]string{"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "Http2-Settings": "AAEAAEAAAAIAAAABAAMAAABk"}, ""},
+		{"something unheard of", map[string]string{"Connection": "Upgrade", "Upgrade": "\xff"}, ""},
+		{"a WebSocket with a body", map[string]string{"Connection": "Upgrade", "Upgrade": "websocket"}, "{}"},
+		{"a WebSocket without the option", map[string]string{"Connection": "not-an-upgrade", "Upgrade": "websocket"}, ""},
+	} {
+		for range 6 { // more than open a breaker
+			rec := s.send(step{method: "GET", path: "/parse/classes/A", header: test.header, body: test.body})
+			if rec.Code != http.StatusOK || rec.Body.String() != found {
+				t.Fatalf("%s: status %d, body %s", test.name, rec.Code, rec.Body)
+			}
+		}
+	}
+	if got := w.last().Header; got.Get("Upgrade") != "" || got.Get("Http2-Settings") != "" {
+		t.Errorf("the worker saw %v", got)
+	}
+	if got := s.handlers[0].routes[0].pool.Status()[0]; got.Failures != 0 || got.Breaker != "closed" || got.State != "up" {
+		t.Errorf("the worker is blamed: %+v", got)
+	}
+}

@@ -22,7 +22,7 @@ type attempt struct {
 type result struct {
 	failure failure
 	sent    bool      // at least one byte of the request was written, or may have been
-	resp    *Response // of succeeded, refused and faulty
+	resp    *Response // of succeeded, refused, unanswered and faulty
 	err     error     // of every failure but refused
 	took    time.Duration
 }
@@ -83,7 +83,7 @@ func (s *seat) send(ctx context.Context, c *call) (res result) {
 	answer, err := s.w.transport.RoundTrip(hr)
 	latency = time.Since(s.entered)
 	if err != nil {
-		return s.failed(ctx, &a, err, false)
+		return s.failed(ctx, c, &a, err, false)
 	}
 	a.dog.progress()
 
@@ -94,13 +94,15 @@ func (s *seat) send(ctx context.Context, c *call) (res result) {
 		resp.Body, whole, err = readBody(answer, c.options.BufferLimit, &a.dog)
 		if err != nil {
 			answer.Body.Close()
-			return s.failed(ctx, &a, err, true)
+			return s.failed(ctx, c, &a, err, true)
 		}
 	}
 	res = result{resp: resp, sent: true, failure: succeeded}
 	switch answer.StatusCode {
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusServiceUnavailable:
 		res.failure = refused
+	case http.StatusBadGateway, http.StatusGatewayTimeout:
+		res.failure, res.err = unanswered, errUnanswered
 	case http.StatusInternalServerError:
 		if whole && c.req.Method != http.MethodHead && !isParseError(resp.Body) {
 			res.failure, res.err = faulty, errFaulty
@@ -156,15 +158,19 @@ func (s *seat) request(c *call, a *attempt) (*http.Request, error) {
 }
 
 // failed names the failure that err is. answered: the header of an answer had come.
-func (s *seat) failed(ctx context.Context, a *attempt, err error, answered bool) result {
+func (s *seat) failed(ctx context.Context, c *call, a *attempt, err error, answered bool) result {
 	res := result{sent: answered || a.sent(), err: err}
 	switch {
 	case ctx.Err() != nil:
 		res.failure, res.err = cancelled, ended(ctx)
+	case c.unread.Load() != nil:
+		res.failure, res.err = unread, because(ErrUnread, *c.unread.Load())
 	case !a.asked:
 		res.failure, res.err = unsendable, because(ErrUnsendable, err)
 	case !res.sent:
-		res.failure = unreached
+		if res.failure = unreached; a.dog.barked() {
+			res.err = errSilent
+		}
 	case a.dog.barked():
 		res.failure, res.err = silent, errSilent
 	case a.reused && !answered:

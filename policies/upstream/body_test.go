@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -168,5 +170,51 @@ func TestStreamedRequest(t *testing.T) {
 				t.Errorf("%d requests", n)
 			}
 		})
+	}
+}
+
+// cutReader is the upload of a client that goes away, or sends more than it may.
+type cutReader struct {
+	rest io.Reader
+	err  error
+}
+
+func (r *cutReader) Read(p []byte) (int, error) {
+	n, err := r.rest.Read(p)
+	if err == io.EOF {
+		err = r.err
+	}
+	return n, err
+}
+
+// TestUnreadStream: uploads that clients don't end are nobody's fault but theirs, and no worker takes them for whole.
+func TestUnreadStream(t *testing.T) {
+	for _, kind := range []Kind{Bundled, Remote} {
+		for _, length := range []int64{-1, 1000} {
+			t.Run(fmt.Sprint(kind, " ", length), func(t *testing.T) {
+				var whole atomic.Bool
+				w := newWorker(t, "unix", func(w http.ResponseWriter, r *http.Request) {
+					if _, err := io.Copy(io.Discard, r.Body); err == nil {
+						whole.Store(true)
+					}
+				})
+				p := newPool(t, Options{}, w.target("w", kind))
+				for range 10 {
+					cut := errors.New("the client left")
+					_, err := p.Do(t.Context(), &Request{
+						Method: "POST", URI: "/f", Write: true, WriteID: "id", StreamLength: length, Stream: &cutReader{strings.NewReader("half"), cut},
+					})
+					if !errors.Is(err, ErrUnread) || !errors.Is(err, cut) || errors.Is(err, ErrOutcomeUnknown) {
+						t.Fatalf("got %v, want ErrUnread", err)
+					}
+				}
+				if s := p.Status()[0]; s.Failures != 0 || s.Breaker != "closed" || s.State != "up" || s.InFlight != 0 {
+					t.Errorf("the worker is blamed: %+v", s)
+				}
+				if whole.Load() {
+					t.Error("the worker took a part for the whole")
+				}
+			})
+		}
 	}
 }

@@ -16,18 +16,20 @@ type call struct {
 	options *Options
 	url     *url.URL
 	start   time.Time
+	lease   bool // for an upgraded connection
 
 	tried    []*worker
-	suspects []*worker     // those that answered with a 500 that isn't Parse's
-	begun    atomic.Bool   // the client's stream was read from
-	attempts int           // all of them
-	sent     int           // those that may have reached a worker
-	excused  bool          // one stale connection was met already
-	rounds   int           // how often all workers had been tried
-	waited   time.Duration // for a worker
-	doubt    bool          // a write may have happened
-	answer   *Response     // the last one that asked for a repetition
-	cause    error         // the last failure
+	suspects []*worker             // those that answered with a 500 that isn't Parse's
+	begun    atomic.Bool           // the client's stream was read from
+	unread   atomic.Pointer[error] // why it couldn't be read to its end
+	attempts int                   // all of them
+	sent     int                   // those that may have reached a worker
+	excused  bool                  // one stale connection was met already
+	rounds   int                   // how often all workers had been tried
+	waited   time.Duration         // for a worker
+	doubt    bool                  // a write may have happened
+	answer   *Response             // the last one that asked for a repetition
+	cause    error                 // the last failure
 }
 
 // Do sends a request to a worker and returns the answer. A failure of the worker is hidden by asking another one,
@@ -38,10 +40,11 @@ type call struct {
 //     Parse's once;
 //   - a write to a bundled worker is repeated with its id, so that it is done once; never while the earlier attempt
 //     is still under way;
-//   - any other write is not repeated: ErrOutcomeUnknown.
+//   - any other write is not repeated: ErrOutcomeUnknown, also after a 502 or 504, which tell that something before the
+//     worker got no answer. A 503 is handed on.
 //
-// Errors are ErrNoWorker, ErrOutcomeUnknown, ErrUnsendable, ErrClosed and those of ctx; use errors.Is. If ctx ends
-// while a write is under way, the error is both ErrOutcomeUnknown and that of ctx.
+// Errors are ErrNoWorker, ErrOutcomeUnknown, ErrUnsendable, ErrUnread (which is that of the stream, too), ErrClosed and those
+// of ctx; use errors.Is. If ctx ends while a write is under way, the error is both ErrOutcomeUnknown and that of ctx.
 func (p *Pool) Do(ctx context.Context, r *Request) (*Response, error) {
 	u, err := r.parse()
 	if err != nil {
@@ -61,18 +64,19 @@ func (p *Pool) Do(ctx context.Context, r *Request) (*Response, error) {
 		if res.failure == succeeded {
 			res.resp.Attempts = c.attempts
 			c.answered(s.w)
+			c.discard()
 			return res.resp, nil
 		}
 		c.note(s.w, res)
 		switch decide(c.question(s.w, res), p.budget.spend) {
 		case again:
-			c.discard()
-			c.answer = res.resp
+			c.keep(res.resp)
 		case unknown:
+			c.keep(res.resp)
 			c.doubt = true
 			return c.end(res.err)
 		case hand:
-			c.answer = res.resp
+			c.keep(res.resp)
 			return c.end(nil)
 		case giveUp:
 			return c.end(res.err)
@@ -107,10 +111,10 @@ func (c *call) question(w *worker, res result) question {
 func (c *call) note(w *worker, res result) {
 	if res.sent {
 		c.sent++
-		c.doubt = c.doubt || (c.req.Write && res.failure != refused)
+		c.doubt = c.doubt || (c.req.Write && res.failure != refused && res.failure != unread)
 	}
 	if res.err != nil {
-		c.cause = fmt.Errorf("worker %s: %w", w.target.Name, res.err)
+		c.cause = fmt.Errorf("worker %s: %v", w.target.Name, res.err) // no %w: that a dial took too long isn't the end of ctx
 	}
 	if res.failure.blames() {
 		w.failures.Add(1)
@@ -131,6 +135,12 @@ func (c *call) note(w *worker, res result) {
 	c.tried = append(c.tried, w)
 }
 
+// keep holds on to an answer, nil if there was none, in case there is no better one.
+func (c *call) keep(r *Response) {
+	c.discard()
+	c.answer = r
+}
+
 // discard closes an answer that isn't handed on.
 func (c *call) discard() {
 	if c.answer != nil && c.answer.Stream != nil {
@@ -143,7 +153,7 @@ func (c *call) discard() {
 func (c *call) end(cause error) (*Response, error) {
 	over := errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded)
 	switch {
-	case errors.Is(cause, ErrUnsendable) && !c.doubt:
+	case (errors.Is(cause, ErrUnsendable) || errors.Is(cause, ErrUnread)) && !c.doubt:
 		return nil, cause
 	case c.doubt:
 		// An answer that came after the doubt doesn't settle it: a 5xx would make the SDKs repeat the write.

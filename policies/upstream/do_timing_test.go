@@ -29,8 +29,9 @@ func BenchmarkDo(b *testing.B) {
 // The choice of a worker costs one allocation of its own (the seat), and what the breaker's ticket costs.
 func TestChooseAllocations(t *testing.T) {
 	p := newPool(t, Options{}, Target{Address: "127.0.0.1:1"}, Target{Address: "127.0.0.1:2"})
+	c := &call{req: &Request{}, options: &Options{}}
 	if n := testing.AllocsPerRun(100, func() {
-		s := p.choose(nil, 0, 0)
+		s := p.choose(c)
 		s.leave(succeeded.learn(0, false))
 	}); n > 5 {
 		t.Errorf("%v allocations, want at most 5", n)

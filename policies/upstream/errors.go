@@ -19,10 +19,15 @@ var (
 	ErrUnknownWorker = errors.New("no such worker")
 	// ErrUnsendable: the request itself can't be sent to any worker (a bad URI, method or header).
 	ErrUnsendable = errors.New("the request cannot be forwarded")
+	// ErrUnread: the client's stream ended before its end, so no worker has got the whole request.
+	ErrUnread = errors.New("the body of the request could not be read")
 )
 
 // errSilent is the cause of an attempt that was ended because nothing moved on its connection for too long.
 var errSilent = errors.New("the worker did not answer in time")
+
+// errUnanswered is the cause of an attempt that was answered with a 502 or 504.
+var errUnanswered = errors.New("something before the worker got no answer from it")
 
 // errFaulty is the cause of an attempt that was answered with a 500 that isn't Parse's.
 var errFaulty = errors.New("the worker answered 500 with something that is no Parse error")

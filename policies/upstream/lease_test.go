@@ -32,10 +32,10 @@ func TestLease(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		defer lease.Release(false)
+		defer lease.Release()
 		proxy := httputil.ReverseProxy{
 			Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(lease.URL) },
-			Transport: lease.Transport,
+			Transport: lease,
 		}
 		proxy.ServeHTTP(w, r)
 	}))
@@ -51,8 +51,8 @@ func TestLease(t *testing.T) {
 	if err != nil || res.StatusCode != 101 {
 		t.Fatal(res, err)
 	}
-	if s := p.Status()[0]; s.InFlight != 1 {
-		t.Errorf("a lease isn't in flight: %+v", s)
+	if s := p.Status()[0]; s.InFlight != 0 || s.Upgraded != 1 || !p.Idle() {
+		t.Errorf("an upgraded connection counts as a request under way: %+v", s)
 	}
 	fmt.Fprint(c, "ping\n")
 	if line, err := in.ReadString('\n'); err != nil || line != "/live ping\n" {
@@ -67,18 +67,116 @@ func TestLease(t *testing.T) {
 	}
 }
 
-func TestLeaseRelease(t *testing.T) {
-	w := newWorker(t, "unix", answer(""))
-	p := newPool(t, Options{}, w.target("w", Bundled))
-	for _, failed := range []bool{false, true} {
-		l, err := p.Lease(context.Background())
+// TestLeaseLearns: the worker's policies learn how the handshake ended, whatever becomes of the connection, and nothing of what the
+// client breaks off.
+func TestLeaseLearns(t *testing.T) {
+	ask := func(t *testing.T, ctx context.Context, p *Pool) {
+		t.Helper()
+		l, err := p.Lease(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.Release(failed)
-		l.Release(true)
+		r, err := http.NewRequestWithContext(ctx, "GET", l.URL.String(), http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res, err := l.RoundTrip(r); err == nil {
+			res.Body.Close()
+		}
+		l.Release()
+		l.Release()
 	}
-	if s := p.Status()[0]; s.InFlight != 0 || s.Failures != 1 || s.Requests != 2 {
-		t.Errorf("%+v", s)
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, test := range []struct {
+		name     string
+		do       http.HandlerFunc
+		ctx      context.Context
+		failures uint64
+	}{
+		{"an answer", status(404), t.Context(), 0},
+		{"none", abort, t.Context(), 1},
+		{"a client that leaves", hang, over, 0},
+	} {
+		w := newWorker(t, "unix", test.do)
+		p := newPool(t, Options{}, w.target("w", Remote))
+		ask(t, test.ctx, p)
+		if s := p.Status()[0]; s.InFlight != 0 || s.Upgraded != 0 || s.Failures != test.failures || s.Requests != 1 {
+			t.Errorf("%s: %+v", test.name, s)
+		}
+	}
+	p := newPool(t, Options{}, newWorker(t, "unix", status(200)).target("w", Remote))
+	l, err := p.Lease(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := p.Status()[0]; s.InFlight != 1 {
+		t.Errorf("before the handshake: %+v", s)
+	}
+	l.Release()
+	if s := p.Status()[0]; s.InFlight != 0 || s.Failures != 0 {
+		t.Errorf("a lease that wasn't used: %+v", s)
+	}
+}
+
+// TestUpgradedDoNotTakeTheWorkersRoom: connections that last go to the workers by their shares, and requests to all workers though
+// connections were the first thing that some of them got.
+func TestUpgradedDoNotTakeTheWorkersRoom(t *testing.T) {
+	upgrade := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/x" {
+			return
+		}
+		w.Header().Set("Upgrade", "echo")
+		w.Header().Set("Connection", "Upgrade")
+		w.WriteHeader(http.StatusSwitchingProtocols)
+	}
+	one, two, none := newWorker(t, "tcp", upgrade), newWorker(t, "tcp", upgrade), newWorker(t, "tcp", upgrade)
+	targets := []Target{one.target("one", Remote), two.target("two", Remote), none.target("none", Remote)}
+	targets[1].Share, targets[2].Share = 3, -1
+	p := newPool(t, Options{}, targets...)
+	for range 40 {
+		l, err := p.Lease(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Release()
+		r, err := http.NewRequestWithContext(t.Context(), "GET", l.URL.String(), http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Connection", "Upgrade")
+		r.Header.Set("Upgrade", "echo")
+		res, err := l.RoundTrip(r)
+		if err != nil || res.StatusCode != http.StatusSwitchingProtocols {
+			t.Fatal(res, err)
+		}
+		defer res.Body.Close()
+	}
+	s := p.Status()
+	if s[0].Upgraded != 10 || s[1].Upgraded != 30 || s[2].Upgraded != 0 {
+		t.Errorf("connections of the workers with the shares 1, 3 and 0: %d, %d, %d", s[0].Upgraded, s[1].Upgraded, s[2].Upgraded)
+	}
+	p2 := newPool(t, Options{}, targets[0], Target{Name: "two", Address: targets[1].Address})
+	l, err := p2.Lease(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Release()
+	r, _ := http.NewRequestWithContext(t.Context(), "GET", l.URL.String(), http.NoBody)
+	res, err := l.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	asked := map[string]int{}
+	for range 50 {
+		res, err := p2.Do(t.Context(), &Request{Method: "GET", URI: "/x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked[res.Worker]++
+	}
+	if len(asked) != 2 {
+		t.Errorf("the worker whose first request was an upgraded connection gets no other: %v", asked)
 	}
 }

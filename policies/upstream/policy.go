@@ -57,9 +57,9 @@ func (f failure) learn(latency time.Duration, untimed bool) outcome {
 		if untimed {
 			o.node = balance.Ignored
 		}
-	case stale, cancelled, unsendable:
+	case stale, cancelled, unread, unsendable:
 		o.breaker, o.node, o.health = breaker.Ignored, balance.Ignored, health.Ignored
-	case refused: // for health it is an answer
+	case refused, unanswered: // for health it is an answer
 		o.breaker, o.node = breaker.Failure, balance.Failure
 	case unreached:
 		o.breaker, o.node, o.health = breaker.Failure, balance.Failure, health.Failure
@@ -102,6 +102,12 @@ type seat struct {
 
 // leave frees the seat and lets the worker's policies learn.
 func (s *seat) leave(o outcome) {
+	s.learn(o)
+	s.w.leave()
+}
+
+// learn lets the worker's policies learn.
+func (s *seat) learn(o outcome) {
 	w := s.w
 	s.done(o.breaker)
 	w.policy.node.End(o.latency, o.node)
@@ -109,15 +115,14 @@ func (s *seat) leave(o outcome) {
 		w.answered.Store(time.Now().UnixNano())
 	}
 	w.observe(o.health)
-	w.leave()
 }
 
 // candidates bounds how many workers are looked at without allocating.
 const candidates = 16
 
-// choose takes a seat at a worker that may be asked and isn't in tried; nil if there is none now. The one that has been
-// a member for longest is taken if it has fewer than gather requests under way and isn't silent.
-func (p *Pool) choose(tried []*worker, gather int64, key uint64) *seat {
+// choose takes a seat for c at a worker that may be asked and that c hasn't tried; nil if there is none now. The one that has
+// been a member for longest is taken if it has fewer than c.gather() requests under way and isn't silent.
+func (p *Pool) choose(c *call) *seat {
 	var (
 		nodeSpace   [candidates]*balance.Node
 		workerSpace [candidates]*worker
@@ -126,16 +131,20 @@ func (p *Pool) choose(tried []*worker, gather int64, key uint64) *seat {
 		now         = time.Now()
 	)
 	for _, w := range *p.members.Load() {
-		if !w.draining.Load() && !isIn(tried, w) && w.policy.breaker.Ready() && w.policy.health.Available(now) {
+		if !w.draining.Load() && !isIn(c.tried, w) && w.policy.breaker.Ready() && w.policy.health.Available(now) {
 			nodes, workers = append(nodes, w.policy.node), append(workers, w)
 		}
 	}
 	for len(nodes) > 0 {
-		most := gather
+		best := nodes
+		if c.lease {
+			best = nodes[:fewestUpgraded(nodes, workers)]
+		}
+		most := c.gather()
 		if workers[0].hesitates(now) {
 			most = 0
 		}
-		node := p.picker.Gather(nodes, nil, most, key)
+		node := p.picker.Gather(best, nil, most, c.req.Key)
 		if node == nil {
 			return nil // none of them is to get requests
 		}
@@ -160,7 +169,7 @@ func (p *Pool) choose(tried []*worker, gather int64, key uint64) *seat {
 const hesitation = time.Second
 
 func (w *worker) hesitates(now time.Time) bool {
-	return w.inflight.Load() > 0 && now.UnixNano()-w.answered.Load() > int64(hesitation)
+	return w.busy() > 0 && now.UnixNano()-w.answered.Load() > int64(hesitation)
 }
 
 func isIn(tried []*worker, w *worker) bool {

@@ -89,9 +89,9 @@ func (b *bytesBody) Close() error { return nil }
 
 // streamBody sends a body that comes from the client. Its Close ends the use of the client's reader, which stays open.
 type streamBody struct {
-	src   io.Reader
-	begun *atomic.Bool
-	dog   *watchdog
+	src  io.Reader
+	call *call
+	dog  *watchdog
 
 	closed atomic.Bool
 }
@@ -100,9 +100,12 @@ func (b *streamBody) Read(p []byte) (int, error) {
 	if b.closed.Load() {
 		return 0, http.ErrBodyReadAfterClose
 	}
-	b.begun.Store(true)
+	b.call.begun.Store(true)
 	b.dog.pause() // a slow client is not a silent worker
 	n, err := b.src.Read(p)
+	if err != nil && err != io.EOF {
+		b.call.unread.Store(&err)
+	}
 	b.dog.progress()
 	return n, err
 }
@@ -127,7 +130,7 @@ func (c *call) body(dog *watchdog) (io.ReadCloser, int64) {
 	case len(r.Body) > 0:
 		return &bytesBody{rest: r.Body, dog: dog}, int64(len(r.Body))
 	case r.Body == nil && r.Stream != nil && r.StreamLength != 0:
-		return &streamBody{src: r.Stream, begun: &c.begun, dog: dog}, r.StreamLength
+		return &streamBody{src: r.Stream, call: c, dog: dog}, r.StreamLength
 	case r.Write && (r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions || r.Method == http.MethodTrace):
 		return noBody{}, 0
 	default:

@@ -24,11 +24,11 @@ func (p *Pool) seat(ctx context.Context, c *call) (*seat, error) {
 		if ctx.Err() != nil {
 			return nil, ended(ctx)
 		}
-		if s := p.choose(c.tried, c.gather(), c.req.Key); s != nil {
+		if s := p.choose(c); s != nil {
 			return s, nil
 		}
 		heard := p.news.listen()
-		if s := p.choose(c.tried, c.gather(), c.req.Key); s != nil { // there may have been news in between
+		if s := p.choose(c); s != nil { // there may have been news in between
 			return s, nil
 		}
 		left := c.patience()

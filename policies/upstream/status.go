@@ -8,8 +8,9 @@ type Status struct {
 	Kind string `json:"kind"`
 	// State is up, ejected (for a while, after failed requests), down (by failed health checks) or draining.
 	State string `json:"state"`
-	// InFlight is the number of requests it is answering now.
+	// InFlight is the number of requests it is answering now, Upgraded that of its upgraded connections, such as WebSockets.
 	InFlight int64 `json:"in_flight"`
+	Upgraded int64 `json:"upgraded,omitempty"`
 	// LatencyMS is the averaged time to the header of an answer in milliseconds (peak-EWMA); 0: unknown.
 	LatencyMS float64 `json:"latency_ms"`
 	// Weight is below 1 in the first seconds of a new worker.
@@ -34,7 +35,7 @@ func (p *Pool) Status() []Status {
 		node := w.policy.node.Status()
 		s := Status{
 			Name: w.target.Name, Kind: w.target.Kind.String(), State: w.policy.health.State(now).String(),
-			InFlight: w.inflight.Load(), LatencyMS: float64(node.Latency) / float64(time.Millisecond), Weight: node.Weight, Share: w.policy.node.Share(),
+			InFlight: w.busy(), Upgraded: w.upgraded.Load(), LatencyMS: float64(node.Latency) / float64(time.Millisecond), Weight: node.Weight, Share: w.policy.node.Share(),
 			Breaker:  w.policy.breaker.State().String(),
 			Requests: w.requests.Load(), Failures: w.failures.Load(), Retries: w.retries.Load(),
 		}
@@ -61,7 +62,7 @@ func (p *Pool) Available() int {
 func (p *Pool) Idle() bool {
 	now := time.Now()
 	for _, w := range *p.members.Load() {
-		if w.inflight.Load() == 0 && !w.draining.Load() && w.policy.breaker.Ready() && w.policy.health.Available(now) {
+		if w.busy() == 0 && !w.draining.Load() && w.policy.breaker.Ready() && w.policy.health.Available(now) {
 			return true
 		}
 	}

@@ -204,9 +204,9 @@ func TestRetries(t *testing.T) {
 		{"hangs in its answer", halfHang, true},
 		{"500", status(500), true},
 		{"500 in HTML", page, true},
-		{"502", status(502), false},
+		{"502", status(502), true},
 		{"503", status(503), false},
-		{"504", status(504), false},
+		{"504", status(504), true},
 	} {
 		for _, network := range []string{"unix", "tcp"} {
 			for _, kind := range []Kind{Bundled, Remote} {

@@ -14,25 +14,29 @@ const (
 	silent
 	// broken: the connection ended or the answer was cut short or malformed.
 	broken
-	// refused: the answer is a 502, 503 or 504.
+	// refused: the answer is a 503.
 	refused
+	// unanswered: the answer is a 502 or 504 of something before the worker, which may have got the request.
+	unanswered
 	// faulty: the answer is a 500 that isn't Parse's: something around the app is broken, or the process is, or the
 	// request meets a bug. Only an answer of another worker tells which.
 	faulty
 	// cancelled: the caller's context ended.
 	cancelled
+	// unread: the client's stream ended before its end.
+	unread
 	// unsendable: the request was never tried, because net/http finds fault with it.
 	unsendable
 )
 
 func (f failure) String() string {
-	return [...]string{"succeeded", "unreached", "stale", "silent", "broken", "refused", "faulty", "cancelled", "unsendable"}[f]
+	return [...]string{"succeeded", "unreached", "stale", "silent", "broken", "refused", "unanswered", "faulty", "cancelled", "unread", "unsendable"}[f]
 }
 
 // blames tells whether the failure is the worker's.
 func (f failure) blames() bool {
 	switch f {
-	case succeeded, stale, faulty, cancelled, unsendable:
+	case succeeded, stale, faulty, cancelled, unread, unsendable:
 		return false
 	default:
 		return true
@@ -70,7 +74,7 @@ type question struct {
 // argument says that the repetition happens whatever the budget says.
 func decide(q question, budget func(force bool) bool) verdict {
 	switch {
-	case q.failure == cancelled || q.failure == unsendable:
+	case q.failure == cancelled || q.failure == unread || q.failure == unsendable:
 		if q.write && q.failure == cancelled && q.attempts > 0 {
 			return unknown
 		}
@@ -91,7 +95,7 @@ func decide(q question, budget func(force bool) bool) verdict {
 		return hand
 	case q.write:
 		return unknown
-	case q.failure == faulty:
+	case q.failure == faulty || q.failure == unanswered:
 		return hand
 	default:
 		return giveUp

@@ -16,7 +16,8 @@ type worker struct {
 	stopProbe context.CancelFunc
 
 	draining atomic.Bool
-	inflight atomic.Int64
+	inflight atomic.Int64  // all that draining waits for
+	upgraded atomic.Int64  // those of inflight that are upgraded connections
 	answered atomic.Int64  // when it last did, in nanoseconds since 1970
 	idle     chan struct{} // has a token when inflight fell to 0 while draining
 
@@ -66,6 +67,9 @@ func (w *worker) empty(ctx context.Context, stop <-chan struct{}) error {
 	}
 	return nil
 }
+
+// busy is how many requests are under way.
+func (w *worker) busy() int64 { return w.inflight.Load() - w.upgraded.Load() }
 
 // believed: X-Parsescale-* headers of the worker's answers count.
 func (w *worker) believed() bool { return w.target.Kind == Bundled || w.target.Trusted }
