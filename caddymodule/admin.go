@@ -4,14 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 )
-
-// activeApp is the app of the running config. Admin modules are made before apps and take no config, so they find it
-// here when they are asked.
-var activeApp atomic.Pointer[App]
 
 // Admin adds the gateway's routes to Caddy's admin API:
 //

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"sort"
@@ -13,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/parsescale/parsescale/policies/balance"
+	"github.com/parsescale/parsescale/server/storage/sqlite"
 )
 
 // App is the Parse gateway's state: the apps it serves, each with its own workers, cache, limits and change feed.
@@ -86,21 +88,16 @@ func (a *App) Start() error {
 			return fmt.Errorf("cannot mirror the reads of %s: %w", h.Mount, err)
 		}
 	}
-	undo := map[*gateway]*settings{} // what apps that run already had before
 	for name, g := range a.gateways {
-		log := a.logger.With(zap.String("app", name))
 		a.settings[name].defaultServerURL(a.urls(g))
-		if before := g.current(); before != nil {
-			undo[g] = before
-		}
-		if err := g.apply(a.settings[name], log); err != nil {
-			// The config is refused, so the one before stays in force, for the other apps too.
-			for g, before := range undo {
-				if err := g.apply(before, log); err != nil {
-					log.Error("cannot bring an app back to its earlier settings", zap.String("app", g.name), zap.Error(err))
-				}
+		if err := g.apply(a.settings[name], a.logger.With(zap.String("app", name))); err != nil {
+			err = fmt.Errorf("cannot start the parse app %q: %w", name, err)
+			before := activeApp.Load()
+			if other := before.appOf(g.database); errors.Is(err, sqlite.ErrClaimed) && other != "" {
+				err = fmt.Errorf("%w; it is this gateway itself that uses it, for the app %q: another name, app_id, mount or consistency takes a restart", err, other)
 			}
-			return fmt.Errorf("cannot start the parse app %q: %w", name, err)
+			// The config is refused, so the one before stays in force, for the other apps too.
+			return errors.Join(err, before.resume())
 		}
 	}
 	if a.redis != nil {
@@ -109,15 +106,47 @@ func (a *App) Start() error {
 	for _, g := range a.gateways {
 		g.startLimits(a.appState)
 	}
-	activeApp.Store(a)
+	activeApp.begin(a)
 	a.announce()
 	return nil
 }
 
-// Stop does nothing by itself: requests may still be running. What the config used is given back in Cleanup.
+// Stop ends nothing by itself: requests may still be running. What the config used is given back in Cleanup. If another app of
+// the config couldn't start, the config before stays in force, and its apps get back their settings.
 func (a *App) Stop() error {
-	activeApp.CompareAndSwap(a, nil)
-	return nil
+	return activeApp.end(a).resume()
+}
+
+// appOf is the name of the app with bundled workers on a database, "" if there is none.
+func (a *App) appOf(database string) string {
+	if a == nil {
+		return ""
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for name, g := range a.gateways {
+		if g.bundled() && g.database == database {
+			return name
+		}
+	}
+	return ""
+}
+
+// resume brings the apps back to this config's settings, also where others were applied in part only.
+func (a *App) resume() error {
+	if a == nil {
+		return nil
+	}
+	a.mu.Lock()
+	gateways, settings := maps.Clone(a.gateways), maps.Clone(a.settings)
+	a.mu.Unlock()
+	var errs []error
+	for name, g := range gateways {
+		if err := g.apply(settings[name], a.logger.With(zap.String("app", name))); err != nil {
+			errs = append(errs, fmt.Errorf("cannot bring the parse app %q back to its earlier settings: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Cleanup gives back what this config used. An app that no newer config uses drains its workers and ends.
@@ -125,9 +154,9 @@ func (a *App) Cleanup() error {
 	if a.appState == nil {
 		return nil
 	}
+	first := a.Stop() // Caddy doesn't where a config fails after all its apps have started
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var first error
 	for _, g := range a.gateways {
 		g.dropLimits(a.appState)
 		if _, err := gatewayPool.Delete(g.identity); err != nil && first == nil {

@@ -222,11 +222,9 @@ func (n *scaling) decide(d autoscale.Decision, ready int) {
 	}
 	if d.Desired != before {
 		n.log.Info("another number of workers is wanted", "before", before, "desired", d.Desired, "ready", ready, "load", d.Load, "panic", d.Panic)
-		if app := activeApp.Load(); app != nil { // a handler may take its time
-			go app.emit("parse_workers_desired", map[string]any{
-				"app": n.g.name, "before": before, "desired": d.Desired, "ready": ready, "min": n.settings.min, "max": n.settings.max,
-			})
-		}
+		n.g.events.add(wantedEvent, map[string]any{
+			"app": n.g.name, "before": before, "desired": d.Desired, "ready": ready, "min": n.settings.min, "max": n.settings.max,
+		})
 	}
 	if n.webhook != nil {
 		n.webhook.tell(wanted{App: n.g.name, Desired: d.Desired, Ready: ready, Min: n.settings.min, Max: n.settings.max, Load: d.Load, Panic: d.Panic})

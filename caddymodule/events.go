@@ -12,23 +12,35 @@ const maxEvents = 1000
 // eventQueue tells Caddy's events app of what happened, in order, without keeping those waiting to whom it happens.
 type eventQueue struct {
 	mu      sync.Mutex
-	waiting []map[string]any
+	waiting []event
 	telling bool
+}
+
+type event struct {
+	name string
+	data map[string]any
 }
 
 // workerEvent is the event of a worker whose breaker or health changed. Its data are app, worker, what (breaker or health), from
 // and to.
 const workerEvent = "parse_worker_changed"
 
-// workerChanged is called from within a request: handlers of the event may take their time.
+// wantedEvent is the event of another number of workers that there should be. Its data are app, before, desired, ready, min and max.
+const wantedEvent = "parse_workers_desired"
+
+// workerChanged is called from within a request.
 func (g *gateway) workerChanged(c upstream.Change) {
-	q := &g.events
+	g.events.add(workerEvent, map[string]any{"app": g.name, "worker": c.Worker, "what": c.What, "from": c.From, "to": c.To})
+}
+
+// add doesn't wait: handlers of the event may take their time.
+func (q *eventQueue) add(name string, data map[string]any) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) >= maxEvents {
 		return
 	}
-	q.waiting = append(q.waiting, map[string]any{"app": g.name, "worker": c.Worker, "what": c.What, "from": c.From, "to": c.To})
+	q.waiting = append(q.waiting, event{name, data})
 	if !q.telling {
 		q.telling = true
 		go q.tell()
@@ -43,11 +55,11 @@ func (q *eventQueue) tell() {
 			q.mu.Unlock()
 			return
 		}
-		data := q.waiting[0]
+		e := q.waiting[0]
 		q.waiting = q.waiting[1:]
 		q.mu.Unlock()
 		if a := activeApp.Load(); a != nil {
-			a.emit(workerEvent, data)
+			a.emit(e.name, e.data)
 		}
 	}
 }
