@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -229,6 +230,10 @@ func (a *App) gateway(name string, c *AppConfig, h *Handler) (*gateway, error) {
 		if _, weights, err := c.upstreamURLs(); err != nil || !maps.Equal(weights, a.settings[name].weights) {
 			return nil, fmt.Errorf("the upstreams %s have other weights in another place of the configuration; give them the same", name)
 		}
+		if given := cmp.Or(c.Feed, &FeedConfig{}); *given != a.settings[name].feedGiven {
+			return nil, fmt.Errorf("the upstreams %s have another feed in another place of the configuration; give them the same", name)
+		}
+		a.settings[name].cacheSize = max(a.settings[name].cacheSize, h.cacheSize())
 		a.settings[name].staleIfError = max(a.settings[name].staleIfError, h.staleIfError())
 		if err := a.settings[name].tunes(h.Pool); err != nil {
 			return nil, fmt.Errorf("parse app %q: %w", name, err)

@@ -112,10 +112,8 @@ func mountOfPath(path string) string {
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
 	h.Upstreams = d.RemainingArgs()
-	for _, u := range h.Upstreams {
-		if _, err := upstreamURL(u); err != nil {
-			return d.WrapErr(err)
-		}
+	if err := checkUpstreams(h.Upstreams); err != nil {
+		return d.WrapErr(err)
 	}
 	seen := map[string]bool{}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
@@ -131,9 +129,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "weight":
 			err = unmarshalWeight(d, h.Upstreams, &h.Weights)
 		case "balance":
-			if err = onceBalance(d, &h.Balance); err == nil && len(h.Upstreams) == 0 {
-				err = d.Err("balance is for upstreams after the directive; for an app it belongs into the global option")
-			}
+			err = onceBalance(d, &h.Balance)
 		case "mount":
 			h.Mount = ""
 			if err = once(d, &h.Mount); err == nil && mountOfPath(h.Mount) == "" {
@@ -166,11 +162,8 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return err
 		}
 	}
-	if h.App != "" && len(h.Upstreams) > 0 {
-		return d.Err("parse takes either upstreams or app, not both")
-	}
-	if h.Feed != nil && len(h.Upstreams) == 0 {
-		return d.Err("feed belongs to upstreams that the directive lists; give that of an app in the global option parse")
+	if err := h.checkOwners(); err != nil {
+		return d.WrapErr(err)
 	}
 	return nil
 }

@@ -2,16 +2,13 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/parsescale/parsescale/policies/balance"
-	"github.com/parsescale/parsescale/policies/discovery"
 )
 
 // AppConfig is one Parse app: who its workers are. Exactly one of workers and upstreams is set.
@@ -122,10 +119,14 @@ func (c *AppConfig) validate(name string) error {
 	case c.Feed != nil && (c.Feed.Postgres == "") == (c.Feed.LiveQuery == ""):
 		return fmt.Errorf("parse app %q: a feed has one address, of PostgreSQL or of Redis", name)
 	}
-	for _, u := range c.Upstreams {
-		if _, err := upstreamURL(u); err != nil {
-			return fmt.Errorf("parse app %q: %w", name, err)
-		}
+	if err := checkUpstreams(c.Upstreams); err != nil {
+		return fmt.Errorf("parse app %q: %w", name, err)
+	}
+	if err := c.checkOwners(); err != nil {
+		return fmt.Errorf("parse app %q: %w", name, err)
+	}
+	if err := checkHealthURI(c.HealthURI); err != nil {
+		return fmt.Errorf("parse app %q: %w", name, err)
 	}
 	if _, err := c.scaling(); err != nil {
 		return fmt.Errorf("parse app %q: %w", name, err)
@@ -144,61 +145,15 @@ func (c *AppConfig) validate(name string) error {
 	return nil
 }
 
-// maxWeight bounds the weight of an upstream.
-const maxWeight = 10_000
-
-func checkWeight(weight int) error {
-	if weight < 0 || weight > maxWeight {
-		return fmt.Errorf("a weight is a whole number from 0 to %d, not %d", maxWeight, weight)
+// checkOwners finds what is said of an app and belongs to its workers.
+func (c *AppConfig) checkOwners() error {
+	switch {
+	case c.Workers != nil && c.AppID != "":
+		return errors.New("the app_id of bundled workers belongs into the block of workers; beside it, it is for upstreams")
+	case c.Workers != nil && c.HealthURI != "":
+		return errors.New("health_uri is for upstreams; bundled workers are always checked at their own /health")
 	}
 	return nil
-}
-
-// upstreamURLs are the upstreams' whole addresses, and the weights of some of them.
-func (c *AppConfig) upstreamURLs() (urls []string, weights map[string]int, err error) {
-	weights = map[string]int{}
-	for _, u := range c.Upstreams {
-		full, err := upstreamURL(u)
-		if err != nil {
-			return nil, nil, err
-		}
-		urls = append(urls, full)
-		if weight, ok := c.Weights[u]; ok {
-			weights[full] = weight
-		}
-	}
-	return urls, weights, nil
-}
-
-// upstreamURL completes an upstream's address to scheme://host:port. A name to look up stays what it is.
-func upstreamURL(addr string) (string, error) {
-	if discovery.IsSource(addr) {
-		if _, err := discovery.Parse(addr); err != nil {
-			return "", fmt.Errorf("upstream %w", err)
-		}
-		return addr, nil
-	}
-	scheme, host := "http", addr
-	if i := strings.Index(addr, "://"); i >= 0 {
-		scheme, host = addr[:i], addr[i+3:]
-	}
-	if scheme != "http" && scheme != "https" {
-		return "", fmt.Errorf("upstream %q: the scheme must be http or https, or dns or srv for names to look up", addr)
-	}
-	if strings.ContainsAny(host, "/?#@ ") {
-		return "", fmt.Errorf("upstream %q: give host and port only; the request path is passed on unchanged", addr)
-	}
-	name, port, err := net.SplitHostPort(host)
-	if err != nil {
-		if scheme == "https" && host != "" && !strings.Contains(host, ":") {
-			return "https://" + host + ":443", nil
-		}
-		return "", fmt.Errorf("upstream %q: %w", addr, err)
-	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 || name == "" {
-		return "", fmt.Errorf("upstream %q: host and a port between 1 and 65535 are needed", addr)
-	}
-	return scheme + "://" + host, nil
 }
 
 // resolve returns a copy with the defaults filled in and the placeholders replaced.

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -87,7 +88,7 @@ func newGateway(s *settings) (*gateway, error) {
 		pool:    upstream.New(upstream.Options{}),
 		writes:  newWriteIDs(),
 	}
-	g.cache = cache.New(cache.Options{MaxBytes: s.cacheSize, Oldest: g.owner.oldest})
+	g.cache = cache.New(cache.Options{MaxBytes: cmp.Or(s.cacheSize, defaultCacheSize), Oldest: g.owner.oldest})
 	var err error
 	if g.known, err = ratelimit.NewKnown(s.appID); err != nil {
 		return nil, err
@@ -115,7 +116,7 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	g.changing.Lock()
 	defer g.changing.Unlock()
 	slogger := slog.New(zapslog.NewHandler(log.Core()))
-	g.cache.SetMaxBytes(s.cacheSize)
+	g.cache.SetMaxBytes(cmp.Or(s.cacheSize, defaultCacheSize))
 	g.cache.SetStale(s.staleIfError)
 	options := upstream.Options{
 		Probe: upstream.Probe{Path: s.healthURI}, GatherWrites: s.gatherWrites(), Logger: slogger, OnChange: g.workerChanged, Trace: traceAttempt,

@@ -111,6 +111,9 @@ func (c *AppConfig) unmarshalSetting(d *caddyfile.Dispenser) error {
 	if err := c.unmarshalOne(d); err != nil {
 		return err
 	}
+	if err := c.checkOwners(); err != nil {
+		return d.WrapErr(err)
+	}
 	if (setting == "autoscale" || setting == "upstreams") && c.Autoscale != nil && len(c.Upstreams) > 0 {
 		if err := c.Autoscale.ofUpstreams(); err != nil {
 			return d.WrapErr(err)
@@ -132,12 +135,10 @@ func (c *AppConfig) unmarshalOne(d *caddyfile.Dispenser) error {
 		if len(args) == 0 {
 			return d.ArgErr()
 		}
-		for _, a := range args {
-			if _, err := upstreamURL(a); err != nil {
-				return d.WrapErr(err)
-			}
-		}
 		c.Upstreams = append(c.Upstreams, args...)
+		if err := checkUpstreams(c.Upstreams); err != nil {
+			return d.WrapErr(err)
+		}
 		return nil
 	case "consistency":
 		return d.Err("consistency belongs into the block of workers: it is for bundled workers of several gateways")
@@ -148,7 +149,13 @@ func (c *AppConfig) unmarshalOne(d *caddyfile.Dispenser) error {
 	case "app_id":
 		return once(d, &c.AppID)
 	case "health_uri":
-		return once(d, &c.HealthURI)
+		if err := once(d, &c.HealthURI); err != nil {
+			return err
+		}
+		if err := checkHealthURI(c.HealthURI); err != nil {
+			return d.WrapErr(err)
+		}
+		return nil
 	case "autoscale":
 		if c.Autoscale != nil {
 			return d.Err("autoscale is given twice")

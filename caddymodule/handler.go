@@ -59,6 +59,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.MaxBody == 0 {
 		h.MaxBody = defaultMaxBody
 	}
+	if err := h.checkOwners(); err != nil {
+		return err
+	}
 	v, err := ctx.App("parse")
 	if err != nil {
 		return fmt.Errorf("cannot load the parse app: %w", err)
@@ -145,12 +148,12 @@ func (h *Handler) route(g *gateway) (*route, error) {
 	return rt, nil
 }
 
-// cacheSize is the memory the handler grants its app's cache, in bytes.
+// cacheSize is the memory the handler grants its app's cache, in bytes; 0: it says nothing of it.
 func (h *Handler) cacheSize() int64 {
-	if h.Cache != nil && h.Cache.MaxSize > 0 {
-		return h.Cache.MaxSize
+	if h.Cache == nil {
+		return 0
 	}
-	return defaultCacheSize
+	return max(h.Cache.MaxSize, 0)
 }
 
 // staleIfError is for how long the handler wants answers to be kept past their end.

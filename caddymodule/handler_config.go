@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -45,6 +46,22 @@ type Handler struct {
 	runtime
 }
 
+// checkOwners finds what is said of upstreams where there are none.
+func (h *Handler) checkOwners() error {
+	listed := len(h.Upstreams) > 0
+	switch {
+	case h.App != "" && listed:
+		return errors.New("parse takes either upstreams or app, not both")
+	case h.Feed != nil && !listed:
+		return errors.New("feed belongs to upstreams that the directive lists; give that of an app in the global option parse")
+	case h.Balance != "" && !listed:
+		return errors.New("balance is for upstreams after the directive; for an app it belongs into the global option")
+	case len(h.Weights) > 0 && !listed:
+		return errors.New("weight is for upstreams after the directive; for an app it belongs into the global option")
+	}
+	return nil
+}
+
 // CacheConfig configures the response cache of an app.
 type CacheConfig struct {
 	// Off turns the cache off. Default: false.
@@ -52,7 +69,8 @@ type CacheConfig struct {
 	// TTL is how long an answer may be served at most. A write that touches it ends it sooner. Default: 10m for bundled
 	// workers and for upstreams with feed postgres, 5s for other upstreams, where more than 5s is refused.
 	TTL caddy.Duration `json:"ttl,omitempty"`
-	// MaxSize bounds the memory of the app's cached answers and their index, in bytes. Default: 268435456 (256 MB).
+	// MaxSize bounds the memory of the app's cached answers and their index, in bytes; of several sites the largest one holds.
+	// Default: 268435456 (256 MB).
 	MaxSize int64 `json:"max_size,omitempty"`
 	// MaxObject is the largest answer that is stored, in bytes. Default: 1048576 (1 MB).
 	MaxObject int64 `json:"max_object,omitempty"`

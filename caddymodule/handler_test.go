@@ -2,14 +2,17 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/parsescale/parsescale/policies/upstream"
+	"github.com/parsescale/parsescale/server/storage/sqlite"
 )
 
 func remoteSite(w *recordingWorker, body string) string {
@@ -220,6 +223,7 @@ func TestProvisionErrors(t *testing.T) {
 		{"an option that parse-server doesn't have", global("workers 1 {\noption nope 1\n}", "parse /parse/*"), "nope"},
 		{"a TTL over the level's", "{\n\tadmin off\n}\n:9 {\n\tparse /parse/* 127.0.0.1:1 {\ncache {\nttl 1m\n}\n}\n}", "at the cache level ttl an answer may live 5s at most"},
 		{"two mounts of one bundled app", global("workers 1", "parse /a/*\nparse /b/*"), "bundled workers serve one mount"},
+		{"two feeds of one pool", "{\n\tadmin off\n}\n:9 {\n\tparse /a/* 127.0.0.1:1\n\tparse /b/* 127.0.0.1:1 {\nfeed livequery redis://127.0.0.1:1\n}\n}", "have another feed in another place"},
 		{"several apps without ids", global("app a {\nupstreams 127.0.0.1:1\n}\napp b {\nupstreams 127.0.0.1:2\n}", "parse /parse/*"), "give the app \"a\" its app_id"},
 	}
 	for _, tt := range tests {
@@ -235,12 +239,18 @@ func TestProvisionErrors(t *testing.T) {
 func TestRefusedReloadLeavesEveryAppAlone(t *testing.T) {
 	before, after := newRecordingWorker(t, results), newRecordingWorker(t, results)
 	config := func(one, two string) string {
-		return fmt.Sprintf("{\n\tadmin off\n\tparse {\n\t\tapp one {\n\t\t\tupstreams %s\n\t\t\tapp_id one\n\t\t}\n\t\tapp two {\n\t\t\tupstreams %s\n\t\t\tapp_id two\n\t\t}\n\t}\n}\n:9 {\n\tparse /parse/*\n}", one, two)
+		return fmt.Sprintf("{\n\tadmin off\n\tparse {\n\t\tapp one {\n\t\t\tupstreams %s\n\t\t\tapp_id one\n\t\t}\n\t\tapp two {\n%s\n\t\t}\n\t}\n}\n:9 {\n\tparse /parse/*\n}", one, two)
 	}
-	s := newSite(t, config(before.addr(), "127.0.0.1:1"))
+	s := newSite(t, config(before.addr(), "upstreams 127.0.0.1:1\napp_id two"))
+	taken := "sqlite://" + filepath.Join(t.TempDir(), "taken.db")
+	claim, err := sqlite.Claim(taken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer claim.Close()
 	for range 4 { // the apps are started in any order
-		if _, err := trySite(t, config(after.addr(), "127.0.0.1:1 127.0.0.1:1")); err == nil {
-			t.Fatal("an upstream that is listed twice was accepted")
+		if _, err := trySite(t, config(after.addr(), "workers 1 {\napp_id two\ndatabase_uri "+taken+"\n}")); !errors.Is(err, sqlite.ErrClaimed) {
+			t.Fatalf("got %v, want that the database is taken", err)
 		}
 		s.run(t, before, []step{{method: "GET", path: "/parse/classes/A", header: map[string]string{"X-Parse-Application-Id": "one"}, cache: "fwd=bypass", calls: 1}})
 	}

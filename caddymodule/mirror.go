@@ -43,12 +43,7 @@ func (c *MirrorConfig) validate() error {
 	case c.Limit < 0 || c.Timeout < 0:
 		return errors.New("the timeout and the limit of mirror must not be negative")
 	}
-	for _, u := range c.Upstreams {
-		if _, err := upstreamURL(u); err != nil {
-			return err
-		}
-	}
-	return nil
+	return checkUpstreams(c.Upstreams)
 }
 
 // unmarshal reads `mirror <share> <upstreams...> { timeout <duration>; limit <n> }`.

@@ -18,6 +18,7 @@ type remotes struct {
 
 	changing sync.Mutex // held while watch is replaced
 	watch    *discovery.Watch
+	watching map[string]discovery.Source // what watch looks up
 
 	mu       sync.Mutex
 	fixed    []string // scheme://host:port
@@ -45,19 +46,19 @@ func (r *remotes) apply(upstreams []string, weights map[string]int, log *slog.Lo
 		sources[u] = source
 	}
 	r.mu.Lock()
-	same := maps.Equal(sources, r.watched)
 	r.fixed, r.weights, r.watched = fixed, weights, sources
 	maps.DeleteFunc(r.found, func(address string, _ []discovery.Found) bool { _, kept := sources[address]; return !kept })
 	r.failures = func(err error) { log.Error("cannot use the workers that were found", "error", err) }
 	err := r.update()
 	r.mu.Unlock()
-	if err != nil || same {
+	if err != nil || maps.Equal(sources, r.watching) {
 		return err
 	}
 	if r.watch != nil {
 		r.watch.Stop()
 		r.watch = nil
 	}
+	r.watching = sources
 	if len(sources) > 0 {
 		r.watch = discovery.Start(discovery.Options{Sources: sources, Resolver: r.resolver, Apply: r.tell, Logger: log})
 	}

@@ -91,6 +91,15 @@ func TestRemotes(t *testing.T) {
 			}
 		}
 	}
+	if err := r.apply([]string{"http://10.0.0.9:80", "http://10.0.0.9:80", "dns://pods.test:82"}, nil, slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("an upstream is taken twice")
+	}
+	if err := r.apply([]string{"dns://pods.test:82"}, nil, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	if all := r.pool.Status(); len(all) != 2 || all[0].Name != "http://10.0.0.1:82" {
+		t.Errorf("after upstreams that were refused: %v", all)
+	}
 	if err := r.apply([]string{"dns://nowhere"}, nil, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a bad address is taken")
 	}

@@ -39,12 +39,13 @@ type settings struct {
 	upstreams []string       // scheme://host:port
 	weights   map[string]int // of some of them
 	healthURI string
+	feedGiven FeedConfig     // as the config has it
 	feedURI   string         // "" for none
 	feed      *pgconn.Config // nil for none
 	feedRedis *redis.Options // nil for none
 
 	balance      balance.Policy
-	cacheSize    int64
+	cacheSize    int64            // the largest that a handler wants; 0: the default
 	staleIfError time.Duration    // the longest that a handler wants
 	admission    *AdmissionConfig // nil: the defaults
 	tuned        *PoolConfig      // nil: the defaults
@@ -116,6 +117,7 @@ func (s *settings) resolveFeed(f *FeedConfig) error {
 	if f == nil {
 		return nil
 	}
+	s.feedGiven = *f
 	uri, err := caddy.NewReplacer().ReplaceOrErr(f.Postgres+f.LiveQuery, false, true) // one of them is empty
 	if err != nil {
 		return fmt.Errorf("cannot read the feed's address: %w", err)
