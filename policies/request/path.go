@@ -29,7 +29,10 @@ func splitPath(s string) path {
 			return path{}
 		}
 		if p.n == maxSegments {
-			// Only the first two tell anything of such a path.
+			// Only the first two tell anything of such a path, unless it leads elsewhere once it is normalised.
+			if dotted(s) {
+				return path{}
+			}
 			break
 		}
 		p.segments[p.n] = segment
@@ -43,6 +46,16 @@ func splitPath(s string) path {
 		}
 	}
 	return p
+}
+
+// dotted reports whether one of the segments is "." or "..".
+func dotted(s string) bool {
+	for segment := range strings.SplitSeq(s, "/") {
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 // decoded is a path parameter as the worker reads it. It is odd if it has a character beyond letters, digits and

@@ -63,6 +63,8 @@ func TestBatch(t *testing.T) {
 		{"lower case method", `{"requests":[{"method":"get","path":"/parse/classes/A"}]}`, 1, true, nil},
 		{"no method", `{"requests":[{"path":"/parse/classes/A"}]}`, 1, true, nil},
 		{"path with dots", `{"requests":[{"method":"GET","path":"/parse/classes/A/../../functions/f"}]}`, 1, true, nil},
+		{"path with dots far behind", `{"requests":[{"method":"POST","path":"/parse/apps/a/b/c/d/../../../../../classes/A","body":{}}]}`, 1, true, nil},
+		{"path with one dot far behind", `{"requests":[{"method":"POST","path":"/parse/apps/a/b/c/d/.","body":{}}]}`, 1, true, nil},
 		{"path with a query string", `{"requests":[{"method":"GET","path":"/parse/classes/A?x"}]}`, 1, true, nil},
 		{"path that isn't a string", `{"requests":[{"method":"GET","path":1}]}`, 1, true, nil},
 		{"entry that isn't an object", `{"requests":[1,{"method":"POST","path":"/parse/classes/A"}]}`, 2, true, nil},

@@ -61,9 +61,9 @@ func (g *Group) keys(id json.RawMessage) error {
 		return fail(codeInvalidQuery, "Number of keys of $group exceeds maximum allowed of %d", maxFields)
 	}
 	for _, m := range members {
-		k := Key{Name: m.name}
-		if json.Unmarshal(m.value, &name) == nil && name != "" {
-			k.Field, err = reference(name)
+		k, ref := Key{Name: m.name}, ""
+		if json.Unmarshal(m.value, &ref) == nil && ref != "" {
+			k.Field, err = reference(ref)
 		} else {
 			k.Field, k.Part, err = datePart(m.value)
 		}

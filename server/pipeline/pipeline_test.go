@@ -56,6 +56,7 @@ func TestParseErrors(t *testing.T) {
 		{`{"limit":1}`, 102, "Invalid aggregate stage 'limit'."},
 		{`"x"`, 102, "Invalid aggregate stage '0'."},
 		{`{"$limit"`, 102, "The pipeline is not valid JSON"},
+		{`[{"$group":{"_id":{"a":"$x","b":null}}}]`, 102, "Invalid key of $group: null"},
 		{`[{"$group":{"objectId":"$nm"}}]`, 102, "Cannot use 'objectId' in aggregation stage $group."},
 		{`[{"$group":{"total":1}}]`, 102, "Invalid parameter for query: group. Missing key _id"},
 		{`[{"$group":5}]`, 102, "Invalid parameter for query: group. Missing key _id"},

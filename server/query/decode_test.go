@@ -195,6 +195,12 @@ func TestAppendJSON(t *testing.T) {
 		{File{Name: "n"}, `{"__type":"File","name":"n"}`},
 		{File{"n", "u"}, `{"__type":"File","name":"n","url":"u"}`},
 		{Relation{"A"}, `{"__type":"Relation","className":"A"}`},
+		{5, `5`},
+		{int64(math.MinInt64), `-9223372036854775808`},
+		{uint8(7), `7`},
+		{float32(0.5), `0.5`},
+		{[]any{1, 2.0}, `[1,2]`},
+		{[]byte("x"), `null`},
 	}
 	for _, test := range tests {
 		if got := string(AppendJSON([]byte("x"), test.v)); got != "x"+test.want {

@@ -3,6 +3,7 @@ package query
 import (
 	"cmp"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -14,7 +15,8 @@ const timeForm = "2006-01-02T15:04:05.000Z"
 
 // AppendJSON appends v in the REST API's form. Members of maps are in jsonb order (shorter names first, then
 // bytewise), typed values show "__type" first. Strings are written as JSON.stringify does, without HTML escapes, and
-// numbers as ECMAScript does. What JSON can't tell (NaN, an infinity, a foreign Go type) is null.
+// numbers as ECMAScript does; an app's code may have them in any of Go's types. What JSON can't tell (NaN, an infinity, a foreign
+// Go type) is null.
 func AppendJSON(dst []byte, v any) []byte {
 	switch v := v.(type) {
 	case bool:
@@ -75,6 +77,16 @@ func AppendJSON(dst []byte, v any) []byte {
 		return append(dst, ']')
 	case map[string]any:
 		return appendMap(dst, v)
+	case nil:
+		return append(dst, "null"...)
+	}
+	switch n := reflect.ValueOf(v); {
+	case n.CanInt():
+		return strconv.AppendInt(dst, n.Int(), 10)
+	case n.CanUint():
+		return strconv.AppendUint(dst, n.Uint(), 10)
+	case n.CanFloat():
+		return appendNumber(dst, n.Float())
 	}
 	return append(dst, "null"...)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/parsescale/parsescale/server/files"
@@ -172,10 +173,11 @@ func (s *Store) Delete(_ context.Context, name string) error {
 	return s.removeNote(at)
 }
 
-// missing says whether an error means that there is no such file. A link that leads out of the folder is none.
+// missing says whether an error means that there is no such file. A link that leads out of the folder is none, and no file has
+// a name that is too long for the disk.
 func missing(what string, err error) error {
 	var leadsOut *fs.PathError
-	if errors.Is(err, fs.ErrNotExist) || errors.As(err, &leadsOut) && strings.Contains(leadsOut.Err.Error(), "path escapes") {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENAMETOOLONG) || errors.As(err, &leadsOut) && strings.Contains(leadsOut.Err.Error(), "path escapes") {
 		return files.ErrNotFound
 	}
 	return fmt.Errorf("%s: %w", what, err)

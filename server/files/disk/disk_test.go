@@ -2,6 +2,7 @@ package disk
 
 import (
 	"encoding/base64"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -180,4 +181,33 @@ func FuzzStoreNames(f *testing.F) {
 			t.Fatalf("%q led out: %v", name, entries)
 		}
 	})
+}
+
+// TestLongNames: no note fits beside a file whose name is just short enough, and a longer name is no file's.
+func TestLongNames(t *testing.T) {
+	s, dir := open(t, "")
+	name := strings.Repeat("x", 251) + ".txt"
+	if err := s.Create(t.Context(), name, strings.NewReader("x"), 1, files.Properties{}); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := s.Properties(t.Context(), name); err != nil || p.Metadata != nil {
+		t.Errorf("%v, %v", p, err)
+	}
+	if err := s.Delete(t.Context(), name); err != nil {
+		t.Error(err)
+	}
+	if names := list(t, dir); len(names) != 0 {
+		t.Errorf("the folder holds %q", names)
+	}
+	if err := s.Create(t.Context(), name, strings.NewReader("x"), 1, files.Properties{Metadata: map[string]any{"a": 1.0}}); err == nil {
+		t.Error("metadata is lost")
+	}
+	longer := "x" + name
+	_, opened := s.Open(t.Context(), longer, files.Span{})
+	_, told := s.Properties(t.Context(), longer)
+	for what, err := range map[string]error{"opened": opened, "its properties": told, "deleted": s.Delete(t.Context(), longer)} {
+		if !errors.Is(err, files.ErrNotFound) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"github.com/parsescale/parsescale/server/files"
 )
@@ -43,10 +44,15 @@ func (s *Store) writeNote(at string, p files.Properties) error {
 }
 
 func (s *Store) removeNote(at string) error {
-	if err := s.root.Remove(noteOf(at)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.root.Remove(noteOf(at)); err != nil && !noNote(err) {
 		return fmt.Errorf("cannot delete the file's metadata: %w", err)
 	}
 	return nil
+}
+
+// noNote says whether an error means that there is no note: a file may have a name that is just too long for one beside it.
+func noNote(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENAMETOOLONG)
 }
 
 // Properties tells what is kept beside a file's content.
@@ -62,7 +68,7 @@ func (s *Store) Properties(_ context.Context, name string) (*files.Properties, e
 		return nil, err
 	}
 	data, err := s.root.ReadFile(noteOf(at))
-	if errors.Is(err, fs.ErrNotExist) {
+	if err != nil && noNote(err) {
 		return p, nil
 	}
 	var n note
