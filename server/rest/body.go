@@ -2,8 +2,8 @@ package rest
 
 import (
 	"bytes"
-	"compress/flate"
 	"compress/gzip"
+	"compress/zlib"
 	"errors"
 	"fmt"
 	"io"
@@ -137,12 +137,14 @@ func readAll(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error
 	case n > limit || errors.As(err, &tooLarge):
 		return nil, errTooLarge
 	case err != nil && r.Header.Get("Content-Encoding") != "":
-		return nil, plain(http.StatusBadRequest, "cannot decompress the request body")
+		return nil, errDecompress
 	case err != nil:
 		return nil, plain(http.StatusBadRequest, "request aborted")
 	}
 	return buf.Bytes(), nil
 }
+
+var errDecompress = plain(http.StatusBadRequest, "cannot decompress the request body")
 
 // decompressed undoes a content encoding.
 func decompressed(r io.Reader, encoding string) (io.Reader, error) {
@@ -152,11 +154,15 @@ func decompressed(r io.Reader, encoding string) (io.Reader, error) {
 	case "gzip":
 		z, err := gzip.NewReader(r)
 		if err != nil {
-			return nil, plain(http.StatusBadRequest, "cannot decompress the request body")
+			return nil, errDecompress
 		}
 		return z, nil
-	case "deflate":
-		return flate.NewReader(r), nil
+	case "deflate": // which is zlib's form (RFC 9110, section 8.4.1.2)
+		z, err := zlib.NewReader(r)
+		if err != nil {
+			return nil, errDecompress
+		}
+		return z, nil
 	}
 	return nil, plain(http.StatusUnsupportedMediaType, fmt.Sprintf("unsupported content encoding %q", encoding))
 }

@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -80,6 +81,10 @@ func TestReadBody(t *testing.T) {
 	z := gzip.NewWriter(&zipped)
 	_, _ = z.Write([]byte(`{"a":"` + strings.Repeat("x", 100) + `"}`))
 	z.Close()
+	var deflated bytes.Buffer
+	d := zlib.NewWriter(&deflated)
+	_, _ = d.Write([]byte(`{"a":1}`))
+	d.Close()
 	for _, test := range []struct {
 		name, contentType, encoding, text string
 		limit                             int64
@@ -95,6 +100,8 @@ func TestReadBody(t *testing.T) {
 		{"gzip", "", "gzip", zipped.String(), 200, 0, `{"a":"` + strings.Repeat("x", 100) + `"}`},
 		{"gzip bomb", "", "gzip", zipped.String(), 60, 413, ""},
 		{"not gzip", "", "gzip", `{}`, 100, 400, ""},
+		{"deflate", "", "deflate", deflated.String(), 100, 0, `{"a":1}`},
+		{"not deflate", "", "deflate", `{}`, 100, 400, ""},
 		{"unknown encoding", "", "zstd", `{}`, 100, 415, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
