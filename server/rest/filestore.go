@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/files"
@@ -43,6 +42,17 @@ func (a *API) saveFile(c *call, who *auth.Auth, u *uploading, content io.Reader)
 	if err != nil {
 		return nil, err
 	}
+	if u.size < 0 && !u.stream && triggers.set.Has(trigger.BeforeSave) {
+		// BeforeSave is told how long it is.
+		aside, err := a.putAside(c.ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer aside.close()
+		if content, err = a.measure(c.ctx, u, content, aside); err != nil {
+			return nil, err
+		}
+	}
 	f := fileOf(u, content)
 	if err := triggers.run(trigger.BeforeSave, f); err != nil {
 		return nil, err
@@ -76,20 +86,38 @@ func (a *API) storeFile(ctx context.Context, u *uploading, content io.Reader) (*
 	if u.directory != nil {
 		name = *u.directory + "/" + name
 	}
-	err := a.o.Files.Create(ctx, name, content, u.limit, p)
-	var tooLarge *http.MaxBytesError
+	if err := a.o.Files.Create(ctx, name, content, u.limit, p); err != nil {
+		return nil, a.notStored(ctx, u, err)
+	}
+	return &saved{name, a.o.FileURL(nil, name)}, nil
+}
+
+// measure puts the content of an upload aside to learn its length.
+func (a *API) measure(ctx context.Context, u *uploading, content io.Reader, aside *spool) (io.Reader, error) {
+	if err := files.Copy(aside, content, u.limit); err != nil {
+		return nil, a.notStored(ctx, u, err)
+	}
+	u.size = aside.size
+	return aside.reader()
+}
+
+// notStored is what a client hears of an upload that failed.
+func (a *API) notStored(ctx context.Context, u *uploading, err error) error {
 	switch {
-	case err == nil:
-		return &saved{name, a.o.FileURL(nil, name)}, nil
-	case errors.Is(err, files.ErrTooLarge) || errors.As(err, &tooLarge):
-		if u.stream {
-			return nil, parseerror.New(parseerror.FileSaveError, "File size exceeds maximum allowed: %d bytes.", u.limit)
-		}
-		return nil, errTooLarge
+	case errors.Is(err, files.ErrTooLarge):
+		return u.tooLarge()
 	case ctx.Err() == nil: // else the client is gone
 		a.o.Logger.Error("cannot store a file", "error", err)
 	}
-	return nil, parseerror.New(parseerror.FileSaveError, "Could not store file: %s.", u.name)
+	return parseerror.New(parseerror.FileSaveError, "Could not store file: %s.", u.name)
+}
+
+// tooLarge refuses an upload, as parse-server does in each of its forms.
+func (u *uploading) tooLarge() error {
+	if u.stream {
+		return parseerror.New(parseerror.FileSaveError, "File size exceeds maximum allowed: %d bytes.", u.limit)
+	}
+	return errTooLarge
 }
 
 // removeFile deletes a file: every deletion comes through here.

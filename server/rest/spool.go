@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,17 @@ type spool struct {
 	memory []byte
 	file   *os.File // nil: it is all in memory
 	size   int64
+	done   func()
+}
+
+// putAside returns a spool, of which there are as many as maxUploadsAside at a time. It must be closed.
+func (a *API) putAside(ctx context.Context) (*spool, error) {
+	select {
+	case a.uploads <- struct{}{}:
+		return &spool{done: func() { <-a.uploads }}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // Write implements io.Writer.
@@ -74,4 +86,5 @@ func (s *spool) close() {
 		_ = s.file.Close()
 		_ = os.Remove(s.file.Name())
 	}
+	s.done()
 }

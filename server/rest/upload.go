@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"io"
@@ -36,13 +37,10 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, escaped string, fro
 		if u.stream {
 			return nil, errUnauthorized
 		}
-		select {
-		case a.uploads <- struct{}{}:
-			defer func() { <-a.uploads }()
-		case <-r.Context().Done():
-			return nil, r.Context().Err()
+		aside, err := a.putAside(r.Context())
+		if err != nil {
+			return nil, err
 		}
-		aside := &spool{}
 		defer aside.close()
 		if content, err = a.readUpload(w, r, u, &p, aside); err != nil {
 			return nil, err
@@ -59,12 +57,13 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, escaped string, fro
 		if content, err = rawUpload(w, r, u); err != nil {
 			return nil, err
 		}
-		if u.size = r.ContentLength; !u.stream && r.Header.Get("Content-Encoding") != "" {
-			u.size = -1
-		}
 	}
 	if err := checkDirectory(c.caller, u); err != nil {
 		return nil, err
+	}
+	if u.stream && u.size > u.limit {
+		w.Header().Set("Connection", "close")
+		return nil, u.tooLarge()
 	}
 	file, err := a.saveFile(c, who, u, content)
 	if err != nil {
@@ -152,7 +151,7 @@ func (a *API) readUpload(w http.ResponseWriter, r *http.Request, u *uploading, p
 		}
 	}
 	if !truthy(text) || aside.size == 0 {
-		return nil, parseerror.New(parseerror.FileSaveError, "Invalid file upload.")
+		return nil, errEmptyUpload
 	}
 	u.size = aside.size
 	return aside.reader()
@@ -217,8 +216,11 @@ func properties(v []byte) (map[string]any, error) {
 	return out, nil
 }
 
+var errEmptyUpload = parseerror.New(parseerror.FileSaveError, "Invalid file upload.")
+
 // rawUpload prepares the raw body: it is read while it is stored.
 func rawUpload(w http.ResponseWriter, r *http.Request, u *uploading) (io.Reader, error) {
+	u.size = r.ContentLength
 	if u.stream {
 		if dir := r.Header.Get("X-Parse-File-Directory"); dir != "" {
 			u.directory = &dir
@@ -237,9 +239,6 @@ func rawUpload(w http.ResponseWriter, r *http.Request, u *uploading) (io.Reader,
 			}
 			*field.to = properties
 		}
-		if r.ContentLength > u.limit {
-			return http.MaxBytesReader(w, r.Body, 0), nil
-		}
 		return r.Body, nil
 	}
 	if r.ContentLength > u.limit {
@@ -247,9 +246,23 @@ func rawUpload(w http.ResponseWriter, r *http.Request, u *uploading) (io.Reader,
 		return nil, errTooLarge
 	}
 	if n, err := strconv.Atoi(r.Header.Get("Content-Length")); err == nil && n == 0 {
-		return nil, parseerror.New(parseerror.FileSaveError, "Invalid file upload.")
+		return nil, errEmptyUpload
 	}
-	return decompressed(r.Body, r.Header.Get("Content-Encoding"))
+	content, err := decompressed(r.Body, r.Header.Get("Content-Encoding"))
+	if err != nil {
+		return nil, err
+	}
+	if r.Header.Get("Content-Encoding") != "" {
+		u.size = -1
+	}
+	if u.size >= 0 {
+		return content, nil
+	}
+	begun := bufio.NewReader(content)
+	if _, err := begun.Peek(1); err == io.EOF {
+		return nil, errEmptyUpload
+	}
+	return begun, nil // what else is wrong is said when it is read
 }
 
 // mayUpload checks fileUpload, the name, its kind and the directory, in parse-server's order.
