@@ -28,16 +28,22 @@ func (a *API) config(c *call) (*answer, error) {
 	if row == nil {
 		return &answer{body: []byte(`{"params":{}}`)}, nil
 	}
+	return &answer{body: shownConfig(row, who.Master)}, nil
+}
+
+// shownConfig is the answer of a configuration's row. As in parse-server a parameter is the master key's alone if JavaScript takes
+// its mark for true.
+func shownConfig(row storage.Object, master bool) []byte {
 	params, _ := row["params"].(map[string]any)
 	only, _ := row["masterKeyOnly"].(map[string]any)
 	shown, marks := make(map[string]any, len(params)), make(map[string]any, len(only))
 	for name, v := range params {
-		if only[name] != true || who.Master {
+		if master || !query.Truthy(only[name]) {
 			shown[name] = v
 		}
 	}
 	for name, v := range only {
-		if _, there := params[name]; v != true || who.Master || !there {
+		if _, there := params[name]; master || !there || !query.Truthy(v) {
 			marks[name] = v
 		}
 	}
@@ -45,7 +51,7 @@ func (a *API) config(c *call) (*answer, error) {
 	if row["masterKeyOnly"] != nil {
 		body = query.AppendJSON(append(body, `,"masterKeyOnly":`...), marks)
 	}
-	return &answer{body: append(body, '}')}, nil
+	return append(body, '}')
 }
 
 // putConfig changes parameters.

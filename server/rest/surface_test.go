@@ -26,6 +26,8 @@ func TestConfigParameters(t *testing.T) {
 		{Name: "a relation", Method: "PUT", Path: "/config", Headers: master(), Body: `{"params":{"r":{"__op":"AddRelation","objects":[{"__type":"Pointer","className":"A","objectId":"x"}]}}}`, Status: 400},
 		{Name: "an unknown operation", Method: "PUT", Path: "/config", Headers: master(), Body: `{"params":{"a":{"__op":"Nope"}}}`, Status: 400, Subset: `{"code":108}`},
 		{Name: "nothing was half written", Method: "GET", Path: "/config", Headers: app(), Status: 200, Exact: `{"params":{"a":3},"masterKeyOnly":{"a":false,"s":false}}`},
+		{Name: "a mark that JavaScript takes for true", Method: "PUT", Path: "/config", Headers: master(), Body: `{"params":{"t":1},"masterKeyOnly":{"t":1}}`, Status: 200},
+		{Name: "hides its parameter", Method: "GET", Path: "/config", Headers: app(), Status: 200, Exact: `{"params":{"a":3},"masterKeyOnly":{"a":false,"s":false}}`},
 		{Name: "it is no class for clients", Method: "GET", Path: "/classes/_GlobalConfig", Headers: app(), Status: 400, Subset: `{"code":119}`},
 	})
 }

@@ -25,7 +25,7 @@ func (p *Path) PutConfig(ctx context.Context, c auth.Caller, params, masterKeyOn
 	}
 	var edits []edit
 	for _, name := range params.Names {
-		only, _ := masterKeyOnly.Values[name].(bool)
+		only := query.Truthy(masterKeyOnly.Values[name])
 		for _, v := range []struct {
 			name  string
 			value any
