@@ -71,7 +71,7 @@ func find(ctx context.Context, s storage.Snapshot, where query.Expr, each func(h
 	if err != nil {
 		return err
 	}
-	return s.Find(ctx, &storage.Find{Schema: sch, Class: sch.Class(schema.Hooks), Where: where, Limit: maxHooks}, func(r storage.Row) error {
+	return s.Find(ctx, &storage.Find{Schema: sch, Class: sch.Class(schema.Hooks), Where: where, Limit: maxHooks + 1}, func(r storage.Row) error {
 		o, err := r.Object()
 		if err != nil {
 			return err
@@ -202,11 +202,12 @@ func (c *Cloud) change(ctx context.Context, h Hook, id string, f func([]Hook) ([
 		if err := find(ctx, tx, nil, func(h Hook) { all = append(all, h) }); err != nil {
 			return nil, err
 		}
-		if len(all) >= maxHooks {
-			return nil, parseerror.New(codeHook, "There are too many webhooks.")
-		}
+		tooMany := len(all) > maxHooks // not all of them were read
 		if all, err = f(all); err != nil {
 			return nil, err
+		}
+		if tooMany || len(all) > maxHooks {
+			return nil, parseerror.New(codeHook, "There are too many webhooks.")
 		}
 		if err := tx.Purge(ctx, class); err != nil {
 			return nil, err

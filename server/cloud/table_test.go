@@ -3,12 +3,14 @@ package cloud
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
 	"github.com/parsescale/parsescale/server/storage/sqlite"
 	"github.com/parsescale/parsescale/server/trigger"
@@ -160,5 +162,69 @@ func TestWrongTriggers(t *testing.T) {
 		if err == nil {
 			t.Errorf("a trigger %s is taken", name)
 		}
+	}
+}
+
+// TestToldAllTheSame: a client who is gone doesn't keep the code from learning of what is done.
+func TestToldAllTheSame(t *testing.T) {
+	c := New(open(t), "", slog.New(slog.DiscardHandler))
+	if _, err := c.Triggers(t.Context(), "A"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for kind, told := range map[trigger.Kind]bool{
+		trigger.BeforeSave: false, trigger.BeforeDelete: false, trigger.AfterFind: false, trigger.AfterSave: true, trigger.AfterDelete: true,
+	} {
+		var seen error
+		if err := c.on(kind, "A", func(ctx context.Context, _ *TriggerRequest) error { seen = ctx.Err(); return nil }, Validator{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Run(ctx, &trigger.Request{Kind: kind, Class: "A"}); err != nil || (seen == nil) != told {
+			t.Errorf("%s: %v, with a context that is %v", kind, err, seen)
+		}
+	}
+}
+
+// TestManyWebhooks: when there are as many as there can be, those that are there can be changed and go.
+func TestManyWebhooks(t *testing.T) {
+	store := open(t)
+	c := New(store, "", slog.New(slog.DiscardHandler))
+	hook := func(i int) Hook { return Hook{FunctionName: fmt.Sprintf("f%d", i), URL: "http://127.0.0.1:1/"} }
+	if err := c.Create(t.Context(), hook(0), ""); err != nil {
+		t.Fatal(err)
+	}
+	add := func(from, to int) {
+		t.Helper()
+		_, _, err := store.Write(t.Context(), "", func(tx storage.Tx) ([]byte, error) {
+			sch, err := tx.Schema(t.Context())
+			if err != nil {
+				return nil, err
+			}
+			class := sch.Class(schema.Hooks)
+			for i := from; i < to && err == nil; i++ {
+				err = tx.Insert(t.Context(), class, hook(i).row(class))
+			}
+			return nil, err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(1, maxHooks)
+	full := func(err error) bool { return err != nil && strings.Contains(err.Error(), "too many") }
+	if err := c.Create(t.Context(), hook(maxHooks), ""); !full(err) {
+		t.Errorf("one too many: %v", err)
+	}
+	if err := errors.Join(c.Update(t.Context(), hook(3), ""), c.Remove(t.Context(), hook(4), ""), c.Create(t.Context(), hook(maxHooks), "")); err != nil {
+		t.Error(err)
+	}
+	// Another server on the database knows no bound. What can't be read whole isn't written anew.
+	add(maxHooks+1, maxHooks+3)
+	if err := c.Remove(t.Context(), hook(5), ""); !full(err) {
+		t.Errorf("of more than there can be: %v", err)
+	}
+	if h, err := c.Function(t.Context(), "f5"); err != nil || h.URL == "" {
+		t.Errorf("it is lost: %v", err)
 	}
 }

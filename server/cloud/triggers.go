@@ -132,10 +132,14 @@ func (c *Cloud) Finding(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// Run implements trigger.Code. Nobody waits for an app's code while a transaction is open: there may be one writer only.
+// Run implements trigger.Code. Nobody waits for an app's code while a transaction is open: there may be one writer only. Of
+// what is done the code learns also when the client is gone meanwhile.
 func (c *Cloud) Run(ctx context.Context, r *trigger.Request) error {
 	if storage.Inside(ctx) {
 		return parseerror.New(parseerror.CommandUnavailable, "The %s trigger of class %s can't run within a transaction.", r.Kind, r.Class)
+	}
+	if trigger.Told.Has(r.Kind) {
+		ctx = context.WithoutCancel(ctx)
 	}
 	r.Log = c.log
 	c.mu.RLock()

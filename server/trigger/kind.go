@@ -87,4 +87,6 @@ const (
 	Saves   Set = 1<<BeforeSave | 1<<AfterSave
 	Deletes Set = 1<<BeforeDelete | 1<<AfterDelete
 	Finds   Set = 1<<BeforeFind | 1<<AfterFind
+	// Told are those that learn of what is done.
+	Told Set = 1<<AfterSave | 1<<AfterDelete | 1<<AfterLogin | 1<<AfterLogout
 )
