@@ -19,6 +19,9 @@ type Object struct {
 	values map[string]any // with the request
 	ops    map[string]any // values and operations by the names of the request's body
 	names  []string       // of ops, in order
+	// made are the values that the request makes of fields by operations and of places inside them, for what is changed
+	// in place.
+	made map[string]any
 	// reverted are the fields that the request changes and the trigger doesn't.
 	reverted []string
 	replaced bool
@@ -26,7 +29,7 @@ type Object struct {
 
 // NewObject returns an object of a class as it was before the request; was is nil for a new one.
 func NewObject(class string, was map[string]any) *Object {
-	o := &Object{ClassName: class, was: was, base: was, values: map[string]any{}, ops: map[string]any{}}
+	o := &Object{ClassName: class, was: was, base: was, values: map[string]any{}, ops: map[string]any{}, made: map[string]any{}}
 	o.id, _ = was["objectId"].(string)
 	for k, v := range was {
 		o.values[k] = clone(v)
@@ -40,17 +43,20 @@ func Found(class string, values map[string]any) *Object { return NewObject(class
 // Pending notes what the request says of a field: name is as in the body, op the value or operation, value what becomes
 // of the field, nil for none.
 func (o *Object) Pending(name string, op, value any) {
-	v := clone(value)
-	if reflect.DeepEqual(op, value) {
+	v, root := clone(value), rootOf(name)
+	if name == root && reflect.DeepEqual(op, value) {
 		op = v // what is changed in place is part of it
+		delete(o.made, root)
+	} else {
+		o.made[root] = clone(value)
 	}
 	o.note(name, op)
-	o.change(rootOf(name), v)
+	o.change(root, v)
 }
 
 // Saved replaces the values by those that were stored.
 func (o *Object) Saved(values map[string]any) {
-	o.base, o.values, o.ops, o.names = values, map[string]any{}, map[string]any{}, nil
+	o.base, o.values, o.ops, o.names, o.made = values, map[string]any{}, map[string]any{}, nil, map[string]any{}
 	for k, v := range values {
 		o.values[k] = clone(v)
 	}
@@ -72,6 +78,7 @@ func (o *Object) note(name string, op any) {
 }
 
 func (o *Object) forget(field string) {
+	delete(o.made, field)
 	o.names = slices.DeleteFunc(o.names, func(n string) bool {
 		if rootOf(n) != field {
 			return false
@@ -152,26 +159,29 @@ func (o *Object) DirtyKeys() []string {
 	return out
 }
 
-// settle finds the fields whose maps and slices were changed in place.
+// settle finds the fields whose maps and slices were changed in place. Such a field is stored whole.
 func (o *Object) settle() {
 	for _, field := range slices.Sorted(maps.Keys(o.values)) {
 		switch v := o.values[field]; v.(type) {
 		case map[string]any, []any:
-			if _, set := o.ops[field]; !set && !o.touches(field) && !reflect.DeepEqual(v, o.base[field]) {
+			before, made := o.made[field]
+			if _, set := o.ops[field]; !made && set {
+				continue // it is part of that
+			}
+			if !made {
+				before = o.base[field]
+			}
+			if !reflect.DeepEqual(v, before) {
+				o.forget(field)
 				o.note(field, v)
 			}
 		}
 	}
 }
 
-// touches reports whether the request says something of a place inside a field.
-func (o *Object) touches(field string) bool {
-	return slices.ContainsFunc(o.names, func(n string) bool { return rootOf(n) == field })
-}
-
 // Replace makes the given values and operations all that is to be stored, in place of the request's.
 func (o *Object) Replace(ops map[string]any) {
-	o.ops, o.names, o.replaced = map[string]any{}, nil, true
+	o.ops, o.names, o.made, o.replaced = map[string]any{}, nil, map[string]any{}, true
 	for _, n := range slices.Sorted(maps.Keys(ops)) {
 		o.note(n, ops[n])
 	}

@@ -58,6 +58,37 @@ func TestObject(t *testing.T) {
 	}
 }
 
+// TestChangesBesideOperations changes in place what the request changes by operations or at places inside: neither is lost.
+func TestChangesBesideOperations(t *testing.T) {
+	add := map[string]any{"__op": "Add", "objects": []any{2.0}}
+	for name, c := range map[string]struct {
+		do   func(*trigger.Object)
+		want map[string]any
+	}{
+		"nothing": {func(*trigger.Object) {}, map[string]any{"m.b": 2.0, "l": add}},
+		"beside a place": {func(o *trigger.Object) { o.Get("m").(map[string]any)["c"] = 3.0 },
+			map[string]any{"m": map[string]any{"a": 1.0, "b": 2.0, "c": 3.0}, "l": add}},
+		"what an operation made": {func(o *trigger.Object) { o.Get("l").([]any)[0] = 5.0 },
+			map[string]any{"m.b": 2.0, "l": []any{5.0, 2.0}}},
+		"twice": {func(o *trigger.Object) {
+			o.Get("m").(map[string]any)["c"] = 3.0
+			o.DirtyKeys()
+			o.Get("m").(map[string]any)["c"] = 4.0
+		}, map[string]any{"m": map[string]any{"a": 1.0, "b": 2.0, "c": 4.0}, "l": add}},
+		"undone": {func(o *trigger.Object) { o.Get("m").(map[string]any)["c"] = 3.0; o.Revert("m") }, map[string]any{"l": add}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := trigger.NewObject("A", map[string]any{"objectId": "x", "m": map[string]any{"a": 1.0}, "l": []any{1.0}})
+			o.Pending("m.b", 2.0, map[string]any{"a": 1.0, "b": 2.0})
+			o.Pending("l", add, []any{1.0, 2.0})
+			c.do(o)
+			if _, ops, _ := o.Changes(); !reflect.DeepEqual(ops, c.want) {
+				t.Errorf("%v, want %v", ops, c.want)
+			}
+		})
+	}
+}
+
 func TestSavedObject(t *testing.T) {
 	o := trigger.NewObject("A", nil)
 	o.Pending("a", 1.0, 1.0)
