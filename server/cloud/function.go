@@ -91,8 +91,11 @@ func validName(name string) bool {
 	return name != "" && !strings.ContainsAny(name, "'\"`") && len(name) <= 256
 }
 
-// Call runs the function of the request's name.
+// Call runs the function of the request's name. As triggers, functions don't run while a transaction is open.
 func (c *Cloud) Call(ctx context.Context, r *Request) (any, error) {
+	if storage.Inside(ctx) {
+		return nil, parseerror.New(parseerror.CommandUnavailable, "Functions can't run within a transaction.")
+	}
 	c.mu.RLock()
 	d, ok := c.functions[r.FunctionName]
 	c.mu.RUnlock()

@@ -42,7 +42,8 @@ type Writer interface {
 	Create(ctx context.Context, c auth.Caller, class string, body []byte, id string) (*write.Result, error)
 	Update(ctx context.Context, c auth.Caller, class, objectID string, body []byte, id string) (*write.Result, error)
 	Delete(ctx context.Context, c auth.Caller, class, objectID string, id string) (*write.Result, error)
-	// Ask asks the app's code about a write before it is done, within a transaction; op is create, update or delete.
+	// Ask does before a transaction what takes too long within it: it asks the app's code, and auth providers, about a write,
+	// and hashes passwords. op is create, update or delete.
 	Ask(ctx context.Context, c auth.Caller, op, class, objectID string, body []byte) (*write.Asked, error)
 }
 

@@ -11,7 +11,8 @@ import (
 
 // runTransaction runs the sub-requests one after the other in one transaction: all of them take effect or none does. The
 // answer is that of a batch, or the error of the first sub-request that failed. The app's code is asked about all of
-// them before the transaction, in their order, and told of them after it: nobody waits for it in between.
+// them before the transaction, in their order, and told of them after it: nobody waits for it in between. Nor does anybody wait
+// for passwords to be hashed, or for auth providers.
 func (a *API) runTransaction(c *call, subs []subRequest) (*answer, error) {
 	if c.writeID != "" && a.o.Cloud != nil && !c.caller.FirstAttempt { // the app's code isn't asked about what is done
 		body, found, err := a.o.Store.Written(c.ctx, c.writeID)
@@ -37,7 +38,10 @@ func (a *API) runTransaction(c *call, subs []subRequest) (*answer, error) {
 		size := 0
 		for i := range subs {
 			s := &subs[i]
-			sub := &call{ctx: write.With(ctx, asked[i]), method: s.method, path: s.path, params: s.params, body: s.body, caller: c.caller, batch: true, context: c.context}
+			sub := &call{ctx: ctx, method: s.method, path: s.path, params: s.params, body: s.body, caller: c.caller, batch: true, context: c.context}
+			if s.route.writes != "" {
+				sub.ctx = write.With(ctx, asked[i])
+			}
 			var err error
 			if answers[i], err = a.runWithin(sub, s); err != nil {
 				return nil, err
@@ -75,7 +79,7 @@ func appendAnswers(dst []byte, answers []*answer) []byte {
 	return append(dst, ']')
 }
 
-// ask asks the app's code about a sub-request that writes an object.
+// ask does what a sub-request that writes an object needs before the transaction.
 func (a *API) ask(c *call, s *subRequest) (*write.Asked, error) {
 	if s.route.writes == "" || s.route.master && !c.caller.Master {
 		return nil, nil

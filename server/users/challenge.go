@@ -9,6 +9,7 @@ import (
 	"github.com/parsescale/parsescale/server/identity"
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
+	"github.com/parsescale/parsescale/server/storage"
 	"github.com/parsescale/parsescale/server/write"
 )
 
@@ -22,6 +23,9 @@ type Challenge struct {
 
 // Challenge asks auth providers for what a client needs before it can log in.
 func (u *Users) Challenge(ctx context.Context, c auth.Caller, ch Challenge) (*write.Result, error) {
+	if storage.Inside(ctx) { // auth providers take their time
+		return nil, parseerror.New(parseerror.CommandUnavailable, "Challenges can't be made within a transaction.")
+	}
 	c.SessionToken = ""
 	userID, sent, stored, err := u.challenged(ctx, c, ch)
 	if err != nil {

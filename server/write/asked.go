@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/parsescale/parsescale/server/auth"
 	"github.com/parsescale/parsescale/server/parseerror"
@@ -24,9 +25,10 @@ type Asked struct {
 	told *query.Object
 	// relations are those that the body changes.
 	relations []string
-	// claim is what was found out of the body's authData, if claimed.
+	// claim is what was found out of the body's authData, if claimed. logIn: the sign-up turned out to be a log-in.
 	claim   *Claim
 	claimed bool
+	logIn   bool
 	// shown is the object as it was stored, or as it was before it was deleted; nil: nothing came of the write.
 	shown map[string]any
 	// refused: the object is kept, although the write is answered with an error.
@@ -35,6 +37,21 @@ type Asked struct {
 	room *int
 	// hidden are the fields that the answer doesn't show, whatever the code says.
 	hidden map[string]bool
+	// ready is the write of a user, whose password is hashed, and of whom auth providers were asked; nil: that is yet to be
+	// done.
+	ready *request
+}
+
+// errAskedOtherwise: the app's code was asked about a sign-up that is a log-in now, or the other way round, because users came or
+// went meanwhile.
+var errAskedOtherwise = parseerror.Busy()
+
+// overtaken reports whether the code wasn't asked about what a sign-up is now.
+func (a *Asked) overtaken(logIn bool) bool {
+	if a == nil || !a.claimed || a.logIn == logIn {
+		return false
+	}
+	return a.set.Has(map[bool]trigger.Kind{true: trigger.BeforeLogin, false: trigger.BeforeSave}[logIn])
 }
 
 type askedKey struct{}
@@ -64,9 +81,27 @@ func (a *Asked) fits(body []byte) bool {
 	return true
 }
 
-// Ask asks the app's code about a write, for which op is create, update or delete; objectID is "" for a new object. Nil: the
-// class has no triggers. A write that the caller may not do is refused before.
+// Ask is for a write that is to be part of a transaction: it does all of it that takes its time. The app's code is asked, for
+// which op is create, update or delete; objectID is "" for a new object. Passwords are hashed, and auth providers asked. Nil:
+// there is nothing of that.
 func (p *Path) Ask(ctx context.Context, c auth.Caller, op, class, objectID string, body []byte) (*Asked, error) {
+	asked, err := p.askCode(ctx, c, op, class, objectID, body)
+	if err != nil || op == "delete" || class != schema.User {
+		return asked, err
+	}
+	ready, err := p.request(ctx, c, class, objectID, body, asked)
+	if err != nil {
+		return nil, err
+	}
+	if asked == nil {
+		asked = &Asked{}
+	}
+	asked.ready = ready
+	return asked, nil
+}
+
+// askCode asks the app's code about a write. Nil: the class has no triggers. A write that the caller may not do is refused before.
+func (p *Path) askCode(ctx context.Context, c auth.Caller, op, class, objectID string, body []byte) (*Asked, error) {
 	if a, ok := ctx.Value(askedKey{}).(*Asked); ok {
 		return a, nil
 	}
@@ -110,14 +145,14 @@ func (p *Path) askSave(ctx context.Context, c auth.Caller, op, class, objectID s
 		if asked.claim.err != nil {
 			return nil, asked.claim.err
 		}
-		if asked.claim.purpose == forSignUp && asked.claim.subject != "" {
+		if asked.logIn = asked.claim.purpose == forSignUp && asked.claim.subject != ""; asked.logIn {
 			return asked, p.askLogIn(ctx, asked)
 		}
 	}
 	object := asked.ask.Object
 	for i := range req.edits {
 		e := &req.edits[i]
-		if e.root[0] == '_' {
+		if strings.HasPrefix(e.root, "_") {
 			continue
 		}
 		v, err := e.apply(object.Get(e.root), objectID == "")
@@ -255,6 +290,9 @@ func (w *writing) rehearseCreate() error {
 	_, err := w.a.Permit(w.class, "create", false)
 	return err
 }
+
+// changed reports whether the body is what the app's code has made of it.
+func (w *writing) changed() bool { return w.asked != nil && w.asked.told != nil }
 
 // take reads what the code has made of the body.
 func (a *Asked) take(body *query.Object, update bool) {

@@ -105,7 +105,7 @@ func (w *writing) checkNewID() error {
 	if w.name == schema.User && (strings.HasPrefix(s, "role:") || s == "*") {
 		return parseerror.Denied(parseerror.OperationForbidden, "Invalid object ID.")
 	}
-	if w.asked == nil && !w.o.AllowCustomObjectID {
+	if !w.changed() && !w.o.AllowCustomObjectID {
 		if query.Truthy(id) {
 			return parseerror.New(parseerror.InvalidKeyName, "objectId is an invalid field name.")
 		}

@@ -80,12 +80,16 @@ func (p *Path) Create(ctx context.Context, c auth.Caller, class string, body []b
 	if res, err := p.Repeated(ctx, c, class, trigger.Saves|trigger.Of(trigger.BeforeLogin), id); res != nil || err != nil {
 		return res, err
 	}
-	asked, err := p.Ask(ctx, c, "create", class, "", body)
-	if err != nil {
-		return nil, err
+	for moves := 0; ; moves++ {
+		asked, err := p.askCode(ctx, c, "create", class, "", body)
+		if err != nil {
+			return nil, err
+		}
+		res, err := p.create(ctx, c, class, body, id, asked)
+		if !errors.Is(err, errAskedOtherwise) || moves == maxMoves {
+			return p.afterwards(ctx, asked, trigger.AfterSave, res, err)
+		}
 	}
-	res, err := p.create(ctx, c, class, body, id, asked)
-	return p.afterwards(ctx, asked, trigger.AfterSave, res, err)
 }
 
 func (p *Path) create(ctx context.Context, c auth.Caller, class string, body []byte, id string, asked *Asked) (*Result, error) {
@@ -114,7 +118,7 @@ func (p *Path) update(ctx context.Context, c auth.Caller, class, objectID string
 	if res, err := p.Repeated(ctx, c, class, trigger.Saves, id); res != nil || err != nil {
 		return res, err
 	}
-	asked, err := p.Ask(ctx, c, "update", class, objectID, body)
+	asked, err := p.askCode(ctx, c, "update", class, objectID, body)
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +146,9 @@ func (p *Path) updateAsked(ctx context.Context, c auth.Caller, class, objectID s
 		if !errors.Is(err, errPasswordMoved) || moves == maxMoves {
 			return res, err
 		}
+		if asked != nil {
+			asked.ready = nil
+		}
 	}
 }
 
@@ -150,7 +157,7 @@ func (p *Path) Delete(ctx context.Context, c auth.Caller, class, objectID string
 	if res, err := p.Repeated(ctx, c, class, trigger.Deletes, id); res != nil || err != nil {
 		return res, err
 	}
-	asked, err := p.Ask(ctx, c, "delete", class, objectID, nil)
+	asked, err := p.askCode(ctx, c, "delete", class, objectID, nil)
 	if err != nil {
 		return nil, err
 	}

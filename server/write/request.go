@@ -28,6 +28,9 @@ type request struct {
 
 // request reads the body of a write to an object; its id is "" for a new one.
 func (p *Path) request(ctx context.Context, c auth.Caller, class, objectID string, body []byte, asked *Asked) (*request, error) {
+	if asked != nil && asked.ready != nil {
+		return asked.ready, nil
+	}
 	if asked != nil && asked.body != nil {
 		body = asked.body
 	}

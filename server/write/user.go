@@ -36,6 +36,9 @@ func (w *writing) beginSignUp() (*Result, error) {
 	if err := w.checkEmailVerified(); err != nil {
 		return nil, err
 	}
+	if w.asked.overtaken(w.claim != nil && w.claim.subject != "") {
+		return nil, errAskedOtherwise
+	}
 	switch {
 	case w.claim == nil:
 		return nil, nil
@@ -71,7 +74,7 @@ func (w *writing) checkSignUp() error {
 
 // checkEmailVerified checks that no client says that it has proved an address. The app's code may say so.
 func (w *writing) checkEmailVerified() error {
-	if w.asked != nil && w.asked.told != nil {
+	if w.changed() {
 		return nil
 	}
 	if _, named := w.body.Values["emailVerified"]; named && !w.a.Privileged() {
