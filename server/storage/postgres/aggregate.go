@@ -50,7 +50,7 @@ func (s *snapshot) rows(ctx context.Context, what string, types []schema.Field, 
 	v := &values{plan: p}
 	out := make([]any, len(types))
 	var stopped error
-	err := s.query(ctx, s.conn.builder.SQL, p.formats, s.conn.builder.Args, func(r [][]byte) error {
+	err := s.query(ctx, s.built.SQL, p.formats, s.built.Args, func(r [][]byte) error {
 		v.row = r
 		for i := range out {
 			out[i] = nil

@@ -24,20 +24,29 @@ type attempt struct {
 
 // try runs the write in one transaction.
 func (w *write) try(ctx context.Context) outcome {
-	c, err := w.primary.take(ctx, w.fresh)
-	if err != nil {
-		return outcome{err: err}
+	cat := w.catalog.Load()
+	a := &attempt{write: w, tx: &tx{store: w.Store, snapshot: snapshot{catalog: cat, writing: true, patient: w.patient || w.doubt != nil}}}
+	t := a.tx
+	t.first, t.begun = a.first, a.begun
+	t.take = func() (*conn, error) { return w.primary.take(ctx, w.fresh) }
+	if w.fresh || w.doubt != nil {
+		if err := t.connect(); err != nil {
+			return outcome{err: err}
+		}
+	} else if !w.apart {
+		t.sharing = w.Store
 	}
 	finished := false
 	defer func() {
-		if !finished {
-			c.close() // the function ended its goroutine
+		t.release()
+		if t.conn == nil {
+			return
 		}
-		w.primary.give(c)
+		if !finished {
+			t.conn.close() // the function ended its goroutine
+		}
+		w.primary.give(t.conn)
 	}()
-	cat := w.catalog.Load()
-	a := &attempt{write: w, tx: &tx{store: w.Store, snapshot: snapshot{conn: c, catalog: cat, writing: true, patient: w.patient || w.doubt != nil}}}
-	a.tx.first, a.tx.begun = a.first, a.begun
 	result, err := w.call(a.tx)
 	if a.tx.pending == nil {
 		if settled := a.tx.settle(); err == nil {
@@ -53,7 +62,7 @@ func (w *write) try(ctx context.Context) outcome {
 	default:
 		o = a.commit(result)
 	}
-	if a.doubt != nil && o.err != nil && c.broken == nil {
+	if a.doubt != nil && o.err != nil && t.conn != nil && t.conn.broken == nil {
 		o = a.claim(o)
 	}
 	finished = true
@@ -61,8 +70,8 @@ func (w *write) try(ctx context.Context) outcome {
 		o.old = cat
 	}
 	if broke := a.tx.failed; o.again && (errors.Is(broke, errStale) || stale(broke)) {
-		if stale(broke) && c.broken == nil {
-			c.forget()
+		if stale(broke) && t.conn.broken == nil {
+			t.conn.forget()
 		}
 		o.old = cat
 	}
@@ -159,6 +168,9 @@ func (a *attempt) undo(err error) outcome {
 	if a.found {
 		return a.repeat()
 	}
+	if a.tx.conn == nil && broke != nil && !errors.Is(broke, errOver) {
+		return outcome{err: broke} // there is no connection to be had
+	}
 	if lost(broke) {
 		again := !a.fresh || a.doubt != nil
 		a.fresh = true
@@ -187,7 +199,7 @@ func (a *attempt) undo(err error) outcome {
 // same write, done by another process meanwhile.
 func (a *attempt) rollback() bool {
 	c := a.tx.conn
-	if c.broken != nil || c.status == 'I' {
+	if c == nil || c.broken != nil || c.status == 'I' {
 		return true
 	}
 	c.send(sqlRollback, nil)

@@ -35,7 +35,7 @@ func (a *attempt) commit(result []byte) outcome {
 		finish(false)
 		return outcome{err: errors.New("cannot commit: the transaction had failed before")}
 	case c.broken != nil:
-		return a.unknown(finish, err)
+		return a.unknown(finish, err, c.pg.PID())
 	}
 	finish(false)
 	// Another's result stands under the id, or its claim.
@@ -62,8 +62,8 @@ func (a *attempt) keep(result []byte) {
 	c.send(sqlInsertKnown, nil, a.id, result, expires)
 }
 
-// unknown is what to do about a commit that wasn't answered: with an id it can be found out, by the next try.
-func (a *attempt) unknown(finish func(bool), err error) outcome {
+// unknown is what to do about a commit that wasn't answered, in the session of that number: with an id it can be found out, by the next try.
+func (a *attempt) unknown(finish func(bool), err error, pid uint32) outcome {
 	a.primary.drop()
 	if a.id == "" { // then nobody is announced to either
 		finish(true)
@@ -77,13 +77,16 @@ func (a *attempt) unknown(finish func(bool), err error) outcome {
 		finish(committed)
 	}
 	a.fresh = true
-	a.lost = append(a.lost, a.tx.conn.pg.PID())
+	a.lost = append(a.lost, pid)
 	return outcome{err: unavailable(err), again: true}
 }
 
+// told reports whether there is something to announce.
+func (a *attempt) told() bool { return a.options.Announcer != nil && len(a.tx.changes) > 0 }
+
 func (a *attempt) announce() (finish func(bool), err error) {
 	changes := a.tx.changes
-	if a.options.Announcer == nil || len(changes) == 0 {
+	if !a.told() {
 		return func(bool) {}, nil
 	}
 	if a.tx.order == 0 {
@@ -99,16 +102,6 @@ func (a *attempt) announce() (finish func(bool), err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), a.options.AnnounceTimeout)
 	defer cancel()
 	return a.options.Announcer.Prepare(ctx, told)
-}
-
-// number takes a number for a change.
-func (c *conn) number(n *uint64) error {
-	c.send(sqlOrder, nil)
-	if err := c.sync(); err != nil {
-		return err
-	}
-	err := c.rows(func(row [][]byte) { *n = uint64(bigint(row[0])) })
-	return errors.Join(err, c.end())
 }
 
 // takeOrder takes a number for changes that no statement of ours took one for.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
-	"github.com/parsescale/parsescale/server/storage/sqlbuild"
 )
 
 // conn is one connection with its prepared statements, used by one goroutine at a time. pgconn opens it; from there on it
@@ -43,11 +42,8 @@ type conn struct {
 	cut      bool       // it passed for good: who asks has gone
 
 	timeline uint64 // of a replica
-	// spare is a number taken for a change to come; 0: none.
-	spare uint64
 
 	used    time.Time
-	builder sqlbuild.Builder
 	binding binding
 	bind    pgproto3.Bind
 }

@@ -15,9 +15,10 @@ import (
 
 // pending is a statement that waits for the commit.
 type pending struct {
-	what, class string
-	sql         []byte
-	args        []any
+	what  string
+	class *schema.Class
+	sql   []byte
+	args  []any
 }
 
 const insertAnObject = "insert an object"
@@ -44,36 +45,48 @@ func mustChange(sql []byte) []byte {
 	return append(append([]byte("WITH changed AS ("), sql...), " RETURNING 1) SELECT 1/count(*) FROM changed"...)
 }
 
-// insertLast keeps an INSERT for the commit. If it is all that there is, it sees to it by itself that the schema is the
-// right one.
-func (t *tx) insertLast(class *schema.Class, o storage.Object) error {
+// insertLast keeps an INSERT for the commit, if it can wait. If it is all that there is, it is done together with others, or
+// sees to it by itself that the schema is the right one.
+func (t *tx) insertLast(class *schema.Class, o storage.Object) (waits bool, err error) {
 	b, err := t.builder()
 	if err != nil {
-		return err
+		return false, err
 	}
-	if t.open {
+	together := t.conn == nil && t.sharing != nil
+	if t.open || together {
 		if err := b.Insert(dialect{}, class, o); err != nil {
-			return err
+			return false, err
 		}
-	} else {
+		together = together && size(b.Args) <= maxShared
+	}
+	if !t.open && !together {
+		if err := t.connect(); err != nil {
+			return false, err
+		}
+		if !t.conn.quiet() {
+			return false, nil
+		}
 		if err := b.InsertFrom(dialect{}, class, o, current); err != nil {
-			return err
+			return false, err
 		}
 		b.Arg(sqlbuild.Integer, int64(t.catalog.schema.Version)) //nolint:gosec // it was read from a bigint
 		b.Raw(")::int,0)=1")
 	}
-	t.wait(pending{what: insertAnObject, class: class.Name, sql: b.SQL, args: b.Args})
-	return nil
+	t.wait(pending{what: insertAnObject, class: class, sql: b.SQL, args: b.Args})
+	return true, nil
 }
 
 // commitLast announces the changes, sends what waits together with the commit, and keeps a number for the next time.
 func (a *attempt) commitLast(result []byte) outcome {
 	t, c, p := a.tx, a.tx.conn, a.tx.pending
-	told := a.options.Announcer != nil && len(t.changes) > 0
-	if told && t.order == 0 {
-		// Only an insert has none, of an object that is new: any number that was taken before is smaller than those of
-		// later changes.
-		if t.order, c.spare = c.spare, 0; t.order == 0 {
+	if c == nil {
+		return a.commitTogether(result)
+	}
+	// Only an insert has none, of an object that is new: any number that was taken before is smaller than those of later
+	// changes.
+	numbered := a.told() && t.order == 0
+	if numbered {
+		if t.order = a.numbers.take(); t.order == 0 {
 			if err := c.number(&t.order); err != nil {
 				return a.undo(t.fail(err))
 			}
@@ -87,19 +100,19 @@ func (a *attempt) commitLast(result []byte) outcome {
 	if a.id != "" {
 		a.keep(result)
 	}
-	if told {
+	if numbered {
 		c.send(sqlOrder, nil) // before the COMMIT: what fails after it would make a write that is done look undone
 	}
 	if t.open {
 		c.send(sqlCommit, nil)
 	}
-	err = a.sendLast(told)
+	err = a.sendLast(numbered)
 	switch {
 	case err == nil:
 		a.done(finish)
 		return outcome{result: result}
 	case c.broken != nil:
-		return a.unknown(finish, err)
+		return a.unknown(finish, err, c.pg.PID())
 	}
 	finish(false)
 	return a.refused(err)
@@ -120,7 +133,7 @@ func (a *attempt) sendLast(numbered bool) error {
 		}
 	}
 	if numbered {
-		if err := c.rows(func(row [][]byte) { c.spare = uint64(bigint(row[0])) }); err != nil {
+		if err := c.rows(func(row [][]byte) { a.numbers.put(uint64(bigint(row[0]))) }); err != nil {
 			return errors.Join(err, c.end())
 		}
 	}
@@ -161,5 +174,5 @@ func (a *attempt) refused(err error) outcome {
 		}
 		return o
 	}
-	return a.undo(writeError(t.pending.what, t.pending.class, err))
+	return a.undo(writeError(t.pending.what, t.pending.class.Name, err))
 }

@@ -21,7 +21,7 @@ func (s *Store) Read(ctx context.Context, f func(storage.Snapshot) error) error 
 	}
 	defer s.gate.Leave()
 	if r, at := s.replica(ctx); r != nil {
-		err, broke := s.read(ctx, source{pool: r.pool, replica: r, at: at}, s.catalog.Load(), false, false, f)
+		err, broke := s.read(ctx, source{pool: r.pool, replica: r, at: at}, s.catalog.Load(), false, &snapshot{}, f)
 		switch {
 		case broke == nil:
 			r.behind.Store(0)
@@ -32,10 +32,13 @@ func (s *Store) Read(ctx context.Context, f func(storage.Snapshot) error) error 
 		}
 		s.failed(r, broke)
 	}
-	fresh, patient := false, false
+	fresh, patient, apart := false, false, false
 	for try := 1; ; try++ {
-		cat := s.catalog.Load()
-		err, broke := s.read(ctx, source{pool: s.primary, fresh: fresh}, cat, try > optimisticReads, patient, f)
+		cat, sn := s.catalog.Load(), &snapshot{patient: patient}
+		if !fresh && !apart {
+			sn.sharing = s
+		}
+		err, broke := s.read(ctx, source{pool: s.primary, fresh: fresh}, cat, try > optimisticReads, sn, f)
 		if ctx.Err() != nil && broke != nil {
 			return ctx.Err()
 		}
@@ -46,6 +49,10 @@ func (s *Store) Read(ctx context.Context, f func(storage.Snapshot) error) error 
 			return unavailable(broke)
 		case errors.Is(broke, errOver):
 			patient = true
+		case errors.Is(broke, errApart):
+			apart = true
+		case errors.Is(broke, storage.ErrUnavailable):
+			return broke // there is no connection
 		case lost(broke):
 			if fresh {
 				return unavailable(broke)
@@ -73,30 +80,31 @@ type source struct {
 }
 
 // read calls f once with a snapshot. broke is what went wrong with the snapshot itself, whatever f made of that.
-func (s *Store) read(ctx context.Context, from source, cat *catalog, within, patient bool, f func(storage.Snapshot) error) (err, broke error) {
-	c, err := from.take(ctx, from.fresh)
-	if err != nil && from.replica != nil {
-		return err, err
-	}
-	if err != nil {
-		return err, nil
-	}
+func (s *Store) read(ctx context.Context, from source, cat *catalog, within bool, sn *snapshot, f func(storage.Snapshot) error) (err, broke error) {
 	finished := false
 	defer func() {
-		if !finished {
-			c.close() // f panicked, or ended its goroutine
+		sn.release()
+		if sn.conn == nil {
+			return
 		}
-		from.give(c)
+		if !finished {
+			sn.conn.close() // f panicked, or ended its goroutine
+		}
+		from.give(sn.conn)
 	}()
-	sn := &snapshot{conn: c, catalog: cat, patient: patient}
-	sn.first = func() { c.send(sqlBeginRead, nil) }
-	sn.begun = c.rest
+	sn.catalog = cat
+	sn.take = func() (*conn, error) { return from.take(ctx, from.fresh) }
+	sn.first = func() { sn.conn.send(sqlBeginRead, nil) }
+	sn.begun = func() error { return sn.conn.rest() }
 	if from.replica != nil {
 		sn.guard(from.at)
 	}
 	if within {
-		sn.first, sn.checked = nil, true
-		if sn.catalog, err = s.beginWith(c); err != nil {
+		if err = sn.connect(); err == nil {
+			sn.first, sn.checked = nil, true
+			sn.catalog, err = s.beginWith(sn.conn)
+		}
+		if err != nil {
 			finished = true
 			return err, err
 		}
@@ -105,8 +113,8 @@ func (s *Store) read(ctx context.Context, from source, cat *catalog, within, pat
 	finished = true
 	broke = sn.settle()
 	s.leave(sn)
-	if stale(broke) {
-		c.forget()
+	if stale(broke) && sn.conn != nil {
+		sn.conn.forget()
 	}
 	return err, broke
 }
@@ -128,7 +136,7 @@ func (s *Store) beginWith(c *conn) (*catalog, error) {
 // leave ends the transaction of a snapshot. Nobody waits for that: whoever uses the connection next reads the answer.
 func (s *Store) leave(sn *snapshot) {
 	c := sn.conn
-	if c.broken != nil || c.status == 'I' {
+	if c == nil || c.broken != nil || c.status == 'I' {
 		return
 	}
 	c.send(sqlCommit, nil)

@@ -103,14 +103,14 @@ func (s *Store) replica(ctx context.Context) (*replica, position) {
 
 // guard queues the question how far the replica is, before anything else of a snapshot is asked.
 func (s *snapshot) guard(at position) {
-	c := s.conn
 	s.before = func() {
+		c := s.conn
 		c.readUntil(time.Now().Add(probeEvery)) // one that hangs mustn't hold the read up
 		c.send(sqlReplayed, []int16{textFormat, binaryFormat})
 		c.hold()
 	}
 	s.passed = func() error {
-		far := false
+		c, far := s.conn, false
 		err := c.rows(func(row [][]byte) {
 			lsn, err := strconv.ParseUint(string(row[0]), 10, 64)
 			standby := len(row[1]) == 1 && row[1][0] == 1

@@ -19,6 +19,9 @@ type plan struct {
 	formats []int16 // in which form the server sends each column
 	byID    []byte  // the SELECT of one object
 	lock    []byte  // the same, and nobody else may change the object
+	// Those of a class's requests that share round trips.
+	lookups company[*lookup]
+	inserts company[*insertion]
 }
 
 func newPlan(p *rowjson.Plan) *plan {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/parsescale/parsescale/server/schema"
 	"github.com/parsescale/parsescale/server/storage"
@@ -14,7 +15,13 @@ import (
 // schema is asked for in the same round trip: if it isn't that of the catalog, all that came of the snapshot is worth
 // nothing, and whoever made it starts again.
 type snapshot struct {
-	conn    *conn
+	// conn is nil until the first question needs it, and then what take returns. A question that may be asked together with
+	// those of others goes without: so does a snapshot of which nothing is asked.
+	conn *conn
+	take func() (*conn, error)
+	// sharing, if not nil, lets the only question be asked together with those of others.
+	sharing *Store
+	built   *sqlbuild.Builder // nil until the first statement is built
 	catalog *catalog
 	first   func()       // queues what goes before the first statement; nil once that was done
 	begun   func() error // reads the answers to that
@@ -46,14 +53,8 @@ func (s *snapshot) Schema(context.Context) (*schema.Schema, error) { return s.ca
 
 // ask sends statements, queued by send, and leaves the rows of the first to be read.
 func (s *snapshot) ask(send func()) error {
-	if s.failed != nil {
-		return s.failed
-	}
-	if s.asking {
-		return errAsking
-	}
-	if s.over {
-		return s.fail(errOver)
+	if err := s.connect(); err != nil {
+		return err
 	}
 	if s.first != nil {
 		if s.before != nil {
@@ -87,13 +88,48 @@ func (s *snapshot) ask(send func()) error {
 	return nil
 }
 
-// builder returns that of the connection, unless a statement that waits for the commit was built with it: whoever asks
+// connect takes a connection, unless there is one, if a question may be asked now.
+func (s *snapshot) connect() error {
+	switch {
+	case s.failed != nil:
+		return s.failed
+	case s.asking:
+		return errAsking
+	case s.over:
+		return s.fail(errOver)
+	case s.conn != nil:
+		return nil
+	}
+	c, err := s.take()
+	if err != nil {
+		s.failed = err
+		return err
+	}
+	s.conn = c
+	return nil
+}
+
+// builders are those that no snapshot uses: they keep their memory.
+var builders = sync.Pool{New: func() any { return new(sqlbuild.Builder) }}
+
+// builder returns the snapshot's, unless a statement that waits for the commit was built with it: whoever asks
 // more after the last change must begin again, before anything of that is overwritten.
 func (s *snapshot) builder() (*sqlbuild.Builder, error) {
 	if s.over && s.writing {
 		return nil, s.fail(errOver)
 	}
-	return &s.conn.builder, nil
+	if s.built == nil {
+		s.built = builders.Get().(*sqlbuild.Builder)
+	}
+	return s.built, nil
+}
+
+// release gives back what the snapshot was made with, once nothing more is asked of it.
+func (s *snapshot) release() {
+	if s.built != nil {
+		builders.Put(s.built)
+		s.built = nil
+	}
 }
 
 // finish reads the answer to ask, without its rows.
@@ -133,7 +169,9 @@ func (s *snapshot) fail(err error) error {
 	if s.failed == nil {
 		s.failed = err
 	}
-	_ = s.conn.end()
+	if s.conn != nil {
+		_ = s.conn.end()
+	}
 	return err
 }
 
@@ -160,6 +198,9 @@ type beside struct {
 // query runs a SELECT and calls each for its rows, which are valid during the call only.
 func (s *snapshot) query(ctx context.Context, sql []byte, formats []int16, args []any, each func(row [][]byte) error, others ...beside) error {
 	// What runs within a transaction that writes runs to its end, whatever its context says.
+	if err := s.connect(); err != nil {
+		return err
+	}
 	if !s.writing && ctx.Done() != nil {
 		stop := s.conn.watch(ctx)
 		defer stop()
@@ -229,18 +270,25 @@ func (s *snapshot) Find(ctx context.Context, f *storage.Find, each func(storage.
 	}
 	v := &values{plan: p}
 	row := rowjson.NewRow(p.Plan, v)
-	if sqlbuild.ByID(f.Where) {
-		ctx = context.Background() // too short to be worth a watch
-	}
-	if f.Last && !s.writing && !s.patient {
-		s.last()
-	}
 	var stopped error
-	err = s.query(ctx, b.SQL, p.formats, b.Args, func(r [][]byte) error {
+	read := func(r [][]byte) error {
 		v.row = r
 		stopped = each(row)
 		return stopped
-	})
+	}
+	byID, last := sqlbuild.ByID(f.Where), f.Last && !s.writing && !s.patient
+	switch {
+	case byID && last && s.conn == nil && s.sharing != nil && s.failed == nil && !s.over:
+		err = s.askTogether(f.Class, lookup{sql: b.SQL, formats: p.formats, args: b.Args, each: read})
+	case byID:
+		ctx = context.Background() // too short to be worth a watch
+		fallthrough
+	default:
+		if last {
+			s.last()
+		}
+		err = s.query(ctx, b.SQL, p.formats, b.Args, read)
+	}
 	if stopped != nil || err == nil {
 		return stopped
 	}

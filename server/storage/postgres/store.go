@@ -73,6 +73,7 @@ type Store struct {
 	sender    string // of notifications, as parse-server's senderId
 	catalog   atomic.Pointer[catalog]
 	reloading sync.Mutex
+	numbers   numbers
 	sweeping  atomic.Int64 // when expired write ids were deleted last, in ms since 1970
 
 	gate storage.Gate

@@ -121,8 +121,10 @@ func (t *tx) Insert(_ context.Context, class *schema.Class, o storage.Object) er
 	if err != nil {
 		return err
 	}
-	if t.mayWait() && (t.open || t.conn.quiet()) {
-		return t.insertLast(class, o)
+	if t.mayWait() {
+		if done, err := t.insertLast(class, o); done || err != nil {
+			return err
+		}
 	}
 	if err := b.Insert(dialect{}, class, o); err != nil {
 		return err
@@ -144,7 +146,7 @@ func (t *tx) Update(_ context.Context, class *schema.Class, objectID string, set
 	}
 	key := objectKey{class.Name, objectID}
 	if t.mayWait() && key == t.numbered {
-		t.wait(pending{what: "update an object", class: class.Name, sql: mustChange(b.SQL), args: b.Args})
+		t.wait(pending{what: "update an object", class: class, sql: mustChange(b.SQL), args: b.Args})
 		return nil
 	}
 	n, err := t.change(key, b.SQL, b.Args...)
@@ -169,7 +171,7 @@ func (t *tx) Delete(_ context.Context, class *schema.Class, objectID string) err
 	b.Delete(dialect{}, class)
 	key := objectKey{class.Name, objectID}
 	if t.mayWait() && key == t.numbered {
-		t.wait(pending{what: "delete an object", class: class.Name, sql: mustChange(b.SQL), args: []any{storable(objectID)}})
+		t.wait(pending{what: "delete an object", class: class, sql: mustChange(b.SQL), args: []any{storable(objectID)}})
 		return nil
 	}
 	n, err := t.change(key, b.SQL, storable(objectID))

@@ -23,6 +23,7 @@ type write struct {
 	fresh     bool // take a new connection
 	duplicate bool // a unique index was violated before
 	patient   bool // the last change isn't to wait for the commit
+	apart     bool // it isn't to be done together with others
 	// doubt, if not nil, is called once it is known whether an earlier try, whose commit wasn't answered, has committed.
 	// The id is claimed then before anything else is done; that it has not is known once that claim is committed.
 	doubt func(committed bool)

@@ -1,0 +1,81 @@
+package postgres
+
+import (
+	"errors"
+	"sync"
+)
+
+// Under load a round trip costs more than what is done in it: the server and we wake each other up, read and write. So
+// requests of a kind share one: while some are under way, those that come wait, and go out together. A request that finds
+// nobody under way goes at once, so that there is no delay to tune. Who waits does so for requests of the same kind, about the
+// same class, which are all short, and is never worse off than in a queue for a connection.
+//
+// If anything goes wrong with a company, each of its members tries again alone, and sees what is wrong with its own request.
+
+const (
+	// mostUnderWay is how many companies of a class are under way at a time: as one waits for the network or the disk,
+	// another one is worked on.
+	mostUnderWay = 4
+	// mostMembers bounds a company, so that the first answer of one isn't long after the first answer that is there.
+	mostMembers = 32
+)
+
+// errApart: something was wrong with the company; the request has to be made alone.
+var errApart = errors.New("cannot be done together with others")
+
+// company has requests of one kind served together, by one of those who make them.
+type company[T any] struct {
+	mu       sync.Mutex
+	underWay int
+	waiting  []*member[T]
+}
+
+// member is a request that waits.
+type member[T any] struct {
+	request T
+	// turn gives the members that are to be served by this one, itself among them, or nil once it was served.
+	turn chan []*member[T]
+}
+
+// join serves the request, or has it served. serve is called with the requests of several members, by one of them.
+func (c *company[T]) join(request T, serve func([]T)) {
+	c.mu.Lock()
+	m := &member[T]{request: request}
+	if c.underWay < mostUnderWay {
+		c.underWay++
+		c.mu.Unlock()
+		c.lead([]*member[T]{m}, serve)
+		return
+	}
+	m.turn = make(chan []*member[T], 1)
+	c.waiting = append(c.waiting, m)
+	c.mu.Unlock()
+	if all := <-m.turn; all != nil {
+		c.lead(all, serve)
+	}
+}
+
+// lead serves members, of which the caller is the first, and has one of those who came meanwhile go on.
+func (c *company[T]) lead(all []*member[T], serve func([]T)) {
+	defer func() { // also if serve panics
+		for _, m := range all[1:] {
+			m.turn <- nil
+		}
+		c.mu.Lock()
+		n := min(len(c.waiting), mostMembers)
+		if n == 0 {
+			c.underWay--
+			c.mu.Unlock()
+			return
+		}
+		next := c.waiting[:n:n]
+		c.waiting = c.waiting[n:]
+		c.mu.Unlock()
+		next[0].turn <- next
+	}()
+	requests := make([]T, len(all))
+	for i, m := range all {
+		requests[i] = m.request
+	}
+	serve(requests)
+}
