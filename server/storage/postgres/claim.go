@@ -193,10 +193,24 @@ func (c *Claim) Close() error {
 // take connects and locks. It waits while the lock is somebody else's, who may be about to end.
 func (c *Claim) take(ctx context.Context) (*claimSession, error) {
 	deadline := time.Now().Add(c.o.Patience)
+	var told error // who has it
 	for {
 		s, err := c.try(ctx)
-		if err == nil || !errors.Is(err, ErrClaimed) || time.Now().After(deadline) {
-			return s, err
+		switch {
+		case err == nil:
+			return s, nil
+		case errors.Is(err, ErrClaimed):
+			told = err
+		case stateOf(err) == adminShutdown:
+			// Whoever has the claim ends the sessions of others, and was quicker than the question who that is.
+			if err = told; err == nil {
+				err = fmt.Errorf("%w: another gateway, which has it, ended the session", ErrClaimed)
+			}
+		default:
+			return nil, err
+		}
+		if time.Now().After(deadline) {
+			return nil, err
 		}
 		select {
 		case <-time.After(c.o.Lease / 8):

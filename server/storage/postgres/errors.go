@@ -34,6 +34,7 @@ const (
 	invalidRegex         = "2201B"
 	canceled             = "57014"
 	lockTimeout          = "55P03"
+	adminShutdown        = "57P01" // also of a session that pg_terminate_backend ended
 )
 
 // stateOf returns the SQLSTATE of an error, or "".
