@@ -139,7 +139,8 @@ type RateZone struct {
 type AdmissionConfig struct {
 	// Off lets everything through at once. Default: false.
 	Off bool `json:"off,omitempty"`
-	// Initial is the limit that an app starts with, in requests per worker. Default: 100, within Min and Max.
+	// Initial is the limit that an app starts with, in requests per worker that is there when the first request comes. Default:
+	// 100, within Min and Max.
 	Initial int `json:"initial,omitempty"`
 	// Min and Max are the limit's bounds, in requests per worker. Default: 40 and 1000.
 	Min int `json:"min,omitempty"`
