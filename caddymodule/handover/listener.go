@@ -13,7 +13,12 @@ import (
 type Desk struct {
 	mu        sync.Mutex
 	byAddress map[string][]*listener
+	heir      Heir
 }
+
+// Heir takes a connection of an address, with what was read of it and not used, for another process. It returns false if it
+// can't.
+type Heir func(address string, c net.Conn, unread []byte) bool
 
 // NewDesk returns a desk without listeners.
 func NewDesk() *Desk { return &Desk{byAddress: map[string][]*listener{}} }
@@ -50,6 +55,29 @@ func (d *Desk) newest(address string) *listener {
 		return nil
 	}
 	return all[len(all)-1]
+}
+
+// SetHeir says who gets the connections for which there is no newer server in this process. Default: they are closed.
+func (d *Desk) SetHeir(heir Heir) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.heir = heir
+}
+
+func (d *Desk) getHeir() Heir {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.heir
+}
+
+// Take gives a connection that comes from another process to the newest server of its address; without one it is closed.
+func (d *Desk) Take(address string, c net.Conn, unread []byte) {
+	for next := d.newest(address); next != nil; next = d.newest(address) {
+		if next.give(&conn{Conn: c, listener: next, state: stateUnknown, replay: unread}) {
+			return
+		}
+	}
+	_ = c.Close()
 }
 
 func (d *Desk) remove(l *listener) {
@@ -160,12 +188,14 @@ func (l *listener) give(c *conn) bool {
 	return true
 }
 
-// pass gives a connection to the newest server of the address; without one it is closed.
+// pass gives a connection to the newest server of the address, or to the heir; without either it is closed.
 func (l *listener) pass(below net.Conn, unread []byte) {
 	for {
 		next := l.desk.newest(l.address)
 		if next == nil || next == l {
-			_ = below.Close()
+			if heir := l.desk.getHeir(); heir == nil || !heir(l.address, below, unread) {
+				_ = below.Close()
+			}
 			return
 		}
 		if next.give(&conn{Conn: below, listener: next, state: stateUnknown, replay: unread}) {
@@ -176,7 +206,7 @@ func (l *listener) pass(below net.Conn, unread []byte) {
 
 func (l *listener) hasSuccessor() bool {
 	next := l.desk.newest(l.address)
-	return next != nil && next != l
+	return next != nil && next != l || l.desk.getHeir() != nil
 }
 
 // Close stops accepting.

@@ -14,6 +14,12 @@ func init() { caddy.RegisterModule(KeepConnections{}) }
 // desk outlives the configurations whose servers meet there.
 var desk = NewDesk()
 
+// SetHeir says who gets the connections that this process lets go of when it ends.
+func SetHeir(heir Heir) { desk.SetHeir(heir) }
+
+// Take takes a connection that comes from another process.
+func Take(address string, c net.Conn, unread []byte) { desk.Take(address, c, unread) }
+
 // KeepConnections is a listener wrapper that keeps idle HTTP/1.1 connections without TLS across config reloads. Without
 // it Caddy closes them at each reload, and a request that is on its way at that moment fails. It has no settings, and
 // belongs into the global option servers, as the last of the listener wrappers:

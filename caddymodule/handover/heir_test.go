@@ -1,0 +1,67 @@
+package handover
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// TestHeir gives an idle connection, and one whose request has begun, to a server that isn't at the same desk, as one in
+// another process.
+func TestHeir(t *testing.T) {
+	a := newAddress(t)
+	old := a.serve(says("old"))
+	idle, idleReader := a.dial()
+	begun, begunReader := a.dial()
+	for _, get := range []string{
+		ask(t, idle, idleReader, post), ask(t, begun, begunReader, post),
+	} {
+		if get != "old POST body" {
+			t.Fatalf("got %q", get)
+		}
+	}
+	if _, err := io.WriteString(begun, post[:20]); err != nil {
+		t.Fatal(err)
+	}
+	other := NewDesk()
+	next := &http.Server{Handler: says("new"), ConnState: Tell}
+	l := other.Listen(a.below.open())
+	go next.Serve(l)
+	t.Cleanup(func() { next.Close() })
+	a.desk.SetHeir(func(address string, c net.Conn, unread []byte) bool {
+		other.Take(address, c, unread)
+		return true
+	})
+	shutdown(t, old)
+	if got := ask(t, idle, idleReader, post); got != "new POST body" {
+		t.Errorf("the idle connection: %q", got)
+	}
+	if _, err := io.WriteString(begun, post[20:]); err != nil {
+		t.Fatal(err)
+	}
+	if got := readAnswer(t, begunReader); got != "new POST body" {
+		t.Errorf("the connection with half a request: %q", got)
+	}
+}
+
+// TestNoHeir closes what nobody takes: at a desk that doesn't know the address, and with an heir that can't.
+func TestNoHeir(t *testing.T) {
+	a := newAddress(t)
+	old := a.serve(says("old"))
+	c, r := a.dial()
+	ask(t, c, r, get)
+	refused := false
+	a.desk.SetHeir(func(string, net.Conn, []byte) bool { refused = true; return false })
+	shutdown(t, old)
+	if _, err := r.ReadByte(); err != io.EOF || !refused {
+		t.Errorf("the connection isn't closed: %v, %v", err, refused)
+	}
+	ours, theirs := net.Pipe()
+	NewDesk().Take("nowhere", ours, nil)
+	_ = theirs.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := theirs.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("nobody has the address, and the connection isn't closed: %v", err)
+	}
+}
