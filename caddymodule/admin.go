@@ -13,6 +13,7 @@ import (
 //	GET  /parse/status         what every app's workers, cache, feed and limits are doing
 //	GET  /parse/cache/hottest  the answers that are served most often: ?app=NAME&n=20
 //	POST /parse/cache/purge    drop what depends on an object, a class or an app: {"app":…,"class":…,"objectId":…}
+//	POST /parse/upgrade        start this program anew, such as another version of it, and let it take this process's place
 //	POST /parse/explain        what the gateway makes of a request: {"method":…,"path":…,"headers":{…},"body":…}
 type Admin struct{}
 
@@ -27,6 +28,7 @@ func (a Admin) Routes() []caddy.AdminRoute {
 		{Pattern: "/parse/status", Handler: only(http.MethodGet, a.status)},
 		{Pattern: "/parse/cache/hottest", Handler: only(http.MethodGet, a.hottest)},
 		{Pattern: "/parse/cache/purge", Handler: only(http.MethodPost, a.purge)},
+		{Pattern: "/parse/upgrade", Handler: only(http.MethodPost, a.upgrade)},
 		{Pattern: "/parse/explain", Handler: only(http.MethodPost, a.explain)},
 	}
 }

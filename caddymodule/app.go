@@ -59,6 +59,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("cannot load the events app: %w", err)
 	}
 	a.events = events.(*caddyevents.App)
+	if _, err := predecessor(); err != nil {
+		return err
+	}
+	if err := a.events.On("started", whenStarted{}); err != nil {
+		return fmt.Errorf("cannot wait for the start: %w", err)
+	}
 	if registry := ctx.GetMetricsRegistry(); registry != nil {
 		if err := registry.Register(metrics{a.appState}); err != nil {
 			return fmt.Errorf("cannot register the metrics: %w", err)
@@ -77,6 +83,9 @@ func (a *App) emit(name string, data map[string]any) { a.events.Emit(a.ctx, name
 
 // Start starts the workers of every app that a handler refers to.
 func (a *App) Start() error {
+	if err := awaitTurn(); err != nil {
+		return err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for name := range a.Apps {

@@ -72,6 +72,7 @@ func mountOfPath(path string) string {
 //			retries        <n>|off
 //			answer_timeout <duration>
 //			max_wait       <duration>
+//			sockets_close_over <duration>
 //			breaker {
 //				failures     <n>
 //				share        <share>

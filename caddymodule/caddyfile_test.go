@@ -180,8 +180,8 @@ func TestCaddyfileForms(t *testing.T) {
 		},
 		{
 			name:      "the pool",
-			caddyfile: ":1337 {\n\tparse 10.0.0.3:1337 {\n\t\tpool {\n\t\t\tretries 2\n\t\t\tanswer_timeout 1m\n\t\t\tmax_wait 1s\n\t\t\tbreaker {\n\t\t\t\tfailures 3\n\t\t\t\tshare 0.3\n\t\t\t\tmin_requests 50\n\t\t\t\topen_for 1s\n\t\t\t\tmax_open_for 10s\n\t\t\t}\n\t\t}\n\t}\n}",
-			handler:   `{"handler":"parse","upstreams":["10.0.0.3:1337"],"pool":{"retries":2,"answer_timeout":60000000000,"max_wait":1000000000,"breaker":{"failures":3,"share":0.3,"min_requests":50,"open_for":1000000000,"max_open_for":10000000000}}}`,
+			caddyfile: ":1337 {\n\tparse 10.0.0.3:1337 {\n\t\tpool {\n\t\t\tretries 2\n\t\t\tanswer_timeout 1m\n\t\t\tmax_wait 1s\n\t\t\tsockets_close_over 30s\n\t\t\tbreaker {\n\t\t\t\tfailures 3\n\t\t\t\tshare 0.3\n\t\t\t\tmin_requests 50\n\t\t\t\topen_for 1s\n\t\t\t\tmax_open_for 10s\n\t\t\t}\n\t\t}\n\t}\n}",
+			handler:   `{"handler":"parse","upstreams":["10.0.0.3:1337"],"pool":{"retries":2,"answer_timeout":60000000000,"max_wait":1000000000,"sockets_close_over":30000000000,"breaker":{"failures":3,"share":0.3,"min_requests":50,"open_for":1000000000,"max_open_for":10000000000}}}`,
 		},
 		{
 			name:      "a pool that asks once",
@@ -349,7 +349,9 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"an unknown balancing policy", global("balance random"), "known are peak_ewma, least_request, round_robin and sticky"},
 		{"balancing twice", global("balance sticky\nbalance sticky"), "balance is given twice"},
 		{"balancing of an app by a site", ":1337 {\n\tparse /parse/* {\n\t\tbalance sticky\n\t}\n}", "belongs into the global option"},
-		{"an unknown setting of pool", site("pool {\nhedge 1\n}"), "known are retries, answer_timeout, max_wait and breaker"},
+		{"an unknown setting of pool", site("pool {\nhedge 1\n}"), "known are retries, answer_timeout, max_wait, sockets_close_over and breaker"},
+		{"no time to close WebSockets over", site("pool {\nsockets_close_over soon\n}"), "sockets_close_over takes"},
+		{"closing WebSockets twice", site("pool {\nsockets_close_over 1s\nsockets_close_over 2s\n}"), "sockets_close_over is given twice"},
 		{"too many retries", site("pool {\nretries 11\n}"), "a number from 1 to 10"},
 		{"no number of retries", site("pool {\nretries some\n}"), "retries takes a whole number above zero"},
 		{"retries twice", site("pool {\nretries 1\nretries off\n}"), "retries is given twice"},

@@ -35,6 +35,7 @@ a flag wins over the environment, the environment over the file.`,
 			}
 		},
 	})
+	registerUpgrade()
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "parse-worker",
 		Short: "Is what a gateway starts: a worker that is told everything over an inherited socket",

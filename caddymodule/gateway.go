@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap/exp/zapslog"
 
 	"github.com/parsescale/parsescale/caddymodule/supervisor"
+	"github.com/parsescale/parsescale/caddymodule/websockets"
 	"github.com/parsescale/parsescale/policies/admission"
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/coding"
@@ -56,6 +57,8 @@ type gateway struct {
 	// known is what workers have accepted of clients: whose requests may be counted by it.
 	known   *ratelimit.Known
 	encoder coding.Encoder
+	// sockets are the WebSockets that pass.
+	sockets websockets.Set
 	// answered counts the answers, checks those that were compared with a worker's.
 	answered answered
 	checks   cache.Checks
@@ -266,18 +269,22 @@ func (g *gateway) Destruct() error {
 	if caddy.Exiting() {
 		return g.stop()
 	}
-	go func() {
+	ending.Go(func() {
 		if err := g.stop(); err != nil {
 			caddy.Log().Named("parse").Error("cannot stop the app cleanly", zap.String("app", g.name), zap.Error(err))
 		}
-	}()
+	})
 	return nil
 }
+
+// ending are the apps that end in the background.
+var ending sync.WaitGroup
 
 func (g *gateway) stop() error {
 	g.changing.Lock()
 	defer g.changing.Unlock()
 	g.endScaling()
+	g.sockets.Close(g.current().socketsCloseOver())
 	var errs []error
 	g.foreign.stop()
 	if sup := g.supervisor(); sup != nil {

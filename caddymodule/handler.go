@@ -186,6 +186,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		Method: r.Method, Path: rest, RawQuery: r.URL.RawQuery, Header: r.Header, Body: x.inspected, BodyComplete: x.complete,
 		Mount: h.Mount, Seed: h.seed,
 	})
+	if !isUpgrade(r) {
+		if !x.pass() {
+			return nil
+		}
+		defer entrance.Leave()
+	}
 	if x.route = h.choose(&x); x.route == nil {
 		x.refuse(refusal{status: http.StatusForbidden, message: "unauthorized"}, "fwd=bypass; detail=unknown-app")
 		return nil

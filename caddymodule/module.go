@@ -3,8 +3,7 @@ package caddymodule
 import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
-
-	_ "github.com/parsescale/parsescale/caddymodule/handover" // registers its module
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // init only registers; nothing runs and nothing is opened before a config asks for it.
@@ -15,5 +14,8 @@ func init() {
 	httpcaddyfile.RegisterGlobalOption("parse", parseGlobalOption)
 	httpcaddyfile.RegisterDirective("parse", parseDirective)
 	httpcaddyfile.RegisterDirectiveOrder("parse", httpcaddyfile.Before, "reverse_proxy")
+	caddy.RegisterNetwork(keptNetwork, listenKept)
+	caddyhttp.RegisterNetworkHTTP3(keptNetwork, "udp")
+	caddy.OnExit(leaveAdmin)
 	registerCommands()
 }

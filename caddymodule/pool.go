@@ -22,6 +22,9 @@ type PoolConfig struct {
 	AnswerTimeout caddy.Duration `json:"answer_timeout,omitempty"`
 	// MaxWait is how long a request waits for a worker that may be asked, before it is refused with 503. Default: 3s.
 	MaxWait caddy.Duration `json:"max_wait,omitempty"`
+	// SocketsCloseOver is the time over which WebSockets are closed, with the status 1001, when the app ends: all of their
+	// clients come back. Default: 10s.
+	SocketsCloseOver caddy.Duration `json:"sockets_close_over,omitempty"`
 	// Breaker says when a worker gets no requests for a while. Default: as its settings say.
 	Breaker *BreakerConfig `json:"breaker,omitempty"`
 }
@@ -41,13 +44,24 @@ type BreakerConfig struct {
 
 const maxRetries = 10
 
+// defaultSocketsCloseOver is what a process manager's usual patience leaves room for.
+const defaultSocketsCloseOver = 10 * time.Second
+
+// socketsCloseOver is the time over which the app's WebSockets are closed when it ends; s may be nil.
+func (s *settings) socketsCloseOver() time.Duration {
+	if s == nil || s.tuned == nil || s.tuned.SocketsCloseOver == 0 {
+		return defaultSocketsCloseOver
+	}
+	return time.Duration(s.tuned.SocketsCloseOver)
+}
+
 func (c *PoolConfig) check() error {
 	switch {
 	case c.Retries < 0 || c.Retries > maxRetries:
 		return fmt.Errorf("retries takes off, or a number from 1 to %d", maxRetries)
 	case c.Retries > 0 && c.NoRetries:
 		return errors.New("retries can't be a number and off")
-	case c.AnswerTimeout < 0 || c.MaxWait < 0:
+	case c.AnswerTimeout < 0 || c.MaxWait < 0 || c.SocketsCloseOver < 0:
 		return errors.New("the times of pool must not be negative")
 	}
 	if b := c.Breaker; b != nil {
@@ -115,6 +129,8 @@ func (c *PoolConfig) unmarshal(d *caddyfile.Dispenser) error {
 			err = onceDuration(d, &c.AnswerTimeout)
 		case "max_wait":
 			err = onceDuration(d, &c.MaxWait)
+		case "sockets_close_over":
+			err = onceDuration(d, &c.SocketsCloseOver)
 		case "breaker":
 			if c.Breaker != nil {
 				return d.Err("breaker is given twice")
@@ -122,7 +138,7 @@ func (c *PoolConfig) unmarshal(d *caddyfile.Dispenser) error {
 			c.Breaker = &BreakerConfig{}
 			err = c.Breaker.unmarshal(d)
 		default:
-			err = d.Errf("unknown setting %q of pool; known are retries, answer_timeout, max_wait and breaker", d.Val())
+			err = d.Errf("unknown setting %q of pool; known are retries, answer_timeout, max_wait, sockets_close_over and breaker", d.Val())
 		}
 		if err != nil {
 			return err

@@ -25,6 +25,8 @@ type AppStatus struct {
 	Serving bool `json:"serving"`
 	// Workers are the workers requests are sent to.
 	Workers []WorkerStatus `json:"workers"`
+	// WebSockets is how many WebSockets pass.
+	WebSockets int `json:"websockets"`
 	// Recycled is how many bundled workers were replaced because of max_memory and max_requests; absent for upstreams.
 	Recycled *supervisor.Recycled `json:"recycled,omitempty"`
 	// Cache are the cache's counters.
@@ -59,7 +61,7 @@ type WorkerStatus struct {
 func (g *gateway) status() AppStatus {
 	s := AppStatus{
 		AppID: g.appID, Mount: g.mount, Level: g.levelNow().String(), Promise: g.promise(g.levelNow()), Serving: g.serving(),
-		Cache: g.cache.Stats(), SelfChecks: g.checks.Counts(), Workers: []WorkerStatus{},
+		Cache: g.cache.Stats(), SelfChecks: g.checks.Counts(), WebSockets: g.sockets.Count(), Workers: []WorkerStatus{},
 	}
 	processes := map[string]supervisor.WorkerStatus{}
 	if sup := g.supervisor(); sup != nil {

@@ -14,6 +14,10 @@ func (x *exchange) upgrade() {
 		x.refuse(noLiveQuery, "fwd=bypass; detail=upgrade")
 		return
 	}
+	if successor.Load() != nil { // the client makes a new connection, and reaches the process that answers now
+		x.refuse(noWorker, "fwd=bypass; detail=upgrade")
+		return
+	}
 	lease, err := x.route.pool.Lease(x.r.Context())
 	if err != nil {
 		x.fail(err, "fwd=bypass; detail=upgrade")
@@ -42,7 +46,7 @@ func (x *exchange) upgrade() {
 			x.refuse(noWorker, "fwd=bypass; detail=upgrade")
 		},
 	}
-	proxy.ServeHTTP(x.w, x.r)
+	proxy.ServeHTTP(x.route.sockets.Writer(x.w), x.r)
 }
 
 // isUpgrade reports whether the client wants a WebSocket. Whatever else asks for an upgrade is an ordinary request: it may
