@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -57,7 +58,12 @@ type answer struct {
 // do sends one request. An error means that no whole answer came. The body is one that net/http can't send twice: else
 // it would by itself repeat a GET whose connection broke, and hide that.
 func (c *client) do(method, path, body string) (answer, error) {
-	req, err := http.NewRequest(method, c.base+path, io.NopCloser(strings.NewReader(body)))
+	return c.doContext(context.Background(), method, path, body)
+}
+
+// doContext is do for a client that may lose patience.
+func (c *client) doContext(ctx context.Context, method, path, body string) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, io.NopCloser(strings.NewReader(body)))
 	if err != nil {
 		return answer{}, err
 	}

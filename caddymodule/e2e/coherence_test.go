@@ -2,11 +2,8 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -32,34 +29,40 @@ func TestCoherence(t *testing.T) {
 	t.Run("workers are killed and stopped", func(t *testing.T) {
 		g := startGateway(t, bundledApp("option allowCustomObjectId true", ""))
 		c := newCoherence(t, g)
-		ctx, cancel := context.WithCancel(t.Context())
-		var trouble sync.WaitGroup
-		trouble.Go(func() { c.disturb(ctx, g) })
+		end := c.trouble(t, g)
 		c.run(t, 8*time.Second)
-		cancel()
-		trouble.Wait()
+		end()
 		c.demand(t, minCoherentHits, len(c.all)/3)
 	})
 	t.Run("workers on PostgreSQL are killed and stopped", func(t *testing.T) {
-		uri := testservices.StartPostgreSQL(t).URI
-		g := startGateway(t, strings.Replace(bundledApp("exclusive\n\t\t\toption allowCustomObjectId true", ""), "sqlite://data/parse.db", uri, 1))
-		for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-			if s, err := g.status(); err == nil && s.Apps["default"].Serving {
-				break
-			}
-			if time.Now().After(end) {
-				t.Fatal("the gateway never trusts its cache")
-			}
-		}
-		c := newCoherence(t, g)
-		ctx, cancel := context.WithCancel(t.Context())
-		var trouble sync.WaitGroup
-		trouble.Go(func() { c.disturb(ctx, g) })
+		g, c := slowlyCommitting(t, "")
+		end := c.trouble(t, g)
 		c.run(t, 6*time.Second)
-		cancel()
-		trouble.Wait()
+		end()
 		c.demand(t, minCoherentHits, len(c.all)/3)
 	})
+}
+
+// slowlyCommitting is a gateway with workers on a PostgreSQL database in which the writes of impatient clients take a while to
+// commit, so that a worker which is killed leaves commits behind that go on without it.
+func slowlyCommitting(t *testing.T, program string) (*gateway, *coherence) {
+	t.Helper()
+	postgres := testservices.StartPostgreSQL(t)
+	g := startProgram(t, program, strings.Replace(bundledApp("exclusive\n\t\t\toption allowCustomObjectId true", ""), "sqlite://data/parse.db", postgres.URI, 1))
+	c := newCoherence(t, g)
+	err := postgres.SQL("parse", `CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.8); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER dawdle AFTER UPDATE ON "`+contendedClass+`" DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.impatient) EXECUTE FUNCTION dawdle()`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		if s, err := g.status(); err == nil && s.Apps["default"].Serving {
+			return g, c
+		}
+		if time.Now().After(end) {
+			t.Fatal("the gateway never trusts its cache")
+		}
+	}
 }
 
 const (
@@ -70,6 +73,8 @@ const (
 	ownerClass      = "CohOwner"  // an object with a relation to the members
 	memberClass     = "CohMember"
 	coherentCount   = 10
+	clients         = writers + 12
+	writers         = 3
 )
 
 // coherence is the objects, what is known of them, and the clients.
@@ -79,9 +84,11 @@ type coherence struct {
 	doors   []*client     // of several gateways; nil: client's is the only one
 	bound   time.Duration // within which a read through one gateway shows a write through another; 0: at once
 	dying   atomic.Bool   // the last gateway is killed on purpose: requests to it fail
-	history history
+	journal journal
 	// objects are written, deleted and made again; memberships come and go.
 	objects, members, all []*register
+	contended             *contended
+	runs                  uint64
 
 	reads, hits, writes, refused atomic.Int64
 }
@@ -115,7 +122,7 @@ func newCoherence(t *testing.T, g *gateway) *coherence {
 		}
 	}
 	t.Logf("seed %d (PARSESCALE_TEST_SEED)", c.seed)
-	c.history.start = time.Now()
+	c.journal.start = time.Now()
 	for i := range coherentCount {
 		r := &register{name: objectID(i)}
 		r.begun.Store(1)
@@ -130,6 +137,7 @@ func newCoherence(t *testing.T, g *gateway) *coherence {
 	c.client.create(t, ownerClass, `{"objectId":"owner","members":{"__op":"AddRelation","objects":[`+memberPointer(0)+`]}}`)
 	c.client.must(t, "PUT", "/classes/"+ownerClass+"/owner", `{"members":{"__op":"RemoveRelation","objects":[`+memberPointer(0)+`]}}`, nil)
 	c.all = append(append(c.all, c.objects...), c.members...)
+	c.contended = newContended(t, c.client, c.seed)
 	return c
 }
 
@@ -138,21 +146,21 @@ func memberPointer(i int) string {
 }
 
 // any is a client of one of the gateways.
-func (c *coherence) any() *client {
+func (c *coherence) any(random *rand.Rand) *client {
 	if c.doors == nil {
 		return c.client
 	}
 	if c.dying.Load() {
 		return c.doors[0]
 	}
-	return c.doors[rand.IntN(len(c.doors))]
+	return c.doors[random.IntN(len(c.doors))]
 }
 
 // writer is the client through which a register is written. With a bound it is always the same: objects are made again under the
 // same id, and what another gateway has deleted just before may still be in a count. It is nil while that gateway is gone.
-func (c *coherence) writer(slot int) *client {
+func (c *coherence) writer(slot int, random *rand.Rand) *client {
 	if c.bound == 0 {
-		return c.any()
+		return c.any(random)
 	}
 	door := slot % len(c.doors)
 	if door > 0 && c.dying.Load() {
@@ -161,44 +169,62 @@ func (c *coherence) writer(slot int) *client {
 	return c.doors[door]
 }
 
-// run lets 3 writers and 12 readers loose.
+// run lets the clients loose, for a time and until they have done enough. It ends early once an answer was found
+// wrong.
 func (c *coherence) run(t *testing.T, d time.Duration) {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
+	began := time.Now()
+	c.runUntil(t, time.Minute, func() bool { return c.journal.failed() || time.Since(began) > d && c.didEnough() })
+}
+
+// didEnough reports whether the writes that were answered are worth a verdict.
+func (c *coherence) didEnough() bool {
+	return c.writes.Load() >= 50 && c.contended.writes.Load()-c.contended.unknown.Load() >= 20
+}
+
+// runUntil is run with another reason to end.
+func (c *coherence) runUntil(t *testing.T, longest time.Duration, over func() bool) {
+	c.contended.updatesOnly = c.bound > 0 // else too many orders explain a history in which answers lag
+	c.contended.history.Bound = c.bound
+	ctx, cancel := context.WithTimeout(t.Context(), longest)
 	defer cancel()
-	var clients sync.WaitGroup
-	for n := range uint64(15) {
-		random := rand.New(rand.NewPCG(c.seed, n))
-		clients.Go(func() {
-			for ctx.Err() == nil && !c.history.failed() {
+	var running sync.WaitGroup
+	c.runs++
+	for n := range clients {
+		random := rand.New(rand.NewPCG(c.seed+c.runs, uint64(n)))
+		running.Go(func() {
+			for ctx.Err() == nil && !over() {
+				contended := random.IntN(3) == 0
 				switch {
-				case n >= 3:
+				case n >= writers && contended:
+					c.readContended(n, random)
+				case n >= writers:
 					c.read(random)
-				case c.reads.Load() >= readsPerWrite*(c.writes.Load()+c.refused.Load()):
-					c.write(random)
-				default:
+				case c.reads.Load()+c.contended.reads.Load() < readsPerWrite*(c.writes.Load()+c.refused.Load()+c.contended.writes.Load()):
 					time.Sleep(time.Duration(1+random.IntN(5)) * time.Millisecond)
+				case contended:
+					c.writeContended(n, random.IntN(contendedCount), random.IntN(20) == 0, random)
+				default:
+					c.write(random)
 				}
 			}
 		})
 	}
-	clients.Wait()
-	t.Logf("%d reads, %d hits; %d writes acknowledged, %d not", c.reads.Load(), c.hits.Load(), c.writes.Load(), c.refused.Load())
+	running.Wait()
 }
 
 // demand fails the test for what was found wrong, and checks that the run was worth something.
 func (c *coherence) demand(t *testing.T, hits float64, lost int) {
 	t.Helper()
-	for _, f := range c.history.failures {
-		t.Error(f)
-	}
+	t.Logf("%d reads, %d hits; %d writes acknowledged, %d not", c.reads.Load(), c.hits.Load(), c.writes.Load(), c.refused.Load())
+	c.contended.demand(t, c.journal.failures)
 	if t.Failed() {
 		return
 	}
 	if share := float64(c.hits.Load()) / float64(max(c.reads.Load(), 1)); share < hits {
 		t.Errorf("%.0f %% of the reads were hits, want %.0f %%", 100*share, 100*hits)
 	}
-	if n := c.writes.Load(); n < 50 {
-		t.Errorf("only %d writes were acknowledged", n)
+	if !c.didEnough() {
+		t.Errorf("only %d writes were acknowledged, and of contended objects %d answered", c.writes.Load(), c.contended.writes.Load()-c.contended.unknown.Load())
 	}
 	n := 0
 	for _, r := range c.all {
@@ -211,7 +237,18 @@ func (c *coherence) demand(t *testing.T, hits float64, lost int) {
 	}
 }
 
-// disturb kills a worker, or stops it for a while, again and again.
+// trouble disturbs a gateway until end is called.
+func (c *coherence) trouble(t *testing.T, g *gateway) (end func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var trouble sync.WaitGroup
+	trouble.Go(func() { c.disturb(ctx, g) })
+	return func() {
+		cancel()
+		trouble.Wait()
+	}
+}
+
+// disturb kills a worker, or stops it for a while, or reloads the configuration, again and again.
 func (c *coherence) disturb(ctx context.Context, g *gateway) {
 	random := rand.New(rand.NewPCG(c.seed, 99))
 	pause := func(d time.Duration) {
@@ -236,419 +273,37 @@ func (c *coherence) disturb(ctx context.Context, g *gateway) {
 			continue
 		}
 		pid := pids[random.IntN(len(pids))]
-		if round%2 == 0 {
-			c.history.add("* worker %d is killed", pid)
+		switch round % 4 {
+		case 0, 2:
+			// Some commits are under way then that nobody repeats.
+			var impatient sync.WaitGroup
+			for slot := contendedCount; slot < contendedCount+lonelyCount; slot++ {
+				impatient.Go(func() {
+					c.writeContended(clients+slot, slot, true, rand.New(rand.NewPCG(c.seed+uint64(round), uint64(clients+slot))))
+				})
+			}
+			impatient.Wait()
+			c.journal.add("* worker %d is killed", pid)
 			_ = syscall.Kill(pid, syscall.SIGKILL)
-			continue
-		}
-		c.history.add("* worker %d is stopped", pid)
-		_ = syscall.Kill(pid, syscall.SIGSTOP)
-		pause(time.Duration(50+random.IntN(400)) * time.Millisecond)
-		c.history.add("* worker %d goes on", pid)
-		_ = syscall.Kill(pid, syscall.SIGCONT)
-	}
-}
-
-// write brings one register, or a few objects by a batch, to their next versions.
-func (c *coherence) write(random *rand.Rand) {
-	switch random.IntN(4) {
-	case 0:
-		c.writeMember(random.IntN(len(c.members)))
-	case 1:
-		c.writeBatch(random)
-	default:
-		c.writeObject(random.IntN(len(c.objects)), random.IntN(2) == 0)
-	}
-}
-
-// next is the request that brings an object to its next version. Its register is locked.
-func (c *coherence) next(slot int) (method, path, body string, version int64) {
-	v := c.objects[slot].begun.Load() + 1
-	path = "/classes/" + coherentClass
-	switch {
-	case !alive(v):
-		return "DELETE", path + "/" + objectID(slot), "", v
-	case !alive(v - 1):
-		return "POST", path, `{"objectId":"` + objectID(slot) + `",` + fields(slot, v)[1:], v
-	}
-	return "PUT", path + "/" + objectID(slot), fields(slot, v), v
-}
-
-func (c *coherence) writeObject(slot int, sdk bool) {
-	r := c.objects[slot]
-	if r.lost.Load() || !r.writing.TryLock() {
-		return
-	}
-	defer r.writing.Unlock()
-	method, path, body, v := c.next(slot)
-	client := c.writer(slot)
-	if client == nil {
-		return
-	}
-	if sdk && method != "POST" {
-		method, body = "POST", sdkForm(method, body)
-		client = client.with("X-Parse-Application-Id", "", "X-Parse-REST-API-Key", "")
-	}
-	c.send(client, method, path, body, []*register{r}, []int64{v})
-}
-
-// sdkForm is a body as the JavaScript SDK sends it.
-func sdkForm(method, body string) string {
-	head := fmt.Sprintf(`{"_method":%q,"_ApplicationId":%q,"_JavaScriptKey":%q`, method, appID, jsKey)
-	if body == "" || body == "{}" {
-		return head + "}"
-	}
-	return head + "," + body[1:]
-}
-
-func (c *coherence) writeBatch(random *rand.Rand) {
-	step := max(len(c.doors), 1) // so that one gateway writes all
-	first := random.IntN(len(c.objects) - 3*step)
-	client := c.writer(first)
-	if client == nil {
-		return
-	}
-	var registers []*register
-	var versions []int64
-	var requests []string
-	for slot := first; slot < first+3*step; slot += step {
-		r := c.objects[slot]
-		if r.lost.Load() || !r.writing.TryLock() {
-			continue
-		}
-		defer r.writing.Unlock()
-		method, path, body, v := c.next(slot)
-		if body == "" {
-			body = "{}"
-		}
-		requests = append(requests, fmt.Sprintf(`{"method":%q,"path":"/parse%s","body":%s}`, method, path, body))
-		registers, versions = append(registers, r), append(versions, v)
-	}
-	if len(requests) > 0 {
-		c.send(client, "POST", "/batch", `{"requests":[`+strings.Join(requests, ",")+`]}`, registers, versions)
-	}
-}
-
-func (c *coherence) writeMember(i int) {
-	r := c.members[i]
-	if r.lost.Load() || !r.writing.TryLock() {
-		return
-	}
-	defer r.writing.Unlock()
-	client := c.writer(i)
-	if client == nil {
-		return
-	}
-	v := r.begun.Load() + 1
-	op := "RemoveRelation"
-	if isMember(v) {
-		op = "AddRelation"
-	}
-	body := fmt.Sprintf(`{"members":{"__op":%q,"objects":[%s]}}`, op, memberPointer(i))
-	c.send(client, "PUT", "/classes/"+ownerClass+"/owner", body, []*register{r}, []int64{v})
-}
-
-// send sends a write. An answer that says neither that it was done nor that the outcome is unknown is wrong.
-func (c *coherence) send(client *client, method, path, body string, registers []*register, versions []int64) {
-	names := ""
-	for i, r := range registers {
-		r.begun.Store(versions[i])
-		names += fmt.Sprintf(" %s to %d", r.name, versions[i])
-	}
-	c.history.add("write%s: %s %s", names, method, path)
-	a, err := client.do(method, path, body)
-	c.history.add("write%s: answered %d %v", names, a.status, err)
-	done := err == nil && a.status/100 == 2 && !strings.Contains(a.body, `"error"`)
-	for i, r := range registers {
-		if done {
-			r.wrote(client.door, versions[i])
-		} else {
-			r.lost.Store(true)
-		}
-	}
-	switch {
-	case done:
-		c.writes.Add(1)
-	case err != nil && c.dying.Load():
-	case err == nil && (strings.Contains(a.body, outcomeUnknown) || a.status == http.StatusServiceUnavailable):
-		c.refused.Add(1)
-	default:
-		c.history.fail(registers[0].name, "write%s: %s %s answered %d %s %v", names, method, path, a.status, a.body, err)
-	}
-}
-
-// outcomeUnknown is a part of what the gateway says when it can't tell what became of a write.
-const outcomeUnknown = "may or may not have been applied"
-
-// question is a way to read, and what its answer must be like.
-type question struct {
-	name, path string
-	params     [][2]string
-	members    bool // it is about members rather than objects
-	check      func(q *question, w *window, a answer) string
-}
-
-type object struct {
-	ObjectID string
-	Slot     int
-	V, Rank  int64
-	Target   *object
-}
-
-// get checks the answer to a get of an object.
-func get(slot int) func(*question, *window, answer) string {
-	return func(_ *question, w *window, a answer) string {
-		var o object
-		found := a.status == http.StatusOK
-		if err := json.Unmarshal([]byte(a.body), &o); err != nil || !found && a.status != http.StatusNotFound {
-			return fmt.Sprintf("answered %d %s", a.status, a.body)
-		}
-		if !w.check(slot, func(v int64) bool { return found && alive(v) && v == o.V || !found && !alive(v) }) {
-			return w.describe(slot)
-		}
-		return ""
-	}
-}
-
-// find checks the answer to a find of those objects that pass, in the order of rank, at most limit of them.
-func find(pass func(v int64) bool, limit int) func(*question, *window, answer) string {
-	return func(_ *question, w *window, a answer) string {
-		var got struct{ Results []object }
-		if err := json.Unmarshal([]byte(a.body), &got); err != nil || a.status != http.StatusOK {
-			return fmt.Sprintf("answered %d %s", a.status, a.body)
-		}
-		bound := int64(-1) // what has a lower rank may be cut off
-		if len(got.Results) >= limit {
-			bound = got.Results[len(got.Results)-1].Rank
-		}
-		var seen [coherentCount]int64
-		for i, o := range got.Results {
-			if o.Rank != rank(o.Slot, o.V) || i > 0 && got.Results[i-1].Rank <= o.Rank || !pass(o.V) {
-				return "an object is torn, doesn't pass, or is at the wrong place"
-			}
-			seen[o.Slot] = o.V
-		}
-		for slot, version := range seen {
-			fits := func(v int64) bool { return v == version && alive(v) }
-			if version == 0 {
-				fits = func(v int64) bool { return !alive(v) || !pass(v) || rank(slot, v) < bound }
-			}
-			if !w.check(slot, fits) {
-				return w.describe(slot)
+		case 1:
+			c.journal.add("* worker %d is stopped", pid)
+			_ = syscall.Kill(pid, syscall.SIGSTOP)
+			pause(time.Duration(50+random.IntN(400)) * time.Millisecond)
+			c.journal.add("* worker %d goes on", pid)
+			_ = syscall.Kill(pid, syscall.SIGCONT)
+		case 3:
+			c.journal.add("* the configuration is reloaded")
+			if out, err := g.tryReload(oneMoreWorker); err != nil {
+				c.journal.fail("*", "cannot reload: %v %s", err, out)
 			}
 		}
-		return ""
 	}
 }
 
-// count checks a count of the objects that pass: the windows give it bounds.
-func count(pass func(v int64) bool) func(*question, *window, answer) string {
-	return func(_ *question, w *window, a answer) string {
-		var got struct{ Count int }
-		if err := json.Unmarshal([]byte(a.body), &got); err != nil || a.status != http.StatusOK {
-			return fmt.Sprintf("answered %d %s", a.status, a.body)
-		}
-		least, most := 0, 0
-		for i, r := range w.registers {
-			always, sometimes := !r.lost.Load(), r.lost.Load()
-			for v, high := w.low[i], r.begun.Load(); v <= high; v++ {
-				in := alive(v) && pass(v)
-				always, sometimes = always && in, sometimes || in
-			}
-			if always {
-				least++
-			}
-			if sometimes {
-				most++
-			}
-		}
-		if got.Count < least || got.Count > most {
-			return fmt.Sprintf("the count is %d, must be %d to %d", got.Count, least, most)
-		}
-		return ""
+// oneMoreWorker changes the number of workers between two and three.
+func oneMoreWorker(caddyfile string) string {
+	if strings.Contains(caddyfile, "workers 2") {
+		return strings.Replace(caddyfile, "workers 2", "workers 3", 1)
 	}
-}
-
-// included checks holders whose targets are included.
-func included(_ *question, w *window, a answer) string {
-	var got struct{ Results []object }
-	if err := json.Unmarshal([]byte(a.body), &got); err != nil || a.status != http.StatusOK || len(got.Results) != coherentCount {
-		return fmt.Sprintf("answered %d %s", a.status, a.body)
-	}
-	for _, h := range got.Results {
-		there := h.Target != nil && h.Target.V > 0
-		if !w.check(h.Slot, func(v int64) bool { return there && alive(v) && v == h.Target.V || !there && !alive(v) }) {
-			return w.describe(h.Slot)
-		}
-	}
-	return ""
-}
-
-// holders checks a find of the holders whose target passes.
-func holders(pass func(v int64) bool) func(*question, *window, answer) string {
-	return func(_ *question, w *window, a answer) string {
-		var got struct{ Results []object }
-		if err := json.Unmarshal([]byte(a.body), &got); err != nil || a.status != http.StatusOK {
-			return fmt.Sprintf("answered %d %s", a.status, a.body)
-		}
-		var there [coherentCount]bool
-		for _, h := range got.Results {
-			there[h.Slot] = true
-		}
-		for slot, in := range there {
-			if !w.check(slot, func(v int64) bool { return in == (alive(v) && pass(v)) }) {
-				return w.describe(slot)
-			}
-		}
-		return ""
-	}
-}
-
-// related checks the members of the relation.
-func related(_ *question, w *window, a answer) string {
-	var got struct{ Results []object }
-	if err := json.Unmarshal([]byte(a.body), &got); err != nil || a.status != http.StatusOK {
-		return fmt.Sprintf("answered %d %s", a.status, a.body)
-	}
-	there := map[string]bool{}
-	for _, o := range got.Results {
-		there[o.ObjectID] = true
-	}
-	for i, r := range w.registers {
-		if !w.check(i, func(v int64) bool { return isMember(v) == there[r.name] }) {
-			return w.describe(i)
-		}
-	}
-	return ""
-}
-
-var questions = func() []question {
-	objects, holding := "/classes/"+coherentClass, "/classes/"+holderClass
-	byRank := [2]string{"order", "-rank"}
-	everything := func(int64) bool { return true }
-	inGroup := func(n int64) func(int64) bool { return func(v int64) bool { return group(v) == n } }
-	find := func(name, where string, pass func(int64) bool) question {
-		return question{name: name, path: objects, params: [][2]string{{"where", where}, byRank}, check: find(pass, 100)}
-	}
-	list := []question{
-		find("equality", `{"group":1}`, inGroup(1)),
-		find("another equality", `{"group":2}`, inGroup(2)),
-		find("two equalities", `{"group":0,"tag":"t1"}`, func(v int64) bool { return group(v) == 0 && v%2 == 1 }),
-		find("$in", `{"group":{"$in":[0,2]}}`, func(v int64) bool { return group(v) != 1 }),
-		find("$nin", `{"group":{"$nin":[0,2]}}`, inGroup(1)),
-		find("$ne", `{"tag":{"$ne":"t0"}}`, func(v int64) bool { return v%2 == 1 }),
-		find("range", `{"mod":{"$gte":2,"$lt":5}}`, func(v int64) bool { return mod(v) >= 2 && mod(v) < 5 }),
-		find("$or", `{"$or":[{"group":1},{"mod":{"$gt":4}}]}`, func(v int64) bool { return group(v) == 1 || mod(v) > 4 }),
-		find("an array's element", `{"list":1}`, inGroup(1)),
-		find("$regex", `{"tag":{"$regex":"^t1$"}}`, func(v int64) bool { return v%2 == 1 }),
-		find("no where", `{}`, everything),
-		{name: "limit", path: objects, params: [][2]string{byRank, {"limit", "3"}}, check: limited(everything, 3)},
-		{name: "where and limit", path: objects, params: [][2]string{{"where", `{"group":{"$ne":1}}`}, byRank, {"limit", "2"}},
-			check: limited(func(v int64) bool { return group(v) != 1 }, 2)},
-		{name: "count", path: objects, params: [][2]string{{"where", `{"group":1}`}, {"count", "1"}, {"limit", "0"}}, check: count(inGroup(1))},
-		{name: "count of all", path: objects, params: [][2]string{{"count", "1"}, {"limit", "0"}}, check: count(everything)},
-		{name: "include", path: holding, params: [][2]string{{"include", "target"}}, check: included},
-		{name: "$inQuery", path: holding, params: [][2]string{{"where", `{"target":{"$inQuery":{"className":"` + coherentClass + `","where":{"group":1}}}}`}},
-			check: holders(inGroup(1))},
-		{name: "$notInQuery", path: holding, params: [][2]string{{"where", `{"target":{"$notInQuery":{"className":"` + coherentClass + `","where":{"group":1}}}}`}},
-			check: notHolders(inGroup(1))},
-		{name: "$select", path: holding, params: [][2]string{{"where", `{"slot":{"$select":{"key":"slot","query":{"className":"` + coherentClass + `","where":{"tag":"t1"}}}}}`}},
-			check: holders(func(v int64) bool { return v%2 == 1 })},
-		{name: "$relatedTo", path: "/classes/" + memberClass, members: true, check: related,
-			params: [][2]string{{"where", `{"$relatedTo":{"object":{"__type":"Pointer","className":"` + ownerClass + `","objectId":"owner"},"key":"members"}}`}}},
-	}
-	for slot := range coherentCount {
-		list = append(list,
-			question{name: "get", path: objects + "/" + objectID(slot), check: get(slot)},
-			question{name: "get with keys", path: objects + "/" + objectID(slot), params: [][2]string{{"keys", "v,slot,rank"}}, check: get(slot)})
-	}
-	return list
-}()
-
-func limited(pass func(int64) bool, limit int) func(*question, *window, answer) string {
-	return find(pass, limit)
-}
-
-func notHolders(pass func(int64) bool) func(*question, *window, answer) string {
-	return func(_ *question, w *window, a answer) string {
-		var got struct{ Results []object }
-		if err := json.Unmarshal([]byte(a.body), &got); err != nil || a.status != http.StatusOK {
-			return fmt.Sprintf("answered %d %s", a.status, a.body)
-		}
-		var there [coherentCount]bool
-		for _, h := range got.Results {
-			there[h.Slot] = true
-		}
-		for slot, in := range there {
-			if !w.check(slot, func(v int64) bool { return in != (alive(v) && pass(v)) }) {
-				return w.describe(slot)
-			}
-		}
-		return ""
-	}
-}
-
-// read asks a question, in one of its forms, and checks the answer.
-func (c *coherence) read(random *rand.Rand) {
-	q := &questions[random.IntN(len(questions))]
-	client, method, path, body := c.any(), "GET", q.path, ""
-	switch random.IntN(8) {
-	case 0, 1, 2:
-		method, body = "POST", sdkForm("GET", q.json())
-		client = client.with("X-Parse-Application-Id", "", "X-Parse-REST-API-Key", "")
-	case 3:
-		client = client.with("Cache-Control", "no-cache")
-		fallthrough
-	default:
-		path += q.queryString()
-	}
-	registers := c.objects
-	if q.members {
-		registers = c.members
-	}
-	w := openWindow(registers, client.door, c.bound)
-	a, err := client.do(method, path, body)
-	c.reads.Add(1)
-	if err != nil && c.dying.Load() {
-		return
-	}
-	if err != nil {
-		c.history.fail("*", "%s: a read failed: %v", q.name, err)
-		return
-	}
-	if a.verdict() == hit {
-		c.hits.Add(1)
-	}
-	if why := q.check(q, &w, a); why != "" {
-		about := "write"
-		for _, r := range registers {
-			if strings.Contains(why, r.name) {
-				about = r.name
-			}
-		}
-		c.history.fail(about, "%s %s %s%s (%s, seed %d): %s\n%s", q.name, method, path, body, a.header.Get("Cache-Status"), c.seed, why, a.body)
-	}
-}
-
-func (q *question) queryString() string {
-	values := url.Values{}
-	for _, p := range q.params {
-		values.Set(p[0], p[1])
-	}
-	if len(values) == 0 {
-		return ""
-	}
-	return "?" + values.Encode()
-}
-
-func (q *question) json() string {
-	var members []string
-	for _, p := range q.params {
-		value := p[1]
-		if p[0] != "where" && p[0] != "limit" && p[0] != "count" {
-			value = strconv.Quote(value)
-		}
-		members = append(members, strconv.Quote(p[0])+":"+value)
-	}
-	return "{" + strings.Join(members, ",") + "}"
+	return strings.Replace(caddyfile, "workers 3", "workers 2", 1)
 }

@@ -3,5 +3,6 @@
 // processes, and while processes are killed. It holds tests only and must know nothing of the packages they prove: it
 // sees what a client, an operator and a kernel see.
 //
-// package.json pins the programs of others that take part; sdk.mjs is the SDK's script.
+// linearity judges what clients have seen of single objects. package.json pins the programs of others that take part;
+// sdk.mjs is the SDK's script.
 package e2e

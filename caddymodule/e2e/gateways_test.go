@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"syscall"
@@ -97,6 +98,7 @@ func (d *deployment) trouble(ctx context.Context, t *testing.T, c *coherence) {
 			return false
 		}
 	}
+	random := rand.New(rand.NewPCG(c.seed, 98))
 	workers, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var killing sync.WaitGroup
@@ -106,31 +108,32 @@ func (d *deployment) trouble(ctx context.Context, t *testing.T, c *coherence) {
 	if !pause(2 * time.Second) {
 		return
 	}
-	c.history.add("* Redis is stopped")
+	c.journal.add("* Redis is stopped")
 	d.redis.Kill()
 	pause(time.Second)
 	d.redis.Restart(t)
-	c.history.add("* Redis is back, without its data")
+	c.journal.add("* Redis is back, without its data")
 	if !pause(2 * time.Second) {
 		return
 	}
-	c.history.add("* Redis is slow")
-	d.proxy.Delay(40 * time.Millisecond)
+	delay := time.Duration(20+random.IntN(300)) * time.Millisecond
+	c.journal.add("* Redis is slow: %s in each direction", delay)
+	d.proxy.Delay(delay)
 	pause(time.Second)
 	d.proxy.Delay(0)
-	c.history.add("* Redis isn't slow any more")
-	d.gateways[0].reload(func(caddyfile string) string { return strings.Replace(caddyfile, "workers 2", "workers 3", 1) })
-	c.history.add("* a reload is done")
+	c.journal.add("* Redis isn't slow any more")
+	d.gateways[0].reload(oneMoreWorker)
+	c.journal.add("* a reload is done")
 	if !pause(time.Second) {
 		return
 	}
 	cancel()
 	killing.Wait()
-	c.history.add("* a gateway is killed")
+	c.journal.add("* a gateway is killed")
 	c.dying.Store(true)
 	d.gateways[1].kill()
 	d.gateways[1].start()
-	c.history.add("* it is back")
+	c.journal.add("* it is back")
 	time.Sleep(100 * time.Millisecond) // the requests that failed have been counted
 	c.dying.Store(false)
 }

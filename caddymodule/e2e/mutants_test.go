@@ -8,52 +8,91 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parsescale/parsescale/caddymodule/e2e/linearity"
 	"github.com/parsescale/parsescale/server/testservices"
 )
 
 // mutants are ways to break the cache's coherence, each in one place of the source.
-var mutants = []struct{ name, file, is, becomes string }{
+var mutants = []struct {
+	name, file, is, becomes string
+	// register, history: who has to notice it; without a register in it, the history of the contended objects alone.
+	register, history bool
+	// start and disturbed: what it takes to show.
+	start     func(t *testing.T, program string) (*gateway, *coherence)
+	disturbed bool
+}{
 	{
-		"prepare is ignored", "policies/feed/stream.go",
-		"finish := h.applier.Prepare(f.Changes)",
-		"finish := func() {}",
+		name: "prepare is ignored", file: "policies/feed/stream.go",
+		is:       "finish := h.applier.Prepare(f.Changes)",
+		becomes:  "finish := func() {}",
+		register: true, history: true,
 	},
 	{
-		"entries are dropped after the commit", "policies/feed/stream.go",
-		"finish := h.applier.Prepare(f.Changes)",
-		"finish := func() { h.applier.Prepare(f.Changes)() }",
+		name: "entries are dropped after the commit", file: "policies/feed/stream.go",
+		is:       "finish := h.applier.Prepare(f.Changes)",
+		becomes:  "finish := func() { h.applier.Prepare(f.Changes)() }",
+		register: true,
 	},
 	{
-		"a fill is stored although a change touched it", "policies/cache/prepare.go",
-		"fl.dirty = true\n\t\t\tif c.flights[n.key] == fl {\n\t\t\t\tdelete(c.flights, n.key)\n\t\t\t}\n\t\t\tc.graph.detach(n)",
-		"fl.dirty = false",
+		name: "what a dead worker prepared is settled before the database says so", file: "caddymodule/supervisor/slot.go",
+		is:      `if session == "" || stream.Err() == nil {`,
+		becomes: "if true {",
+		history: true, start: slowlyCommitting, disturbed: true,
 	},
 	{
-		"a fill is stored although an open change touches it", "policies/cache/fill.go",
-		"!p.unstorable && !c.open.touches(&p)",
-		"!p.unstorable",
+		name: "a fill is stored although a change touched it", file: "policies/cache/prepare.go",
+		is:       "fl.dirty = true\n\t\t\tif c.flights[n.key] == fl {\n\t\t\t\tdelete(c.flights, n.key)\n\t\t\t}\n\t\t\tc.graph.detach(n)",
+		becomes:  "fl.dirty = false",
+		register: true, history: true,
 	},
 	{
-		"what only the answer tells isn't looked up", "policies/cache/fill.go",
-		"fl.stale = fl.stale || c.touchedSince(fl.seq, &d)",
-		"",
+		name: "a fill is stored although an open change touches it", file: "policies/cache/fill.go",
+		is:       "!p.unstorable && !c.open.touches(&p)",
+		becomes:  "!p.unstorable",
+		register: true,
 	},
 	{
-		"before-images aren't looked at", "policies/cache/prepare.go",
-		"for _, i := range [...]*change.Image{ch.Before, ch.After} {\n\t\t\tif i != nil {\n\t\t\t\tf.doc",
-		"for _, i := range [...]*change.Image{ch.After} {\n\t\t\tif i != nil {\n\t\t\t\tf.doc",
+		name: "what only the answer tells isn't looked up", file: "policies/cache/fill.go",
+		is:       "fl.stale = fl.stale || c.touchedSince(fl.seq, &d)",
+		becomes:  "",
+		register: true,
+	},
+	{
+		name: "before-images aren't looked at", file: "policies/cache/prepare.go",
+		is:       "for _, i := range [...]*change.Image{ch.Before, ch.After} {\n\t\t\tif i != nil {\n\t\t\t\tf.doc",
+		becomes:  "for _, i := range [...]*change.Image{ch.After} {\n\t\t\tif i != nil {\n\t\t\t\tf.doc",
+		register: true,
 	},
 }
 
-// TestCoherenceCanFail breaks the gateway on purpose and demands that TestCoherence's check notices it.
+// TestCoherenceCanFail breaks the gateway on purpose and demands that TestCoherence's checks notice it.
 func TestCoherenceCanFail(t *testing.T) {
 	testservices.NeedTime(t, "building broken gateways")
 	for _, m := range mutants {
 		t.Run(m.name, func(t *testing.T) {
-			c := newCoherence(t, startProgram(t, mutant(t, m.file, m.is, m.becomes), bundledApp("option allowCustomObjectId true", "")))
-			c.run(t, time.Minute) // it ends once something was noticed
-			if !c.history.failed() {
-				t.Errorf("not noticed in %d reads", c.reads.Load())
+			if m.start == nil {
+				m.start = func(t *testing.T, program string) (*gateway, *coherence) {
+					g := startProgram(t, program, bundledApp("option allowCustomObjectId true", ""))
+					return g, newCoherence(t, g)
+				}
+			}
+			g, c := m.start(t, mutant(t, m.file, m.is, m.becomes))
+			if m.disturbed {
+				defer c.trouble(t, g)()
+			}
+			var violation *linearity.Violation
+			noticed := func() bool { return (c.journal.failed() || !m.register) && (violation != nil || !m.history) }
+			began := time.Now()
+			for !noticed() && time.Since(began) < time.Minute {
+				c.runUntil(t, time.Second, func() bool { return !m.history && noticed() })
+				var err error
+				if violation, err = c.contended.history.Check(maxCheck); err != nil {
+					t.Fatal(err)
+				}
+			}
+			t.Logf("it took %s", time.Since(began).Round(time.Millisecond))
+			if !noticed() {
+				t.Errorf("not noticed: by a register %v in %d reads, by the history %v in %d", c.journal.failed(), c.reads.Load(), violation != nil, c.contended.reads.Load())
 			}
 		})
 	}

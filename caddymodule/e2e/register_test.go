@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -108,45 +107,4 @@ func (w *window) check(i int, fits func(version int64) bool) bool {
 // describe is the window as a failure tells it.
 func (w *window) describe(i int) string {
 	return fmt.Sprintf("%s may be at %d to %d", w.registers[i].name, w.low[i], w.registers[i].begun.Load())
-}
-
-// history keeps the last events of all clients, for a failure to be understood.
-type history struct {
-	mu     sync.Mutex
-	start  time.Time
-	events [512]string
-	count  int
-	// failures are the violations that were found.
-	failures []string
-}
-
-func (h *history) add(format string, args ...any) {
-	line := fmt.Sprintf("%9.3f ms  ", float64(time.Since(h.start).Microseconds())/1000) + fmt.Sprintf(format, args...)
-	h.mu.Lock()
-	h.events[h.count%len(h.events)] = line
-	h.count++
-	h.mu.Unlock()
-}
-
-// fail keeps the first few violations, each with the events before it that name about.
-func (h *history) fail(about, format string, args ...any) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.failures) >= 3 {
-		return
-	}
-	text := fmt.Sprintf(format, args...) + "\nwhat happened before, newest first:"
-	for i, lines := h.count-1, 0; i >= max(0, h.count-len(h.events)) && lines < 25; i-- {
-		if e := h.events[i%len(h.events)]; strings.Contains(e, about) {
-			text += "\n" + e
-			lines++
-		}
-	}
-	h.failures = append(h.failures, text)
-}
-
-func (h *history) failed() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.failures) > 0
 }
