@@ -30,9 +30,10 @@ func (c *coherence) read(random *rand.Rand) {
 		registers = c.members
 	}
 	w := openWindow(registers, client.door, c.bound)
+	mayFail := c.mayFail()
 	a, err := c.ask(q, client, random)
 	c.reads.Add(1)
-	if err != nil && c.dying.Load() {
+	if err != nil && mayFail() {
 		return
 	}
 	if err != nil {

@@ -84,6 +84,7 @@ type coherence struct {
 	doors   []*client     // of several gateways; nil: client's is the only one
 	bound   time.Duration // within which a read through one gateway shows a write through another; 0: at once
 	dying   atomic.Bool   // the last gateway is killed on purpose: requests to it fail
+	reloads atomic.Int64  // odd while a configuration is being loaded
 	journal journal
 	// objects are written, deleted and made again; memberships come and go.
 	objects, members, all []*register
@@ -183,8 +184,6 @@ func (c *coherence) didEnough() bool {
 
 // runUntil is run with another reason to end.
 func (c *coherence) runUntil(t *testing.T, longest time.Duration, over func() bool) {
-	c.contended.updatesOnly = c.bound > 0 // else too many orders explain a history in which answers lag
-	c.contended.history.Bound = c.bound
 	ctx, cancel := context.WithTimeout(t.Context(), longest)
 	defer cancel()
 	var running sync.WaitGroup
@@ -292,12 +291,28 @@ func (c *coherence) disturb(ctx context.Context, g *gateway) {
 			c.journal.add("* worker %d goes on", pid)
 			_ = syscall.Kill(pid, syscall.SIGCONT)
 		case 3:
-			c.journal.add("* the configuration is reloaded")
-			if out, err := g.tryReload(oneMoreWorker); err != nil {
-				c.journal.fail("*", "cannot reload: %v %s", err, out)
-			}
+			c.reload(g)
 		}
 	}
+}
+
+// reload loads a configuration with another number of workers.
+func (c *coherence) reload(g *gateway) {
+	c.journal.add("* the configuration is reloaded")
+	c.reloads.Add(1)
+	out, err := g.tryReload(oneMoreWorker)
+	if err != nil {
+		c.journal.fail("*", "cannot reload: %v %s", err, out)
+	}
+	c.reloads.Add(1)
+	c.journal.add("* it is done")
+}
+
+// mayFail is called before a request; what it returns reports afterwards whether no answer needed to come. That a reload breaks no
+// request is for TestReload and TestFaults to demand; here the answers are what counts.
+func (c *coherence) mayFail() func() bool {
+	before := c.reloads.Load()
+	return func() bool { return c.dying.Load() || before%2 == 1 || c.reloads.Load() != before }
 }
 
 // oneMoreWorker changes the number of workers between two and three.

@@ -114,6 +114,7 @@ func (c *coherence) send(client *client, method, path, body string, registers []
 		names += fmt.Sprintf(" %s to %d", r.name, versions[i])
 	}
 	c.journal.add("write%s: %s %s", names, method, path)
+	mayFail := c.mayFail()
 	a, err := client.do(method, path, body)
 	c.journal.add("write%s: answered %d %v", names, a.status, err)
 	done := err == nil && a.status/100 == 2 && !strings.Contains(a.body, `"error"`)
@@ -127,7 +128,7 @@ func (c *coherence) send(client *client, method, path, body string, registers []
 	switch {
 	case done:
 		c.writes.Add(1)
-	case err != nil && c.dying.Load():
+	case err != nil && mayFail():
 	case err == nil && (strings.Contains(a.body, outcomeUnknown) || a.status == http.StatusServiceUnavailable):
 		c.refused.Add(1)
 	default:

@@ -112,10 +112,11 @@ func (c *coherence) writeContended(n, slot int, impatient bool, random *rand.Ran
 	}
 	defer cancel()
 	call := time.Since(s.start)
+	mayFail := c.mayFail()
 	a, err := client.doContext(ctx, method, path, body)
 	o.Outcome = linearity.Unknown
 	switch {
-	case err != nil && (c.dying.Load() || ctx.Err() != nil):
+	case err != nil && (mayFail() || ctx.Err() != nil):
 	case err == nil && a.status/100 == 2:
 		o.Outcome = linearity.Done
 	case err == nil && (o.Kind == linearity.Create && parseCode(a) == duplicateValue || o.Kind != linearity.Create && parseCode(a) == objectNotFound):
@@ -161,8 +162,9 @@ func (c *coherence) readContended(n int, random *rand.Rand) {
 		q.params = [][2]string{{"where", fmt.Sprintf(`{"objectId":%q}`, o.Object)}}
 	}
 	call := time.Since(s.start)
+	mayFail := c.mayFail()
 	a, err := c.ask(q, client, random)
-	if err != nil && c.dying.Load() {
+	if err != nil && mayFail() {
 		return
 	}
 	o.Request = fmt.Sprintf("%s %v (%s)", q.path, q.params, a.header.Get("Cache-Status"))
