@@ -131,7 +131,7 @@ func (p *Pool) choose(c *call) *seat {
 		now         = time.Now()
 	)
 	for _, w := range *p.members.Load() {
-		if !w.draining.Load() && !isIn(c.tried, w) && w.policy.breaker.Ready() && w.policy.health.Available(now) {
+		if !isIn(c.tried, w) && w.ready(now) {
 			nodes, workers = append(nodes, w.policy.node), append(workers, w)
 		}
 	}
@@ -162,6 +162,11 @@ func (p *Pool) choose(c *call) *seat {
 		}
 	}
 	return nil
+}
+
+// ready reports whether the worker may be asked.
+func (w *worker) ready(now time.Time) bool {
+	return !w.draining.Load() && w.policy.breaker.Ready() && w.policy.health.Available(now)
 }
 
 // hesitation is how long a worker may have answered nothing, while it has something to answer, before the writes are no

@@ -36,6 +36,9 @@ type Request struct {
 	WriteID string
 	// Key says which requests should get the same worker, where Options.Policy is balance.Sticky; 0: this one may get any.
 	Key uint64
+	// Worker is the name of the member that is asked first, if it can be; after that, and for writes that are gathered, the pool
+	// chooses. "": it always does.
+	Worker string
 	// Untimed: how long the answer takes says nothing about the worker, as with cloud functions, jobs and batches.
 	Untimed bool
 	// Unbuffered hands on the answer as soon as its header is there, for events and the like.

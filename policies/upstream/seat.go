@@ -24,6 +24,9 @@ func (p *Pool) seat(ctx context.Context, c *call) (*seat, error) {
 		if ctx.Err() != nil {
 			return nil, ended(ctx)
 		}
+		if s := p.wanted(c); s != nil {
+			return s, nil
+		}
 		if s := p.choose(c); s != nil {
 			return s, nil
 		}
@@ -54,6 +57,18 @@ func (p *Pool) seat(ctx context.Context, c *call) (*seat, error) {
 		timer.Stop()
 		c.waited += time.Since(begun)
 	}
+}
+
+// wanted takes a seat at the member that the request names, as long as it was sent nowhere.
+func (p *Pool) wanted(c *call) *seat {
+	if c.req.Worker == "" || c.attempts > 0 || c.gather() > 0 {
+		return nil
+	}
+	w, now := p.member(c.req.Worker), time.Now()
+	if w == nil || !w.ready(now) {
+		return nil
+	}
+	return w.take(now)
 }
 
 // gather is how many requests a worker may have under way and still get this one together with other writes.

@@ -51,7 +51,7 @@ func (p *Pool) Status() []Status {
 func (p *Pool) Available() int {
 	now, n := time.Now(), 0
 	for _, w := range *p.members.Load() {
-		if !w.draining.Load() && w.policy.node.Share() > 0 && w.policy.breaker.Ready() && w.policy.health.Available(now) {
+		if w.policy.node.Share() > 0 && w.ready(now) {
 			n++
 		}
 	}
@@ -62,7 +62,7 @@ func (p *Pool) Available() int {
 func (p *Pool) Idle() bool {
 	now := time.Now()
 	for _, w := range *p.members.Load() {
-		if w.busy() == 0 && !w.draining.Load() && w.policy.breaker.Ready() && w.policy.health.Available(now) {
+		if w.busy() == 0 && w.ready(now) {
 			return true
 		}
 	}
