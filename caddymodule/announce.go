@@ -6,12 +6,16 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 )
 
 // announce logs, in one line for each app, where the Parse API is and which application id to use.
 func (a *App) announce() {
 	for name, g := range a.gateways {
+		if g.composed {
+			continue
+		}
 		fields := []zap.Field{zap.Strings("urls", a.urls(g))}
 		if g.appID != "" {
 			fields = append(fields, zap.String("app_id", g.appID))
@@ -39,7 +43,7 @@ func (a *App) urls(g *gateway) []string {
 	return slices.Compact(urls)
 }
 
-// parseHandlers finds the parse handlers in routes, those in subroutes included.
+// parseHandlers finds the parse handlers in routes, and what stands for them in a reverse_proxy, those in subroutes included.
 func parseHandlers(routes caddyhttp.RouteList) []*Handler {
 	var found []*Handler
 	for _, r := range routes {
@@ -47,6 +51,10 @@ func parseHandlers(routes caddyhttp.RouteList) []*Handler {
 			switch h := h.(type) {
 			case *Handler:
 				found = append(found, h)
+			case *reverseproxy.Handler:
+				if p, ok := h.DynamicUpstreams.(*PoolUpstreams); ok {
+					found = append(found, p.handler)
+				}
 			case *caddyhttp.Subroute:
 				found = append(found, parseHandlers(h.Routes)...)
 			}

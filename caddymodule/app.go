@@ -230,6 +230,9 @@ func (a *App) gateway(name string, c *AppConfig, h *Handler) (*gateway, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if g := a.gateways[name]; g != nil {
+		if g.composed {
+			return nil, fmt.Errorf("the name %q of a parse_cache or parse_rate_limit is that of upstreams; take another", name)
+		}
 		if g.bundled() && g.mount != h.Mount {
 			return nil, fmt.Errorf("the parse app %q is mounted at %s and at %s; bundled workers serve one mount", name, g.mount, h.Mount)
 		}
@@ -259,12 +262,17 @@ func (a *App) gateway(name string, c *AppConfig, h *Handler) (*gateway, error) {
 	if err := a.share(s); err != nil {
 		return nil, fmt.Errorf("parse app %q: %w", name, err)
 	}
+	return a.keep(s)
+}
+
+// keep returns the gateway with the settings, from an earlier config where there is one. mu is held.
+func (a *App) keep(s *settings) (*gateway, error) {
 	v, _, err := gatewayPool.LoadOrNew(s.identity(), func() (caddy.Destructor, error) { return newGateway(s) })
 	if err != nil {
-		return nil, fmt.Errorf("cannot set up the parse app %q: %w", name, err)
+		return nil, fmt.Errorf("cannot set up the parse app %q: %w", s.name, err)
 	}
 	g := v.(*gateway)
-	a.gateways[name], a.settings[name] = g, s
+	a.gateways[s.name], a.settings[s.name] = g, s
 	return g, nil
 }
 

@@ -3,51 +3,58 @@ package caddymodule
 import (
 	"slices"
 	"strconv"
-	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/dustin/go-humanize"
 
+	"github.com/parsescale/parsescale/caddymodule/inspect"
 	"github.com/parsescale/parsescale/policies/balance"
 )
 
 // parseDirective reads the directive. It is registered as a plain directive, not as a handler directive, because those
 // see their tokens only after the matcher, from which the mount is taken, is gone.
 func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
-	if !h.Next() {
-		return nil, h.ArgErr()
-	}
-	handler := &Handler{}
-	if h.NextArg() {
-		handler.Mount = mountOfPath(h.Val())
-		h.Prev()
-	}
-	matchers, err := h.ExtractMatcherSet()
+	mount, matchers, err := mountAndMatchers(h)
 	if err != nil {
 		return nil, err
 	}
-	if handler.Mount != "" {
-		// To Caddy, /parse/* doesn't cover /parse itself, which is where the SDKs' LiveQuery clients connect.
-		matchers["path"] = caddyconfig.JSON([]string{handler.Mount, handler.Mount + "/*"}, nil)
-	}
+	handler := &Handler{Mount: mount}
 	if err := handler.UnmarshalCaddyfile(h.Dispenser); err != nil {
 		return nil, err
 	}
 	return h.NewRoute(matchers, handler), nil
 }
 
-// mountOfPath returns the mount that a path matcher such as /parse/* stands for, "" for any other text.
-func mountOfPath(path string) string {
-	if !strings.HasPrefix(path, "/") {
-		return ""
+// mountAndMatchers reads what stands between a directive and its arguments. A path is also the mount.
+func mountAndMatchers(h httpcaddyfile.Helper) (mount string, matchers caddy.ModuleMap, err error) {
+	if !h.Next() {
+		return "", nil, h.ArgErr()
 	}
-	path = strings.TrimSuffix(strings.TrimSuffix(path, "*"), "/")
-	if strings.ContainsAny(path, "*?") {
-		return ""
+	if h.NextArg() {
+		mount = inspect.Mount(h.Val())
+		h.Prev()
 	}
-	return path
+	if matchers, err = h.ExtractMatcherSet(); err == nil && mount != "" {
+		// To Caddy, /parse/* doesn't cover /parse itself, which is where the SDKs' LiveQuery clients connect.
+		matchers["path"] = caddyconfig.JSON([]string{mount, mount + "/*"}, nil)
+	}
+	return mount, matchers, err
+}
+
+// onceMount reads a setting whose value is a path, in the place of what the directive's matcher says.
+func onceMount(d *caddyfile.Dispenser, to *string) error {
+	*to = ""
+	if err := once(d, to); err != nil {
+		return err
+	}
+	given := *to
+	if *to = inspect.Mount(given); *to == "" {
+		return d.Errf("mount takes a path such as /parse, not %q", given)
+	}
+	return nil
 }
 
 // UnmarshalCaddyfile reads:
@@ -132,11 +139,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "balance":
 			err = onceBalance(d, &h.Balance)
 		case "mount":
-			h.Mount = ""
-			if err = once(d, &h.Mount); err == nil && mountOfPath(h.Mount) == "" {
-				err = d.Errf("mount takes a path such as /parse, not %q", h.Mount)
-			}
-			h.Mount = mountOfPath(h.Mount)
+			err = onceMount(d, &h.Mount)
 		case "max_body":
 			err = onceSize(d, &h.MaxBody)
 		case "feed":

@@ -10,21 +10,8 @@ func (c *CacheConfig) unmarshal(d *caddyfile.Dispenser) error {
 		return err
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		switch d.Val() {
-		case "ttl":
-			err = onceDuration(d, &c.TTL)
-		case "max_size":
-			err = onceSize(d, &c.MaxSize)
-		case "max_object":
-			err = onceSize(d, &c.MaxObject)
-		case "stale_if_error":
-			err = onceDuration(d, &c.StaleIfError)
-		case "precompress":
-			err = onceOff(d, &c.PrecompressOff)
-		case "self_check":
-			err = onceShare(d, &c.SelfCheck)
-		default:
+		known, err := c.unmarshalSetting(d)
+		if !known {
 			err = d.Errf("unknown setting %q of cache; known are ttl, max_size, max_object, stale_if_error, precompress and self_check", d.Val())
 		}
 		if err != nil {
@@ -32,6 +19,27 @@ func (c *CacheConfig) unmarshal(d *caddyfile.Dispenser) error {
 		}
 	}
 	return nil
+}
+
+// unmarshalSetting reads one setting; known is false if it is none of a cache.
+func (c *CacheConfig) unmarshalSetting(d *caddyfile.Dispenser) (known bool, err error) {
+	switch d.Val() {
+	case "ttl":
+		err = onceDuration(d, &c.TTL)
+	case "max_size":
+		err = onceSize(d, &c.MaxSize)
+	case "max_object":
+		err = onceSize(d, &c.MaxObject)
+	case "stale_if_error":
+		err = onceDuration(d, &c.StaleIfError)
+	case "precompress":
+		err = onceOff(d, &c.PrecompressOff)
+	case "self_check":
+		err = onceShare(d, &c.SelfCheck)
+	default:
+		return false, nil
+	}
+	return true, err
 }
 
 // offInstead reads the word off in place of a block; given reports whether there is anything in its place.

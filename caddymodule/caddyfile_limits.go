@@ -16,43 +16,59 @@ func (c *RateLimitConfig) unmarshal(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		switch name := d.Val(); name {
-		case "key":
-			err = onceKey(d, &c.Key)
-		case "default":
-			err = onceRate(d, &c.Rate)
-		case "hit_cost":
-			err = onceShare(d, &c.HitCost)
-		case "dry_run":
-			err = onceFlag(d, &c.DryRun)
-		case "redis":
-			if err = once(d, &c.Redis); err == nil && c.Redis != sharedOff {
-				if _, wrong := ratelimit.ParseMode(c.Redis); wrong != nil {
-					err = d.Errf("redis of rate_limit is off, exact or lease, not %q; the address belongs to the global option parse", c.Redis)
-				}
-			}
-		case "on_redis_failure":
-			if err = once(d, &c.OnRedisFailure); err == nil {
-				if _, wrong := ratelimit.ParseFailure(c.OnRedisFailure); wrong != nil {
-					err = d.Errf("on_redis_failure: %w", wrong)
-				}
-			}
-		case "max_keys":
-			var n int64
-			if err = onceSize(d, &n); err == nil && c.MaxKeys != 0 {
-				err = d.Err("max_keys is given twice")
-			}
-			c.MaxKeys = int(n)
-		case "zone":
-			err = c.unmarshalZone(d)
-		default:
-			err = d.Errf("unknown setting %q of rate_limit; known are key, default, hit_cost, dry_run, redis, on_redis_failure, max_keys and zone", name)
+		known, err := c.unmarshalSetting(d)
+		if !known {
+			err = d.Errf("unknown setting %q of rate_limit; known are %s", d.Val(), limitSettings)
 		}
 		if err != nil {
 			return err
 		}
 	}
+	return c.complete(d)
+}
+
+// limitSettings are the settings of a rate limit, for errors.
+const limitSettings = "key, default, hit_cost, dry_run, redis, on_redis_failure, max_keys and zone"
+
+// unmarshalSetting reads one setting; known is false if it is none of a rate limit.
+func (c *RateLimitConfig) unmarshalSetting(d *caddyfile.Dispenser) (known bool, err error) {
+	switch name := d.Val(); name {
+	case "key":
+		err = onceKey(d, &c.Key)
+	case "default":
+		err = onceRate(d, &c.Rate)
+	case "hit_cost":
+		err = onceShare(d, &c.HitCost)
+	case "dry_run":
+		err = onceFlag(d, &c.DryRun)
+	case "redis":
+		if err = once(d, &c.Redis); err == nil && c.Redis != sharedOff {
+			if _, wrong := ratelimit.ParseMode(c.Redis); wrong != nil {
+				err = d.Errf("redis of rate_limit is off, exact or lease, not %q; the address belongs to the global option parse", c.Redis)
+			}
+		}
+	case "on_redis_failure":
+		if err = once(d, &c.OnRedisFailure); err == nil {
+			if _, wrong := ratelimit.ParseFailure(c.OnRedisFailure); wrong != nil {
+				err = d.Errf("on_redis_failure: %w", wrong)
+			}
+		}
+	case "max_keys":
+		var n int64
+		if err = onceSize(d, &n); err == nil && c.MaxKeys != 0 {
+			err = d.Err("max_keys is given twice")
+		}
+		c.MaxKeys = int(n)
+	case "zone":
+		err = c.unmarshalZone(d)
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+// complete finds what is missing once all settings were read.
+func (c *RateLimitConfig) complete(d *caddyfile.Dispenser) error {
 	switch {
 	case c.Rate == "" && len(c.Zones) == 0:
 		return d.Err("rate_limit needs its default, such as: default 20/10s burst 20, or a zone")
@@ -156,27 +172,5 @@ func onceShare(d *caddyfile.Dispenser, to *float64) error {
 		return d.Errf("%s takes %v", name, err)
 	}
 	*to = share
-	return nil
-}
-
-func onceFlag(d *caddyfile.Dispenser, to *bool) error {
-	if *to {
-		return d.Errf("%s is given twice", d.Val())
-	}
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	*to = true
-	return nil
-}
-
-func onceList(d *caddyfile.Dispenser, to *[]string) error {
-	name := d.Val()
-	if *to != nil {
-		return d.Errf("%s is given twice", name)
-	}
-	if *to = d.RemainingArgs(); len(*to) == 0 {
-		return d.ArgErr()
-	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 
 // entry makes a cache entry, and its key, of the answer to a fill. It returns false for an answer that may not be stored.
 func (x *exchange) entry(a answer, f *cache.Fill) (e *cache.Entry, deps cache.Dependencies, key cache.Key, ok bool) {
-	if a.err != nil || a.Stream != nil || a.Status != http.StatusOK && !x.isMissing(a) {
+	if a.err != nil || a.unfit || a.Stream != nil || a.Status != http.StatusOK && !x.isMissing(a) {
 		return
 	}
 	body := a.Body

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
-	"strings"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/parsescale/parsescale/caddymodule/inspect"
 	"github.com/parsescale/parsescale/policies/admission"
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/ratelimit"
@@ -37,8 +39,22 @@ type exchange struct {
 	seated bool // seat has to be left
 	prompt bool // the answer came in a time that says something
 
+	worker string            // that is to be asked first; "": any
+	next   caddyhttp.Handler // answers in the place of workers; nil: they do
+	failed error             // what it returned
+	// filling is the fill that the answer is for; nil: none.
+	filling *cache.Fill
+
 	status int    // of the answer; 0: none was given
 	source source // of the answer
+}
+
+// classify finds out what the request asks for.
+func (x *exchange) classify() {
+	x.req = request.Classify(request.Input{
+		Method: x.r.Method, Path: x.path, RawQuery: x.r.URL.RawQuery, Header: x.r.Header, Body: x.inspected, BodyComplete: x.complete,
+		Mount: x.handler.Mount, Seed: x.handler.seed,
+	})
 }
 
 // readBody reads the request's body, so that the request can be classified and, if its worker dies, sent again. File
@@ -55,7 +71,7 @@ func (x *exchange) readBody() bool {
 		return false
 	}
 	limited := http.MaxBytesReader(x.w, r.Body, limit)
-	if x.isUpload() {
+	if inspect.IsUpload(r, x.path) {
 		r.Body, x.streamed = limited, true
 		return true
 	}
@@ -69,8 +85,8 @@ func (x *exchange) readBody() bool {
 	}
 	x.body = buf.Bytes()
 	x.inspected, x.complete = x.body, true
-	if len(x.inspected) > inspectLimit && !x.isBatch() {
-		x.inspected, x.complete = x.inspected[:inspectLimit], false
+	if len(x.inspected) > inspect.Limit && !inspect.IsBatch(x.path) {
+		x.inspected, x.complete = x.inspected[:inspect.Limit], false
 	}
 	return true
 }
@@ -86,19 +102,4 @@ func (x *exchange) refuseBody(err error) {
 		return
 	}
 	x.refuse(aborted, "fwd=bypass; detail=body-unreadable")
-}
-
-// isBatch reports whether the body holds requests, which all count.
-func (x *exchange) isBatch() bool {
-	return strings.EqualFold(strings.TrimSuffix(x.path, "/"), "/batch")
-}
-
-// isUpload reports whether the body is a file, or a form that may hold one.
-func (x *exchange) isUpload() bool {
-	if strings.HasPrefix(strings.ToLower(x.r.Header.Get("Content-Type")), "multipart/") {
-		return true
-	}
-	// The SDKs' JSON form of an upload is sent to the same path; it is a write whatever it says, so there is nothing
-	// to inspect in it.
-	return len(x.path) > 7 && strings.EqualFold(x.path[:7], "/files/")
 }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/parsescale/parsescale/caddymodule/inspect"
 	"github.com/parsescale/parsescale/policies/cache"
-	"github.com/parsescale/parsescale/policies/request"
 )
 
 // Question is the body of POST /parse/explain: a request as a client would send it.
@@ -67,8 +67,8 @@ func (Admin) explain(w http.ResponseWriter, r *http.Request) error {
 	app.mu.Unlock()
 	var best *Explained
 	for _, h := range handlers {
-		rest, below := belowMount(asked.URL.EscapedPath(), h.Mount)
-		if !below {
+		rest, below := inspect.Below(asked.URL.EscapedPath(), h.Mount)
+		if !below || h.composed {
 			continue
 		}
 		if e := h.explain(asked, rest, q.Body); best == nil || best.App == "" { // of several sites, one that has the app
@@ -116,11 +116,8 @@ func escapedQuery(query string) string {
 
 func (h *Handler) explain(r *http.Request, rest, body string) Explained {
 	stripInternal(r.Header)
-	x := exchange{handler: h, r: r, path: rest}
-	x.req = request.Classify(request.Input{
-		Method: r.Method, Path: rest, RawQuery: r.URL.RawQuery, Header: r.Header, Body: []byte(body), BodyComplete: true,
-		Mount: h.Mount, Seed: h.seed,
-	})
+	x := exchange{handler: h, r: r, path: rest, inspected: []byte(body), complete: true}
+	x.classify()
 	q := &x.req
 	e := Explained{
 		Operation: q.Op.String(), Class: q.Class, ObjectID: q.ObjectID, Write: q.Write, Writes: q.Classes, Cost: q.Cost, Why: q.Why,

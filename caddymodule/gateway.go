@@ -121,6 +121,12 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	slogger := slog.New(zapslog.NewHandler(log.Core()))
 	g.cache.SetMaxBytes(cmp.Or(s.cacheSize, defaultCacheSize))
 	g.cache.SetStale(s.staleIfError)
+	if s.composed {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.applied = s
+		return nil
+	}
 	options := upstream.Options{
 		Probe: upstream.Probe{Path: s.healthURI}, GatherWrites: s.gatherWrites(), Logger: slogger, OnChange: g.workerChanged, Trace: traceAttempt,
 		Policy: s.balance,

@@ -4,10 +4,11 @@ import (
 	"encoding/json"
 	"strconv"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/parsescale/parsescale/caddymodule/setting"
 )
 
 // defaultApp is the name of the app that a global block defines without naming one.
@@ -69,8 +70,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, d.ArgErr()
 	}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		name, setting := defaultApp, d.Val()
-		if setting == "redis" {
+		name, word := defaultApp, d.Val()
+		if word == "redis" {
 			if app.Redis != nil {
 				return nil, d.Err("redis is given twice")
 			}
@@ -80,7 +81,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 			}
 			continue
 		}
-		if setting == "app" {
+		if word == "app" {
 			if !d.AllArgs(&name) {
 				return nil, d.ArgErr()
 			}
@@ -107,14 +108,14 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 
 // unmarshalSetting reads one setting of an app; the dispenser stands on its name.
 func (c *AppConfig) unmarshalSetting(d *caddyfile.Dispenser) error {
-	setting := d.Val()
+	word := d.Val()
 	if err := c.unmarshalOne(d); err != nil {
 		return err
 	}
 	if err := c.checkOwners(); err != nil {
 		return d.WrapErr(err)
 	}
-	if (setting == "autoscale" || setting == "upstreams") && c.Autoscale != nil && len(c.Upstreams) > 0 {
+	if (word == "autoscale" || word == "upstreams") && c.Autoscale != nil && len(c.Upstreams) > 0 {
 		if err := c.Autoscale.ofUpstreams(); err != nil {
 			return d.WrapErr(err)
 		}
@@ -260,30 +261,10 @@ func (w *Workers) unmarshalOption(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// once reads a setting's one argument and refuses a second setting of the same name.
-func once(d *caddyfile.Dispenser, to *string) error {
-	name := d.Val()
-	if *to != "" {
-		return d.Errf("%s is given twice", name)
-	}
-	if !d.AllArgs(to) {
-		return d.ArgErr()
-	}
-	return nil
-}
-
-func onceDuration(d *caddyfile.Dispenser, to *caddy.Duration) error {
-	name, text := d.Val(), ""
-	if *to != 0 {
-		return d.Errf("%s is given twice", name)
-	}
-	if !d.AllArgs(&text) {
-		return d.ArgErr()
-	}
-	v, err := caddy.ParseDuration(text)
-	if err != nil || v <= 0 {
-		return d.Errf("%s takes a duration above zero, such as 5s, not %q", name, text)
-	}
-	*to = caddy.Duration(v)
-	return nil
-}
+// What reads settings that may be given once.
+var (
+	once         = setting.Text
+	onceDuration = setting.Duration
+	onceFlag     = setting.Flag
+	onceList     = setting.List
+)

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"math/rand/v2"
 	"net/http"
-	"path"
 	"strings"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/zeebo/xxh3"
 	"go.uber.org/zap"
 
+	"github.com/parsescale/parsescale/caddymodule/inspect"
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/request"
 )
@@ -31,6 +31,8 @@ type runtime struct {
 	byID   map[string]*route // by application id; nil when there is only one route
 	// looking is what reads are mirrored to; nil: nothing.
 	looking *looking
+	// composed: the handler is part of one that hands requests on (see compose).
+	composed bool
 }
 
 // route is one app as seen from one handler: the app's state and this handler's settings for it.
@@ -52,30 +54,9 @@ func (Handler) CaddyModule() caddy.ModuleInfo {
 
 // Provision finds the handler's apps.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	h.logger = ctx.Logger()
-	if h.Mount == "" {
-		h.Mount = defaultMount
-	}
-	if h.MaxBody == 0 {
-		h.MaxBody = defaultMaxBody
-	}
-	if err := h.checkOwners(); err != nil {
-		return err
-	}
-	v, err := ctx.App("parse")
+	app, err := h.begin(ctx)
 	if err != nil {
-		return fmt.Errorf("cannot load the parse app: %w", err)
-	}
-	app := v.(*App)
-	if c := h.RateLimit; c != nil && app.Redis == nil && (c.Redis != "" && c.Redis != sharedOff || c.OnRedisFailure != "") {
-		return errors.New("rate_limit is to share its counts, but the global option parse has no redis")
-	}
-	h.redis = app.redis
-	h.seed = keySeed + xxh3.HashString(h.Mount) // at another mount of the same upstreams may be another app, even of the same id
-	for _, m := range ctx.Modules() {
-		if http, ok := m.(*caddyhttp.App); ok {
-			app.http = http
-		}
+		return err
 	}
 	gateways, err := app.gatewaysFor(h)
 	if err != nil {
@@ -97,10 +78,45 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.looking, err = newLooking(h.Mirror, h.Mount, h.logger); err != nil {
 		return err
 	}
-	app.mu.Lock()
-	app.handlers = append(app.handlers, h)
-	app.mu.Unlock()
+	app.has(h)
 	return nil
+}
+
+// begin fills the defaults in and finds the parse app.
+func (h *Handler) begin(ctx caddy.Context) (*App, error) {
+	h.logger = ctx.Logger()
+	if h.Mount == "" {
+		h.Mount = defaultMount
+	}
+	if h.MaxBody == 0 {
+		h.MaxBody = defaultMaxBody
+	}
+	if err := h.checkOwners(); err != nil {
+		return nil, err
+	}
+	v, err := ctx.App("parse")
+	if err != nil {
+		return nil, fmt.Errorf("cannot load the parse app: %w", err)
+	}
+	app := v.(*App)
+	if c := h.RateLimit; c != nil && app.Redis == nil && (c.Redis != "" && c.Redis != sharedOff || c.OnRedisFailure != "") {
+		return nil, errors.New("rate_limit is to share its counts, but the global option parse has no redis")
+	}
+	h.redis = app.redis
+	h.seed = keySeed + xxh3.HashString(h.Mount) // at another mount of the same upstreams may be another app, even of the same id
+	for _, m := range ctx.Modules() {
+		if http, ok := m.(*caddyhttp.App); ok {
+			app.http = http
+		}
+	}
+	return app, nil
+}
+
+// has takes note of a handler that serves the apps.
+func (a *App) has(h *Handler) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.handlers = append(a.handlers, h)
 }
 
 // Cleanup ends what belongs to the handler alone.
@@ -108,7 +124,7 @@ func (h *Handler) Cleanup() error { return h.looking.stop() }
 
 // Validate checks what doesn't depend on the apps.
 func (h *Handler) Validate() error {
-	if mountOfPath(h.Mount) != h.Mount {
+	if inspect.Mount(h.Mount) != h.Mount {
 		return fmt.Errorf("mount must be a path such as /parse, without a slash at its end, not %q", h.Mount)
 	}
 	if h.MaxBody < 0 {
@@ -166,9 +182,9 @@ func (h *Handler) staleIfError() time.Duration {
 
 // ServeHTTP answers a request below the mount: classify, limit, look up, and only then ask a worker.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	rest, below := belowMount(r.URL.EscapedPath(), h.Mount)
+	rest, below := inspect.Below(r.URL.EscapedPath(), h.Mount)
 	if !below {
-		if !meansBelow(r.URL.Path, h.Mount) {
+		if !inspect.MeansBelow(r.URL.Path, h.Mount) {
 			return next.ServeHTTP(w, r)
 		}
 		x := exchange{handler: h, w: w, r: r}
@@ -182,10 +198,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if !x.readBody() {
 		return nil
 	}
-	x.req = request.Classify(request.Input{
-		Method: r.Method, Path: rest, RawQuery: r.URL.RawQuery, Header: r.Header, Body: x.inspected, BodyComplete: x.complete,
-		Mount: h.Mount, Seed: h.seed,
-	})
+	x.classify()
 	if !isUpgrade(r) {
 		if !x.pass() {
 			return nil
@@ -215,39 +228,13 @@ func (h *Handler) choose(x *exchange) *route {
 	if h.byID == nil {
 		return h.routes[0]
 	}
-	if rt := h.byID[x.req.AppID]; rt != nil {
+	if rt := h.byID[inspect.AppID(&x.req, x.path)]; rt != nil {
 		return rt
-	}
-	// Downloads carry the application id in their path, health checks none at all.
-	if id, ok := strings.CutPrefix(x.path, "/files/"); ok {
-		id, _, _ = strings.Cut(id, "/")
-		return h.byID[id]
 	}
 	if x.req.Op == request.Health || x.r.Method == http.MethodOptions {
 		return h.routes[0]
 	}
 	return nil
-}
-
-// belowMount returns what follows the mount in an escaped path. The mount is matched as Express does, without regard
-// to case.
-func belowMount(path, mount string) (string, bool) {
-	if len(path) < len(mount) || !strings.EqualFold(path[:len(mount)], mount) {
-		return "", false
-	}
-	rest := path[len(mount):]
-	if rest == "" {
-		return "/", true
-	}
-	return rest, rest[0] == '/'
-}
-
-// meansBelow reports whether a path that isn't below the mount as it is written would be once it is decoded and cleaned,
-// as Caddy's matchers do. Neither parse-server nor a worker takes it for the API; passed on, it may be answered with an
-// empty 200, which looks like a write that was done.
-func meansBelow(decoded, mount string) bool {
-	_, below := belowMount(path.Clean("/"+decoded), mount)
-	return below
 }
 
 // stripInternal removes the headers that only the gateway and its workers may set.

@@ -133,6 +133,21 @@ type RateZone struct {
 	DryRun bool `json:"dry_run,omitempty"`
 }
 
+// Composed is what handlers have in common that hand requests on to others, which answer them.
+type Composed struct {
+	// Name is the name under which what is counted and stored is kept, in metrics and in the status as well. Handlers of one
+	// name have it in common, so they belong in front of the same workers. Default: routes.
+	Name string `json:"name,omitempty"`
+	// Mount is the path below which the Parse API lives; other requests pass. Default: the path of the directive's matcher,
+	// else /parse.
+	Mount string `json:"mount,omitempty"`
+	// MaxBatch is the largest body of a batch in bytes; a larger one is refused with 413, for nobody knows what it holds.
+	// Default: 20971520 (20 MB, as parse-server's maxUploadSize).
+	MaxBatch int64 `json:"max_batch,omitempty"`
+
+	handler *Handler
+}
+
 // AdmissionConfig bounds the requests that the workers of an app get at once, by how fast they answer. What is beyond waits
 // for a moment, or is refused with 429: functions, aggregates and files first, then reads, then writes and log-ins, last
 // health checks and requests with the master key. Answers from the cache don't count.
@@ -162,7 +177,4 @@ const (
 	defaultCacheSize = 256 << 20
 	defaultMaxObject = 1 << 20
 	defaultMaxKeys   = 100_000
-	// inspectLimit is how much of a body is read to classify a request. What is longer counts as a write of unknown
-	// classes; no read is that long.
-	inspectLimit = 1 << 20
 )

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/parsescale/parsescale/caddymodule/inspect"
 	"github.com/parsescale/parsescale/policies/ratelimit"
 	"github.com/parsescale/parsescale/policies/upstream"
 )
@@ -139,7 +140,7 @@ func (x *exchange) withinLimit() bool {
 	if l == nil || x.r.Method == http.MethodOptions {
 		return true
 	}
-	if x.isBatch() && x.r.Header.Get("Content-Encoding") != "" {
+	if inspect.IsBatch(x.path) && x.r.Header.Get("Content-Encoding") != "" {
 		x.refuse(uncountable, "fwd=bypass; detail=compressed-batch")
 		return false
 	}

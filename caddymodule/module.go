@@ -4,6 +4,10 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	// They register their modules.
+	_ "github.com/parsescale/parsescale/caddymodule/handover"
+	_ "github.com/parsescale/parsescale/caddymodule/matcher"
 )
 
 // init only registers; nothing runs and nothing is opened before a config asks for it.
@@ -11,9 +15,17 @@ func init() {
 	caddy.RegisterModule(App{})
 	caddy.RegisterModule(Handler{})
 	caddy.RegisterModule(Admin{})
+	caddy.RegisterModule(RateLimiter{})
+	caddy.RegisterModule(Cacher{})
+	caddy.RegisterModule(PoolUpstreams{})
+	caddy.RegisterModule(Transport{})
 	httpcaddyfile.RegisterGlobalOption("parse", parseGlobalOption)
 	httpcaddyfile.RegisterDirective("parse", parseDirective)
 	httpcaddyfile.RegisterDirectiveOrder("parse", httpcaddyfile.Before, "reverse_proxy")
+	httpcaddyfile.RegisterDirective("parse_rate_limit", rateLimitDirective)
+	httpcaddyfile.RegisterDirectiveOrder("parse_rate_limit", httpcaddyfile.Before, "basicauth") // the less a refusal costs, the better
+	httpcaddyfile.RegisterDirective("parse_cache", cacheDirective)
+	httpcaddyfile.RegisterDirectiveOrder("parse_cache", httpcaddyfile.Before, "invoke") // after whatever forbids, before whatever answers
 	caddy.RegisterNetwork(keptNetwork, listenKept)
 	caddyhttp.RegisterNetworkHTTP3(keptNetwork, "udp")
 	caddy.OnExit(leaveAdmin)

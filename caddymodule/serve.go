@@ -101,6 +101,7 @@ func (x *exchange) fill(f *cache.Fill) {
 	if x.req.NoCache {
 		verdict = "fwd=request"
 	}
+	x.filling = f
 	a := x.forward(context.WithoutCancel(x.r.Context()))
 	e, deps, key, ok := x.entry(a, f)
 	if !ok {
@@ -153,6 +154,10 @@ func (x *exchange) serveDirect() {
 		x.refuse(notStored, verdict)
 		return
 	}
+	if x.next != nil {
+		x.handOn(verdict)
+		return
+	}
 	if x.req.Write && !x.route.bundled() {
 		x.relay(x.forwardWrite(), verdict)
 		return
@@ -190,6 +195,8 @@ func (x *exchange) changes() []change.Change {
 type answer struct {
 	*upstream.Response
 	err error
+	// relayed: the client has the answer already. unfit: it isn't stored.
+	relayed, unfit bool
 }
 
 // forward sends the request to a worker, when it is let in.
@@ -203,9 +210,12 @@ func (x *exchange) forward(ctx context.Context) answer {
 
 // ask sends the request to a worker.
 func (x *exchange) ask(ctx context.Context) answer {
+	if x.next != nil {
+		return x.askNext(ctx)
+	}
 	out := &upstream.Request{
 		Method: x.r.Method, URI: x.r.URL.RequestURI(), Host: x.r.Host, Header: x.r.Header, Prepare: x.prepare,
-		Body: x.body, Write: x.req.Write,
+		Body: x.body, Write: x.req.Write, Worker: x.worker,
 		// Cloud code may work for minutes before it says a word.
 		Untimed: x.req.Op == request.Function || x.req.Op == request.Job,
 	}
@@ -232,11 +242,14 @@ func (x *exchange) ask(ctx context.Context) answer {
 	if mirrored && err == nil {
 		x.compare(out, resp)
 	}
-	return answer{resp, err}
+	return answer{Response: resp, err: err}
 }
 
 // relay answers with what a worker said, or with what became of the attempt.
 func (x *exchange) relay(a answer, verdict string) {
+	if a.relayed {
+		return
+	}
 	if a.err != nil {
 		x.fail(a.err, verdict)
 		return
@@ -269,7 +282,11 @@ func (x *exchange) relay(a answer, verdict string) {
 
 // fail answers a request that no worker answered.
 func (x *exchange) fail(err error, verdict string) {
+	var next *nextError
 	switch {
+	case errors.As(err, &next):
+		x.failed = next.error
+		return
 	case errors.Is(err, context.Canceled):
 		x.answers(499, refused) // nobody is listening
 		return

@@ -30,6 +30,8 @@ type settings struct {
 	appID string
 	mount string
 	level cache.Level
+	// composed: other handlers answer, so that there are no workers.
+	composed bool
 	// bundled workers
 	workers    *Workers
 	options    map[string]json.RawMessage // by parse-server's names
@@ -174,10 +176,11 @@ type identity struct {
 	database           string // "" for upstreams without a feed
 	level              cache.Level
 	deployment         deployment
+	composed           bool
 }
 
 func (s *settings) identity() identity {
-	id := identity{name: s.name, appID: s.appID, mount: s.mount, level: s.level, database: s.feedURI, deployment: s.deployment}
+	id := identity{name: s.name, appID: s.appID, mount: s.mount, level: s.level, database: s.feedURI, deployment: s.deployment, composed: s.composed}
 	if s.workers != nil {
 		id.database = s.workers.DatabaseURI
 	}

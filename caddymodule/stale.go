@@ -53,7 +53,11 @@ func noneAnswered(a answer) bool {
 	if a.err != nil {
 		return errors.Is(a.err, upstream.ErrNoWorker)
 	}
-	return a.Status == http.StatusBadGateway || a.Status == http.StatusServiceUnavailable || a.Status == http.StatusGatewayTimeout
+	return unavailable(a.Status)
+}
+
+func unavailable(status int) bool {
+	return status == http.StatusBadGateway || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout
 }
 
 // staleEntry returns what may be served in the place of a worker's failure; nil: nothing. What a change has dropped isn't
