@@ -76,7 +76,9 @@ func TestRateLimiterByUser(t *testing.T) {
 	w := newRecordingWorker(t, func(w http.ResponseWriter, r *http.Request, _ string) {
 		w.Header().Set("Content-Type", "application/json")
 		if strings.HasSuffix(r.URL.Path, "/login") {
-			fmt.Fprintf(w, `{"objectId":"u1","sessionToken":"r:%s"}`, r.URL.Query().Get("username"))
+			name := r.URL.Query().Get("username")
+			user := map[string]string{"a": "u1", "b": "u1", "c": "u2"}[name]
+			fmt.Fprintf(w, `{"objectId":"%s","sessionToken":"r:%s"}`, user, name)
 			return
 		}
 		fmt.Fprint(w, found)
@@ -89,7 +91,7 @@ func TestRateLimiterByUser(t *testing.T) {
 		return passed(step{method: "GET", path: "/parse/login?username=" + name, calls: 1})
 	}
 	refused := step{method: "GET", path: "/parse/classes/A", header: map[string]string{"X-Parse-Session-Token": "r:b"}, status: 429, cache: "rate-limited"}
-	s.run(t, w, []step{logIn("a"), logIn("b"), ask("r:a"), ask("r:b"), ask("r:a"), refused})
+	s.run(t, w, []step{logIn("a"), logIn("b"), logIn("c"), ask("r:a"), ask("r:b"), ask("r:a"), refused, ask("r:c")})
 }
 
 // TestRateLimiterAndHits: an answer that a cache of ours gives costs what hit_cost says.
