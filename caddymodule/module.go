@@ -5,9 +5,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	// They register their modules.
-	_ "github.com/parsescale/parsescale/caddymodule/handover"
-	_ "github.com/parsescale/parsescale/caddymodule/matcher"
+	_ "github.com/parsescale/parsescale/caddymodule/matcher" // registers its module
 )
 
 // init only registers; nothing runs and nothing is opened before a config asks for it.
