@@ -1,4 +1,4 @@
-// Idle keeps many connections to a gateway open, on which nothing is asked, while others ask at a steady rate, and reports
+// Command idle keeps many connections to a gateway open, on which nothing is asked, while others ask at a steady rate, and reports
 // what the idle ones cost, how late the answers are and whether the idle connections still work in the end.
 //
 // A request is due at a fixed time, whether earlier ones were answered or not, and its latency counts from then.
