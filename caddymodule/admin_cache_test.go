@@ -153,6 +153,7 @@ func TestMetrics(t *testing.T) {
 		{method: "GET", path: "/parse/classes/A", cache: "hit"},
 		{method: "GET", path: "/parse/classes/A", cache: "hit"},
 		{method: "POST", path: "/parse/classes/A", body: `{}`, status: http.StatusCreated, cache: "fwd=method", calls: 1},
+		{method: "GET", path: "/parse/classes/A", cache: "fwd=miss; stored", calls: 1}, // as it was
 	})
 	registry := prometheus.NewPedanticRegistry()
 	if err := registry.Register(metrics{activeApp.Load().appState}); err != nil {
@@ -184,15 +185,20 @@ func TestMetrics(t *testing.T) {
 	}
 	for name, want := range map[string]float64{
 		"parsescale_requests_total find hit 2xx":              2,
-		"parsescale_requests_total find miss 2xx":             1,
+		"parsescale_requests_total find miss 2xx":             2,
 		"parsescale_requests_total create bypass 2xx":         1,
 		"parsescale_request_duration_seconds hit":             2,
 		"parsescale_cache_hits_total":                         2,
 		"parsescale_cache_level ttl":                          1,
 		"parsescale_cache_serving":                            1,
 		"parsescale_cache_dropped_total change":               1,
+		"parsescale_cache_invalidations_total whole":          1,
+		"parsescale_cache_invalidations_total where":          0,
+		"parsescale_cache_refilled_total whole needless":      1,
+		"parsescale_cache_refilled_total whole needed":        0,
+		"parsescale_cache_matching_seconds":                   1,
 		"parsescale_workers_available":                        1,
-		"parsescale_worker_requests_total http://" + w.addr(): 2,
+		"parsescale_worker_requests_total http://" + w.addr(): 3,
 		"parsescale_worker_state up http://" + w.addr():       1,
 		"parsescale_rate_limit_keys default app 100/s":        2, // the app, and the address before the app was known
 	} {

@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/parsescale/parsescale/policies/admission"
+	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/request"
 )
 
@@ -23,6 +24,20 @@ func (o observer) counter(d *prometheus.Desc, v uint64, labels ...string) {
 	o.ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), append([]string{o.app}, labels...)...)
 }
 
+// histogram sends a histogram, unless nothing is counted: counts[i] are those of at most bounds[i] and more than the bound before.
+func (o observer) histogram(d *prometheus.Desc, bounds []float64, counts []uint64, sum float64, labels ...string) {
+	buckets, total := make(map[float64]uint64, len(bounds)), uint64(0)
+	for i, n := range counts {
+		total += n
+		if i < len(bounds) {
+			buckets[bounds[i]] = total
+		}
+	}
+	if total > 0 {
+		o.ch <- prometheus.MustNewConstHistogram(d, total, sum, buckets, append([]string{o.app}, labels...)...)
+	}
+}
+
 func (o observer) answers(a *answered) {
 	for op := range a.counts {
 		for s := range a.counts[op] {
@@ -34,16 +49,11 @@ func (o observer) answers(a *answered) {
 		}
 	}
 	for s := range a.durations {
-		buckets, total := make(map[float64]uint64, len(durationBounds)), uint64(0)
-		for i := range a.durations[s] {
-			total += a.durations[s][i].Load()
-			if i < len(durationBounds) {
-				buckets[durationBounds[i]] = total
-			}
+		var counts [len(durationBounds) + 1]uint64
+		for i := range counts {
+			counts[i] = a.durations[s][i].Load()
 		}
-		if total > 0 {
-			o.ch <- prometheus.MustNewConstHistogram(durationDesc, total, float64(a.sums[s].Load())/1e9, buckets, o.app, sourceNames[s])
-		}
+		o.histogram(durationDesc, durationBounds[:], counts[:], float64(a.sums[s].Load())/1e9, sourceNames[s])
 	}
 }
 
@@ -67,6 +77,12 @@ func (o observer) cache(s *AppStatus) {
 	o.counter(droppedDesc, c.Evictions-c.Rejected, "room")
 	o.counter(droppedDesc, c.Rejected, "unpopular")
 	o.counter(droppedDesc, c.Expirations, "age")
+	c.Drops.Each(func(reason string, n cache.Drop) {
+		o.counter(touchedDesc, n.Dropped, reason)
+		o.counter(refilledDesc, n.Needed, reason, "needed")
+		o.counter(refilledDesc, n.Needless, reason, "needless")
+	})
+	o.histogram(matchingDesc, cache.MatchBounds[:], c.Matching.Within[:], c.Matching.Seconds)
 	for result, ages := range s.SelfChecks {
 		for age, n := range ages {
 			o.counter(selfChecksDesc, n, result, age)

@@ -76,7 +76,8 @@ type Cache struct {
 	seq     uint64 // number of finished prepares
 	serial  uint64 // number of prepares begun
 	stats   Stats  // what is counted under mu
-	shelves int64  // memory of the shelves beside the nodes
+	lost    lost
+	shelves int64 // memory of the shelves beside the nodes
 }
 
 type shard struct {
@@ -111,6 +112,7 @@ func New(o Options) *Cache {
 	c.graph.init()
 	c.open.init()
 	c.recent.init(o.Recent)
+	c.lost.bound(o.MaxBytes)
 	return c
 }
 
@@ -233,6 +235,9 @@ func (c *Cache) flush() int {
 		s.mu.Unlock()
 	}
 	c.graph.each(func(n *node) {
+		if n.stored {
+			c.dropped(n, byWhole)
+		}
 		n.stored = false
 		n.end()
 		if n.flight != nil {

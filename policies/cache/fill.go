@@ -116,6 +116,7 @@ func (f *Fill) StoreAs(k Key, e *Entry, d Dependencies) (stored bool) {
 			e = &capped
 		}
 	}
+	sum := e.sum()
 	expired := !e.Expires.IsZero() && !c.options.Clock().Before(e.Expires)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -137,15 +138,22 @@ func (f *Fill) StoreAs(k Key, e *Entry, d Dependencies) (stored bool) {
 	default:
 		stored = !expired
 	}
-	c.settle(fl, !stored)
 	if !stored {
+		c.settle(fl, true)
 		return false
 	}
+	return c.store(fl, k, e, &d, size, sum)
+}
+
+// store ends a flight with an answer that is stored. The lock is held.
+func (c *Cache) store(fl *flight, k Key, e *Entry, d *Dependencies, size int64, sum uint64) bool {
+	c.settle(fl, false)
 	n := fl.node
-	n.key, n.entry, n.flight = k, e, nil
+	n.key, n.entry, n.flight, n.sum = k, e, nil, sum
 	c.graph.charge(n, size)
-	c.graph.depend(n, &d)
+	c.graph.depend(n, d)
 	c.insert(n)
+	c.filled(n)
 	if e.Everyone {
 		c.stats.Shared++
 	}

@@ -37,6 +37,7 @@ type node struct {
 	stored bool
 	broad  bool   // one of its wheres isn't among asks, but a dependency on any change of its class
 	hits   uint64 // under its shard's lock
+	sum    uint64 // fingerprint of the answer, or of the rights
 	edges  []edge
 	asks   []ask
 	size   int64  // bytes charged for it

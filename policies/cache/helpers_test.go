@@ -121,7 +121,7 @@ func newClock() *clock { return &clock{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UT
 func checkEmpty(t testing.TB, c *Cache) {
 	t.Helper()
 	s := c.Stats()
-	if s.Entries != 0 || s.Bytes != 0 || s.Filling != 0 || len(c.graph.deps) != 0 || len(c.graph.classes) != 0 {
+	if s.Entries != 0 || s.Bytes != c.lost.size() || s.Filling != 0 || len(c.graph.deps) != 0 || len(c.graph.classes) != 0 {
 		t.Errorf("an empty cache holds %d entries, %d bytes, %d fills, %d subjects, %d classes", s.Entries, s.Bytes, s.Filling, len(c.graph.deps), len(c.graph.classes))
 	}
 	if s.OpenPrepares == 0 && len(c.open.touched) != 0 {

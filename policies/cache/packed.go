@@ -46,7 +46,7 @@ func (c *Cache) Pack(k Key, e *Entry, coding int, body []byte) bool {
 	c.stats.PackedBytes += int64(cap(body))
 	n.packed += int64(cap(body))
 	e.Packed.bodies[coding].Store(&body)
-	if c.evict(int(k.Hi>>c.shift), n); c.graph.bytes+c.shelves > c.options.MaxBytes {
+	if c.evict(int(k.Hi>>c.shift), n); c.bytes() > c.options.MaxBytes {
 		c.drop(n) // nothing else could go
 		c.stats.Evictions++
 	}

@@ -34,6 +34,7 @@ func (c *Cache) Prepare(changes []change.Change) (finish func()) {
 func (c *Cache) invalidate(changes []change.Change) (dropped int) {
 	c.serial++
 	c.stats.Changes += uint64(len(changes))
+	began := c.options.Clock()
 	f := finder{graph: &c.graph, round: c.graph.begin()}
 	f.visit = f.asked
 	for i := range changes {
@@ -42,7 +43,9 @@ func (c *Cache) invalidate(changes []change.Change) (dropped int) {
 		}
 		f.find(&changes[i])
 	}
-	for _, n := range f.nodes {
+	c.stats.Matching.took(c.options.Clock().Sub(began))
+	for _, found := range f.found {
+		n := found.node
 		if fl := n.flight; fl != nil {
 			fl.dirty = true
 			if c.flights[n.key] == fl {
@@ -52,10 +55,12 @@ func (c *Cache) invalidate(changes []change.Change) (dropped int) {
 			continue
 		}
 		if c.drop(n) {
+			c.dropped(n, found.why)
 			dropped++
 		}
 	}
 	c.stats.Invalidations += uint64(dropped)
+	c.evict(0, nil) // for what is remembered of them
 	return dropped
 }
 
@@ -63,17 +68,23 @@ func (c *Cache) invalidate(changes []change.Change) (dropped int) {
 type finder struct {
 	graph *graph
 	round uint64
-	nodes []*node
+	found []finding
 	doc   document
 	visit func(*node)
 	ch    *change.Change // the one that is looked at
 	touch *touch         // what it alters; nil until somebody asks
 }
 
-func (f *finder) found(n *node) {
+// finding is a node that changes affect, and why.
+type finding struct {
+	node *node
+	why  reason
+}
+
+func (f *finder) add(n *node, why reason) {
 	if n.mark != f.round {
 		n.mark = f.round
-		f.nodes = append(f.nodes, n)
+		f.found = append(f.found, finding{n, why})
 	}
 }
 
@@ -82,7 +93,7 @@ func (f *finder) asked(n *node) {
 	if n.mark == f.round || f.passes(n) || n.window != nil && n.window.keeps(n.asks[0].where, f.ch, f.altered()) {
 		return
 	}
-	f.found(n)
+	f.add(n, byWhere)
 }
 
 // altered is what the change alters. Comparing the images takes its time, and most changes concern nobody.
@@ -104,15 +115,15 @@ func (f *finder) passes(n *node) bool {
 	return true
 }
 
-func (f *finder) dep(s subject) {
+func (f *finder) dep(s subject, why reason) {
 	if d := f.graph.deps[s]; d != nil {
-		f.all(d)
+		f.all(d, why)
 	}
 }
 
-func (f *finder) all(d *dep) {
+func (f *finder) all(d *dep, why reason) {
 	for _, r := range d.refs {
-		f.found(r.node)
+		f.add(r.node, why)
 	}
 }
 
@@ -123,25 +134,25 @@ func (f *finder) find(ch *change.Change) {
 	}
 	if touchesWhole(ch) {
 		for _, d := range cl.deps {
-			f.all(d)
+			f.all(d, byWhole)
 		}
 		return
 	}
 	f.ch, f.touch = ch, nil
-	f.dep(subject{ch.Class, "", anything})
+	f.dep(subject{ch.Class, "", anything}, byClass)
 	if own, rel, ok := joinIDs(ch); ok {
-		f.dep(subject{ch.Class, own, owner})
-		f.dep(subject{ch.Class, rel, related})
+		f.dep(subject{ch.Class, own, owner}, byRelation)
+		f.dep(subject{ch.Class, rel, related}, byRelation)
 	} else {
-		f.dep(subject{ch.Class, ch.ObjectID, object})
+		f.dep(subject{ch.Class, ch.ObjectID, object}, byObject)
 		if d := f.graph.deps[subject{ch.Class, ch.ObjectID, visible}]; d != nil && f.altered().mayHide() {
-			f.all(d)
+			f.all(d, byOwner)
 		}
 	}
 	switch {
 	case cl.index.Len() == 0:
 	case imageMissing(ch):
-		f.dep(subject{ch.Class, "", asked})
+		f.dep(subject{ch.Class, "", asked}, byUntold)
 	default: // those that show the object are found by now
 		for _, i := range [...]*change.Image{ch.Before, ch.After} {
 			if i != nil {

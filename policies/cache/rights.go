@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"hash/maphash"
 	"sync/atomic"
 	"time"
 )
@@ -59,10 +60,11 @@ func (f *Fill) StoreRights(token Key, name string, d Dependencies, expires, unti
 	if goesOn { // and so does who has them
 		return true
 	}
-	n := &node{key: token, entry: e, asked: f.fl.began, rights: &Rights{Name: name}}
+	n := &node{key: token, entry: e, asked: f.fl.began, rights: &Rights{Name: name}, sum: maphash.String(sumSeed, name)}
 	c.graph.charge(n, nodeSize+rightsSize+int64(len(name)))
 	c.graph.depend(n, &d)
 	c.insert(n)
+	c.filled(n)
 	return true
 }
 

@@ -25,13 +25,17 @@ func (c *Cache) SetMaxBytes(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.options.MaxBytes = n
+	c.lost.bound(n)
 	c.evict(0, nil)
 }
+
+// bytes is the memory that counts. The lock is held.
+func (c *Cache) bytes() int64 { return c.graph.bytes + c.shelves + c.lost.size() }
 
 // evict drops entries until the bound holds again, beginning with one shard and sparing the entry that was just stored. The lock
 // is held.
 func (c *Cache) evict(first int, keep *node) {
-	for i := 0; i < len(c.shards) && c.graph.bytes+c.shelves > c.options.MaxBytes; {
+	for i := 0; i < len(c.shards) && c.bytes() > c.options.MaxBytes; {
 		s := &c.shards[(first+i)%len(c.shards)]
 		s.mu.Lock()
 		n, rejected := s.lru.loser(keep)

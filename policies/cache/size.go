@@ -5,7 +5,7 @@ import "github.com/parsescale/parsescale/server/query"
 // Estimates of memory in bytes, on 64-bit machines, of what the runtime allocates including the slack of growing slices
 // and maps. TestBytesAreHonest compares them with the heap.
 const (
-	nodeSize  = 440 // node, its place in the LRU list and map, Entry
+	nodeSize  = 448 // node, its place in the LRU list and map, Entry
 	edgeSize  = 48  // an edge and a ref
 	depSize   = 240 // dep, its places in the map and in its class
 	classSize = 1024

@@ -32,6 +32,10 @@ type Stats struct {
 	// leads to them. Broad counts the questions that depend on any change of a class instead: it had too many of those.
 	Scanned int    `json:"scanned"`
 	Broad   uint64 `json:"broad"`
+	// Drops tells the Invalidations by what of an entry was touched, and how many of them turned out to be needed.
+	Drops Drops `json:"drops"`
+	// Matching is how long it took to find what changes touch.
+	Matching Matching `json:"matching"`
 	// Changes counts the changes applied.
 	Changes uint64 `json:"changes"`
 	// Filling is the number of fills that may be joined, OpenPrepares that of the prepares that aren't finished.
@@ -44,7 +48,7 @@ func (c *Cache) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.stats
-	s.Bytes, s.MaxBytes = c.graph.bytes+c.shelves, c.options.MaxBytes
+	s.Bytes, s.MaxBytes = c.bytes(), c.options.MaxBytes
 	s.Scanned, s.Broad = c.graph.scanned, c.graph.broad
 	s.Filling, s.OpenPrepares = len(c.flights), len(c.open.prepares)
 	for i := range c.shards {
