@@ -92,8 +92,9 @@ test-unit:
 	@echo "without the race detector: the cache against SQL, histories of several gateways"
 	@$(call gotest,-run AgainstSQL ./policies/cache) -no-skips
 	@$(call gotest,./$(ALONE)) -no-skips
-	@echo "once more on PostgreSQL: $(ON_POSTGRES)"
+	@echo "once more on PostgreSQL: $(ON_POSTGRES), and a sample of the cache against SQL"
 	@PARSESCALE_TEST_DATABASE=postgres $(call gotest,-timeout 15m $(ON_POSTGRES)) -no-skips
+	@PARSESCALE_TEST_DATABASE=postgres $(call gotest,-run AgainstSQL ./policies/cache) -no-skips
 
 test-sdk:
 	@$(call gotest,-race -timeout 15m -skip 'Killed|Faults' ./$(E2E)) -no-skips
