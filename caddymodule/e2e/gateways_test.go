@@ -19,9 +19,10 @@ type deployment struct {
 	proxy    *testservices.Proxy // between them and it
 }
 
-func startDeployment(t *testing.T, consistency string) *deployment {
+// startDeployment starts one; settings are PostgreSQL's.
+func startDeployment(t testing.TB, consistency string, settings ...string) *deployment {
 	t.Helper()
-	uri := testservices.StartPostgreSQL(t).URI
+	uri := testservices.StartPostgreSQL(t, settings...).URI
 	d := &deployment{redis: testservices.StartRedis(t)}
 	d.proxy = testservices.StartProxy(t, d.redis.Address)
 	config := sharing(d.redis.At(d.proxy.Address), bundledApp("exclusive\n\t\t\tconsistency "+consistency+"\n\t\t\toption allowCustomObjectId true", ""))
@@ -33,7 +34,7 @@ func startDeployment(t *testing.T, consistency string) *deployment {
 }
 
 // awaitStep waits until each gateway is in step with so many others.
-func (d *deployment) awaitStep(t *testing.T, others int) {
+func (d *deployment) awaitStep(t testing.TB, others int) {
 	t.Helper()
 	for end := time.Now().Add(40 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		ready := 0
