@@ -113,17 +113,20 @@ func TestExplore(t *testing.T) {
 			if *seed != 0 {
 				first, last = *seed, *seed
 			}
-			var hits, reads, writes int
+			var hits, reads, writes, taken int
 			for s := first; s <= last; s++ {
 				w := explore(s, strict, "")
 				if len(w.wrong) > 0 {
 					t.Fatalf("history %d: %s", s, strings.Join(w.wrong, "\n"))
 				}
-				hits, reads, writes = hits+w.hits, reads+w.reads, writes+w.writes
+				hits, reads, writes, taken = hits+w.hits, reads+w.reads, writes+w.writes, taken+w.taken
 			}
-			t.Logf("%d hits of %d reads, %d writes", hits, reads, writes)
+			t.Logf("%d hits of %d reads, %d writes, %d answers taken from others", hits, reads, writes, taken)
 			if *seed == 0 && hits*3 < reads {
 				t.Errorf("only %d hits of %d reads", hits, reads)
+			}
+			if *seed == 0 && taken*200 < reads {
+				t.Errorf("only %d answers of %d were taken from others", taken, reads)
 			}
 		})
 	}
@@ -145,6 +148,9 @@ var mutants = []struct {
 	{"a done of something unknown is ignored", false, true},
 	{"what is prepared is applied when it is done", false, true},
 	{"changes are told before they are committed", true, false},
+	{"another's answer is as new as when it is taken", true, true},
+	{"another's answer is taken whatever was missed", true, true},
+	{"answers are told whoever isn't in step", false, true},
 }
 
 // TestExploreNotices: the exploration finds a protocol that is broken.
@@ -245,6 +251,37 @@ func (x *wrapped) serve() (time.Time, bool) {
 		return time.Time{}, true
 	}
 	return notBefore, ok
+}
+
+func (x *wrapped) position() (Position, bool) {
+	if x.g.w.mutant == "answers are told whoever isn't in step" {
+		n := x.g.node
+		n.mu.Lock()
+		step := *n.step.Load()
+		far := n.o.Clock().Add(time.Minute)
+		n.step.Store(&far)
+		n.mu.Unlock()
+		defer n.step.Store(&step)
+	}
+	return x.g.node.Position()
+}
+
+func (x *wrapped) since(p Position) (since, dropped uint64, ok bool) {
+	switch x.g.w.mutant {
+	case "another's answer is taken whatever was missed":
+		n := x.g.node
+		p = maps.Clone(p)
+		p[n.o.Name] = max(p[n.o.Name], n.floor)
+		for name, other := range n.peers {
+			p[name] = max(p[name], other.from)
+		}
+		since, _, ok = n.Since(p)
+		return since, nothing, ok
+	case "another's answer is as new as when it is taken":
+		_, dropped, ok = x.g.node.Since(p)
+		return x.g.cache.finished, dropped, ok
+	}
+	return x.g.node.Since(p)
 }
 
 func (x *wrapped) looked(l Look) {

@@ -40,6 +40,7 @@ func (w *world) start() *gateway {
 	g.rate = 0.98 + 0.04*w.rng.Float64()
 	o := w.options
 	o.Name, o.Cache, o.Clock = g.name, g.cache, g.clock
+	o.Finished = func() uint64 { return g.cache.finished }
 	g.node = New(o)
 	g.wrap = newWrapped(g)
 	if len(w.log) > 0 {
@@ -307,11 +308,33 @@ func (g *gateway) ask(object string) {
 		if w.now < g.noDB {
 			return
 		}
+		at, said := g.wrap.position()
 		f := g.cache.begin(object, g.clock())
 		_ = asked
-		w.after(w.upTo(20*time.Millisecond), func() {
-			version := w.latest(object, w.now+1)
-			g.soon(20*time.Millisecond, func() { g.cache.store(f, version) })
+		ask := func() {
+			w.after(w.upTo(20*time.Millisecond), func() {
+				version := w.latest(object, w.now+1)
+				g.soon(20*time.Millisecond, func() {
+					if g.cache.store(f, version) && said {
+						w.share(object, shared{version, at, g.name})
+					}
+				})
+			})
+		}
+		s := w.second[object]
+		if len(s) == 0 || w.chance(.3) {
+			ask()
+			return
+		}
+		k := len(s) - 1 - int(w.upTo(time.Duration(len(s)))) // mostly the last, but it may have lost that
+		g.soon(5*time.Millisecond, func() {
+			if since, dropped, ok := g.wrap.since(s[k].at); ok && g.cache.take(f, s[k], since, dropped) {
+				if s[k].by != g.name {
+					w.taken++
+				}
+				return
+			}
+			ask()
 		})
 	}
 	if w.chance(.05) {
@@ -319,6 +342,19 @@ func (g *gateway) ask(object string) {
 		return
 	}
 	look()
+}
+
+// share makes an answer one that others may take, sooner or later.
+func (w *world) share(object string, s shared) {
+	slow := 2 * time.Millisecond
+	if !w.calm && w.chance(.1) {
+		slow = 5 * time.Second
+	}
+	w.after(w.upTo(slow), func() {
+		if w.now >= w.logDown {
+			w.second[object] = append(w.second[object], s)
+		}
+	})
 }
 
 // judge compares a hit with what the database had when it was asked for.

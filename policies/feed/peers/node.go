@@ -44,6 +44,9 @@ type Options struct {
 	// MaxQueue and MaxQueueBytes bound what waits for the log; beyond, all of it is thrown away, and the others drop what
 	// they have cached. Defaults 8192 records and 32 MiB.
 	MaxQueue, MaxQueueBytes int
+	// Finished counts the changes that the cache has finished, for positions: what is finished later has a higher number. It waits
+	// for nothing. Default: none; there are no positions.
+	Finished func() uint64
 	// Clock tells the time. Default time.Now.
 	Clock func() time.Time
 	// Logger gets what the operator should know. Default: nobody.
@@ -85,11 +88,13 @@ type Node struct {
 	queue    [][]byte // records that wait to be published
 	queued   int      // bytes of them
 	batch    [][]byte // records that are being published
-	sent     []mark   // when some of the own records were made
+	sent     []moment // when some of the own records were made
 	wantBeat bool
 	beaten   time.Time // when the last beat was made
 	own      uint64    // the last own record that was read in the log
 	lag      time.Duration
+	said     marks  // own records
+	floor    uint64 // a position counts if this own record was heard
 	wasIn    bool
 	totals   totals
 }
@@ -113,21 +118,24 @@ type peer struct {
 	// gone is since when the roster doesn't have it any more; zero: it has.
 	gone time.Time
 	held map[uint64]func() // prepared and not done, by number
+	told marks             // changed and prepared
 }
 
 // write is what one of this gateway's workers is about to commit.
 type write struct {
-	begun   time.Time
-	seq     uint64 // of its prepared; 0 in the default mode
-	payload []byte // in the default mode
-	proceed func() // nil once it may be committed
+	begun time.Time
+	// finished is what the cache had finished by then.
+	finished uint64
+	seq      uint64 // of its prepared; 0 in the default mode
+	payload  []byte // in the default mode
+	proceed  func() // nil once it may be committed
 	// leases are the gateways that have to apply it first, and until when they may serve without having.
 	leases map[string]time.Time
 	ended  bool
 }
 
-// mark is when an own record was made.
-type mark struct {
+// moment is when an own record was made.
+type moment struct {
 	seq uint64
 	at  time.Time
 }
@@ -154,11 +162,11 @@ func (n *Node) Announce(changes []change.Change, proceed func()) (finish func())
 	}
 	now := n.o.Clock()
 	n.mu.Lock()
-	w := &write{begun: now, payload: payload, proceed: proceed}
+	w := &write{begun: now, finished: n.finished(), payload: payload, proceed: proceed}
 	n.open = append(n.open, w)
 	if n.o.Strict {
 		w.payload = nil
-		w.seq = n.enqueue(now, &record{kind: prepared, payload: payload})
+		w.seq = n.enqueue(now, &record{kind: prepared, payload: payload}, w.finished)
 		w.leases = n.leases(now)
 	}
 	n.waiting = append(n.waiting, w)
@@ -225,9 +233,9 @@ func (n *Node) finish(w *write) {
 		n.open = n.open[1:]
 	}
 	if w.seq != 0 {
-		n.enqueue(now, &record{kind: done, of: w.seq})
+		n.enqueue(now, &record{kind: done, of: w.seq}, nothing)
 		return
 	}
-	n.enqueue(now, &record{kind: changed, payload: w.payload})
+	n.enqueue(now, &record{kind: changed, payload: w.payload}, w.finished)
 	w.payload = nil
 }

@@ -11,13 +11,19 @@ const (
 	maxBatchBytes = 1 << 20
 )
 
-// enqueue numbers a record and has it published. The lock is held.
-func (n *Node) enqueue(now time.Time, r *record) uint64 {
+// nothing is what a record without changes has finished before.
+const nothing = ^uint64(0)
+
+// enqueue numbers a record and has it published; before is what the cache had finished before its changes. The lock is held.
+func (n *Node) enqueue(now time.Time, r *record, before uint64) uint64 {
 	if n.left.Load() {
 		return n.seq
 	}
 	n.seq++
 	r.from, r.seq = n.o.Name, n.seq
+	if n.o.Finished != nil {
+		n.said.add(mark{n.seq, before, n.o.Finished()})
+	}
 	b := r.append(nil)
 	if len(n.queue) >= n.o.MaxQueue || n.queued+len(b) > n.o.MaxQueueBytes {
 		// The others see that numbers are missing.
@@ -40,12 +46,12 @@ func (n *Node) remember(now time.Time) {
 	for len(n.sent) > 1 && now.Sub(n.sent[1].at) > 2*n.o.Lease {
 		n.sent = n.sent[1:]
 	}
-	n.sent = append(n.sent, mark{n.seq, now})
+	n.sent = append(n.sent, moment{n.seq, now})
 }
 
 // sentBy is a time at which an own record with at most this number was made, as late as is known.
 func (n *Node) sentBy(seq uint64) (at time.Time, ok bool) {
-	i, found := slices.BinarySearchFunc(n.sent, seq, func(m mark, seq uint64) int {
+	i, found := slices.BinarySearchFunc(n.sent, seq, func(m moment, seq uint64) int {
 		switch {
 		case m.seq < seq:
 			return -1
@@ -131,7 +137,7 @@ func (n *Node) makeBeat() {
 			p.quoted = p.read
 		}
 	}
-	n.enqueue(now, r)
+	n.enqueue(now, r, nothing)
 }
 
 // Leave says that this gateway commits nothing more. Its workers must have ended. Nothing is said after that, and nothing
@@ -143,7 +149,7 @@ func (n *Node) Leave() {
 	if n.left.Load() {
 		return
 	}
-	n.enqueue(now, &record{kind: leave})
+	n.enqueue(now, &record{kind: leave}, nothing)
 	n.left.Store(true) // before it can be published
 	n.wantBeat = false
 }

@@ -43,6 +43,9 @@ func (n *Node) receive(now time.Time, r *record) {
 		n.purge()
 		p.from, p.confirmed = r.seq, time.Time{}
 	}
+	if n.o.Finished != nil && (r.kind == changed || r.kind == prepared) {
+		p.told.add(mark{seq: r.seq, before: n.o.Finished()})
+	}
 	switch r.kind {
 	case beat:
 		n.receiveBeat(p, r)

@@ -68,5 +68,6 @@ func (n *Node) forget(name string, p *peer) {
 	n.purge()
 	p.finish(^uint64(0))
 	delete(n.peers, name)
+	n.forgotten()
 	n.o.Logger.Warn("another gateway is gone without a word; what was cached before is dropped", "gateway", name)
 }

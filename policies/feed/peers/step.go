@@ -65,6 +65,7 @@ func (n *Node) Tick() {
 	for name, p := range n.peers {
 		if !p.member && now.Sub(p.read) > 30*n.o.Lease && len(p.held) == 0 {
 			delete(n.peers, name)
+			n.forgotten()
 		}
 	}
 	free := n.release(now)

@@ -27,6 +27,8 @@ type world struct {
 	logReset bool
 
 	committed map[string][]commit // by object
+	second    map[string][]shared // what gateways have filled, by object
+	taken     int                 // of that by another gateway
 	locked    map[string]bool     // by an open transaction
 	sessions  []*session
 	gateways  []*gateway // the live ones
@@ -79,7 +81,7 @@ func (e *events) Pop() any {
 func newWorld(seed uint64, strict bool, mutant string) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), strict: strict, mutant: mutant, logSlow: 4 * time.Millisecond,
-		committed: map[string][]commit{}, locked: map[string]bool{},
+		committed: map[string][]commit{}, second: map[string][]shared{}, locked: map[string]bool{},
 	}
 	w.options = Options{App: "app", Strict: strict}
 	if w.rng.IntN(3) == 0 {
@@ -116,6 +118,16 @@ type cached struct {
 	fills   map[*fill]struct{}
 	open    map[string]int
 	all     int // open changes of everything
+
+	finished uint64           // changes
+	history  []finishedChange // all of them
+	purged   uint64           // the last purge
+}
+
+// finishedChange is what a change was of that is finished; "": everything.
+type finishedChange struct {
+	number uint64
+	object string
 }
 
 type entry struct {
@@ -127,6 +139,14 @@ type fill struct {
 	object string
 	asked  time.Time
 	dirty  bool
+	at     Position // nil: nobody else may have the answer
+}
+
+// shared is an answer for other gateways.
+type shared struct {
+	version int
+	at      Position
+	by      string
 }
 
 func newCached() *cached {
@@ -159,6 +179,10 @@ func (c *cached) Prepare(changes []change.Change) func() {
 				c.open[ch.ObjectID]--
 			}
 		}
+		c.finished++
+		for _, ch := range changes {
+			c.history = append(c.history, finishedChange{c.finished, ch.ObjectID})
+		}
 	}
 }
 
@@ -167,6 +191,9 @@ func (c *cached) Purge(string, string) int {
 	for f := range c.fills {
 		f.dirty = true
 	}
+	c.finished++
+	c.history = append(c.history, finishedChange{c.finished, ""})
+	c.purged = c.finished
 	return 0
 }
 
@@ -176,11 +203,26 @@ func (c *cached) begin(object string, asked time.Time) *fill {
 	return f
 }
 
-func (c *cached) store(f *fill, version int) {
+func (c *cached) store(f *fill, version int) (stored bool) {
 	delete(c.fills, f)
 	if !f.dirty {
 		c.entries[f.object] = entry{version, f.asked}
 	}
+	return !f.dirty
+}
+
+// take stores what another gateway has filled, unless a change may have touched it since. It reports whether it did.
+func (c *cached) take(f *fill, s shared, since, dropped uint64) bool {
+	if f.dirty || c.purged > dropped {
+		return false
+	}
+	for _, h := range c.history {
+		if h.number > since && (h.object == f.object || h.object == "") {
+			return false
+		}
+	}
+	f.asked = time.Time{} // by another's clock
+	return c.store(f, s.version)
 }
 
 // latest is the version of an object that was committed before a time.
