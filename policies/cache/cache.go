@@ -68,16 +68,19 @@ type Cache struct {
 	everyones everyones
 	stale     atomic.Int64 // for how long expired entries are kept, in nanoseconds
 
-	mu      sync.Mutex
-	graph   graph
-	flights map[Key]*flight // fills that may be joined
-	open    openChanges
-	recent  recent
-	seq     uint64 // number of finished prepares
-	serial  uint64 // number of prepares begun
-	stats   Stats  // what is counted under mu
-	lost    lost
-	shelves int64 // memory of the shelves beside the nodes
+	mu       sync.Mutex
+	graph    graph
+	flights  map[Key]*flight // fills that may be joined
+	open     openChanges
+	recent   recent
+	seq      uint64 // number of finished prepares
+	serial   uint64 // number of prepares begun
+	stats    Stats  // what is counted under mu
+	lost     lost
+	past     past
+	purged   uint64        // the last finish of what Purge and Discard did
+	finished atomic.Uint64 // seq, for those without the lock
+	shelves  int64         // memory of the shelves beside the nodes
 }
 
 type shard struct {
@@ -265,5 +268,6 @@ func (c *Cache) Purge(class, objectID string) int {
 	defer c.mu.Unlock()
 	n := c.invalidate(changes)
 	c.finish(c.hold(changes))
+	c.distrust()
 	return n
 }

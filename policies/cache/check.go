@@ -110,5 +110,6 @@ func (c *Cache) Discard(k Key, e *Entry) bool {
 	s.mu.Lock()
 	n, _ := s.lru.Peek(k)
 	s.mu.Unlock()
+	c.distrust()
 	return n != nil && n.entry == e && c.drop(n)
 }

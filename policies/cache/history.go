@@ -60,6 +60,11 @@ func (c *Cache) finish(p *prepared) {
 	o.prepares[last] = nil
 	o.prepares = o.prepares[:last]
 	c.seq++
+	c.finished.Store(c.seq)
+	c.past.add(c.seq, p.changes)
+	if c.past.size > 0 {
+		c.evict(0, nil)
+	}
 	for i := range p.changes {
 		if p.changes[i].Class == "" {
 			o.everything--

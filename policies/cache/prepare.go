@@ -16,7 +16,7 @@ import (
 // the entry depends on, if an image that should be there is missing, or if the entry depends on the object by its id. A
 // Schema or Purge change affects all that depends on the class in any way; one without a class affects everything.
 //
-// The changes belong to the cache until finish has returned. It implements feed.Applier.
+// The changes belong to the cache. It implements feed.Applier.
 func (c *Cache) Prepare(changes []change.Change) (finish func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -26,11 +26,12 @@ func (c *Cache) SetMaxBytes(n int64) {
 	defer c.mu.Unlock()
 	c.options.MaxBytes = n
 	c.lost.bound(n)
+	c.past.maxSize = n / pastShare // what is over goes with the next change
 	c.evict(0, nil)
 }
 
 // bytes is the memory that counts. The lock is held.
-func (c *Cache) bytes() int64 { return c.graph.bytes + c.shelves + c.lost.size() }
+func (c *Cache) bytes() int64 { return c.graph.bytes + c.shelves + c.lost.size() + c.past.size }
 
 // evict drops entries until the bound holds again, beginning with one shard and sparing the entry that was just stored. The lock
 // is held.

@@ -35,6 +35,7 @@ type sqlWorld struct {
 	indexed    sqlTally
 	byOperator map[string]*[2]int // dropped and needless
 	refilled   Drop               // what the cache has to have found out of that by itself
+	taken      int                // answers that the other cache took
 }
 
 // stored is an answer that is in the cache.
@@ -46,6 +47,10 @@ type storedAnswer struct {
 	body      string
 	in        bool
 	lost      *string // the body that a change dropped, until it is stored again
+
+	reading Reading
+	deps    Dependencies
+	since   uint64 // what the other cache had finished when it was asked
 }
 
 // TestAgainstSQL asks at random, writes at random, and asks again as SQL after every write: an answer that the cache still
@@ -73,7 +78,7 @@ func TestAgainstSQL(t *testing.T) {
 			return
 		}
 	}
-	t.Logf("%d cases: %d answers kept, %d dropped, %.1f %% of those needlessly", w.cases, w.kept, w.dropped, share(w.needless, w.dropped))
+	t.Logf("%d cases: %d answers kept, %d dropped, %.1f %% of those needlessly; %d taken by another cache", w.cases, w.kept, w.dropped, share(w.needless, w.dropped), w.taken)
 	for _, name := range slices.Sorted(maps.Keys(w.byOperator)) {
 		n := w.byOperator[name]
 		t.Logf("%-12s %6d dropped, %5.1f %% needlessly", name, n[0], share(n[1], n[0]))
@@ -120,9 +125,12 @@ func (w *sqlWorld) history(r *rapid.T) {
 		answers[i] = &storedAnswer{key: key(fmt.Sprint("question ", i)), who: pick(r, "master", "public"), path: path, operators: operators}
 	}
 	told := w.refilled
+	other := New(Options{Recent: 64}) // has none of the answers, and is told of all changes
+	other.SetTaking(true)
 	for range 10 {
 		for _, a := range answers {
 			if !a.in {
+				a.since = other.Finished()
 				w.ask(r, c, a)
 			}
 		}
@@ -130,6 +138,7 @@ func (w *sqlWorld) history(r *rapid.T) {
 		w.write(r, request, body)
 		changes := w.app.Changes.Take()
 		apply(c, changes...)
+		apply(other, changes...)
 		for _, a := range answers {
 			if !a.in {
 				continue
@@ -143,6 +152,9 @@ func (w *sqlWorld) history(r *rapid.T) {
 			}
 			if a.isIndexed() {
 				w.indexed.add(!kept, !kept && now == a.body)
+			}
+			if w.take(other, a) != kept {
+				r.Fatalf("%s\nis kept: %v; another cache that is told of the same has it or takes it: %v\nafter %s %s", a.path, kept, !kept, request, body)
 			}
 			if kept {
 				w.kept++
@@ -182,6 +194,20 @@ func allDrops(c *Cache) (sum Drop) {
 	return sum
 }
 
+// take reports whether a cache has an answer, or takes it.
+func (w *sqlWorld) take(c *Cache, a *storedAnswer) bool {
+	if _, ok := c.Get(a.key); ok {
+		return true
+	}
+	f, _ := c.Begin(a.key, a.reading)
+	defer f.Abandon()
+	if !f.Take(a.key, &Entry{Status: 200, Body: []byte(a.body)}, a.deps, a.since, a.since) {
+		return false
+	}
+	w.taken++
+	return true
+}
+
 // ask stores an answer, unless it can't be.
 func (w *sqlWorld) ask(r *rapid.T, c *Cache, a *storedAnswer) {
 	class, parameters, _ := strings.Cut(strings.TrimPrefix(a.path, "/classes/"), "?")
@@ -214,7 +240,7 @@ func (w *sqlWorld) ask(r *rapid.T, c *Cache, a *storedAnswer) {
 		r.Fatalf("%s: cannot read %s, %s", a.path, res.Body, res.Reads)
 	}
 	deps.Add(reads)
-	a.body = res.Body
+	a.body, a.reading, a.deps = res.Body, reading, deps
 	a.in = !reads.NoStore && f.Store(&Entry{Status: res.Status, Body: []byte(res.Body)}, deps)
 	switch {
 	case !a.in || a.lost == nil:

@@ -15,6 +15,10 @@ type Stats struct {
 	Collapsed uint64 `json:"collapsed"`
 	// RefusedFills counts the answers that weren't stored because a change may have touched them on their way.
 	RefusedFills uint64 `json:"refused_fills"`
+	// Taken counts the answers that another gateway was given and that are used here, RefusedTaken those that a change may have
+	// touched since.
+	Taken        uint64 `json:"taken"`
+	RefusedTaken uint64 `json:"refused_taken"`
 	// Oversized counts the answers that weren't stored because of their size, or of all they depend on.
 	Oversized uint64 `json:"oversized"`
 	// Shared counts the answers stored that are everyone's.
