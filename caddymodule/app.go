@@ -246,6 +246,7 @@ func (a *App) gateway(name string, c *AppConfig, h *Handler) (*gateway, error) {
 			return nil, fmt.Errorf("the upstreams %s have another feed in another place of the configuration; give them the same", name)
 		}
 		a.settings[name].cacheSize = max(a.settings[name].cacheSize, h.cacheSize())
+		a.settings[name].sharing = a.settings[name].sharing || h.sharesAnswers()
 		a.settings[name].staleIfError = max(a.settings[name].staleIfError, h.staleIfError())
 		if err := a.settings[name].tunes(h.Pool); err != nil {
 			return nil, fmt.Errorf("parse app %q: %w", name, err)

@@ -12,7 +12,7 @@ func (c *CacheConfig) unmarshal(d *caddyfile.Dispenser) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		known, err := c.unmarshalSetting(d)
 		if !known {
-			err = d.Errf("unknown setting %q of cache; known are ttl, max_size, max_object, stale_if_error, precompress and self_check", d.Val())
+			err = d.Errf("unknown setting %q of cache; known are ttl, max_size, max_object, stale_if_error, precompress, redis and self_check", d.Val())
 		}
 		if err != nil {
 			return err
@@ -34,6 +34,8 @@ func (c *CacheConfig) unmarshalSetting(d *caddyfile.Dispenser) (known bool, err 
 		err = onceDuration(d, &c.StaleIfError)
 	case "precompress":
 		err = onceOff(d, &c.PrecompressOff)
+	case "redis":
+		err = onceOn(d, &c.Redis)
 	case "self_check":
 		err = onceShare(d, &c.SelfCheck)
 	default:
@@ -61,6 +63,19 @@ func onceOff(d *caddyfile.Dispenser, to *bool) error {
 	}
 	if !d.AllArgs(&text) || text != "off" {
 		return d.Errf("%s is on unless it says: %s off", name, name)
+	}
+	*to = true
+	return nil
+}
+
+// onceOn reads the word on, the only one there is.
+func onceOn(d *caddyfile.Dispenser, to *bool) error {
+	name, text := d.Val(), ""
+	if *to {
+		return d.Errf("%s is given twice", name)
+	}
+	if !d.AllArgs(&text) || text != "on" {
+		return d.Errf("%s is off unless it says: %s on", name, name)
 	}
 	*to = true
 	return nil

@@ -162,6 +162,12 @@ func TestCaddyfileForms(t *testing.T) {
 			app:       `{"apps":{"default":{"workers":{"database_uri":"postgres://parse@db/parse","exclusive":true,"consistency":"strict"}}},"redis":{"url":"redis://r:6379"}}`,
 		},
 		{
+			name:      "gateways that share their answers",
+			caddyfile: "{\n\tparse {\n\t\tredis redis://r:6379\n\t\tworkers {\n\t\t\tdatabase_uri postgres://parse@db/parse\n\t\t\texclusive\n\t\t\tconsistency bounded\n\t\t}\n\t}\n}\n:1337 {\n\tparse /parse/* {\n\t\tcache {\n\t\t\tredis on\n\t\t}\n\t}\n}",
+			handler:   `{"handler":"parse","mount":"/parse","cache":{"redis":true}}`,
+			app:       `{"apps":{"default":{"workers":{"database_uri":"postgres://parse@db/parse","exclusive":true,"consistency":"bounded"}}},"redis":{"url":"redis://r:6379"}}`,
+		},
+		{
 			name:      "without a path matcher the mount is given or the default",
 			caddyfile: ":1337 {\n\tparse 10.0.0.1:1337 {\n\t\tmount /api/parse/\n\t\tmax_body 5MB\n\t\tcache off\n\t}\n}",
 			handler:   `{"handler":"parse","mount":"/api/parse","upstreams":["10.0.0.1:1337"],"max_body":5000000,"cache":{"off":true}}`,
@@ -376,6 +382,9 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"a weight without a number", ":1337 {\n\tparse 10.0.0.1:1 {\n\t\tweight 10.0.0.1:1\n\t}\n}", "wrong argument count"},
 		{"a weight twice", ":1337 {\n\tparse 10.0.0.1:1 {\n\t\tweight 10.0.0.1:1 1\n\t\tweight 10.0.0.1:1 2\n\t}\n}", "the weight of 10.0.0.1:1 is given twice"},
 		{"a weight of no upstream of the app", global("upstreams 10.0.0.1:1\nweight 10.0.0.9:1 5"), "none of the upstreams"},
+		{"answers shared in some way", site("cache {\nredis lease\n}"), "redis is off unless it says: redis on"},
+		{"answers shared without a word", site("cache {\nredis\n}"), "redis is off unless it says: redis on"},
+		{"answers shared twice", site("cache {\nredis on\nredis on\n}"), "redis is given twice"},
 		{"exclusive with a value", global("workers 2 {\nexclusive yes\n}"), "wrong argument count"},
 		{"an unknown consistency", global("workers 2 {\nconsistency eventual\n}"), "consistency is bounded or strict"},
 		{"consistency twice", global("workers 2 {\nconsistency strict\nconsistency strict\n}"), "consistency is given twice"},

@@ -44,6 +44,8 @@ type gateway struct {
 	cache *cache.Cache
 	hub   *feed.Hub // nil for upstreams
 	owner owner
+	// second is what the gateways of a deployment have in common of their caches; nil: there is one gateway.
+	second atomic.Pointer[second]
 	// images stands before the cache where other gateways may have written what this one hasn't heard of yet; else nil.
 	images *peers.Images
 	// events are those that Caddy's events app is still to be told of.
@@ -121,6 +123,7 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	slogger := slog.New(zapslog.NewHandler(log.Core()))
 	g.cache.SetMaxBytes(cmp.Or(s.cacheSize, defaultCacheSize))
 	g.cache.SetStale(s.staleIfError)
+	g.cache.SetTaking(s.sharing)
 	if s.composed {
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -186,7 +189,11 @@ func (g *gateway) applyWorkers(s *settings, log *slog.Logger) error {
 	sup.SetLimits(s.recycling())
 	if !bytes.Equal(options, g.options) {
 		// New workers may answer the same question differently, so nothing that the old ones said is kept.
-		defer g.cache.Purge("", "")
+		g.second.Load().suspend()
+		defer func() {
+			g.cache.Purge("", "")
+			g.second.Load().open(g.options)
+		}()
 		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 		defer cancel()
 		if err := sup.Replace(ctx, options); err != nil {
@@ -223,6 +230,7 @@ func (g *gateway) startWorkers(s *settings, options json.RawMessage, log *slog.L
 		return errors.Join(err, claim.Close())
 	}
 	g.options, g.claim = options, claim
+	g.second.Load().open(options)
 	g.mu.Lock()
 	g.sup = sup
 	g.mu.Unlock()

@@ -120,6 +120,7 @@ type joined struct {
 	g      *gateway
 	node   *peers.Node
 	client redis.UniversalClient
+	second *second
 	stop   context.CancelFunc
 	ended  chan struct{}
 }
@@ -136,9 +137,15 @@ func (g *gateway) join(claim *postgres.Claim, log *slog.Logger) (*joined, error)
 	}
 	node := peers.New(peers.Options{
 		Name: claim.Name(), App: g.appID, Cache: told, Strict: g.deployment.consistency == strictConsistency, Logger: log,
+		Finished: g.cache.Finished,
 	})
+	second, err := g.newSecond(node)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	g.second.Store(second)
 	ctx, stop := context.WithCancel(context.Background())
-	j := &joined{g: g, node: node, client: client, stop: stop, ended: make(chan struct{})}
+	j := &joined{g: g, node: node, client: client, second: second, stop: stop, ended: make(chan struct{})}
 	// As the keys of the app's limits begin: in one slot of a cluster.
 	records := redislog.New(client, "parsescale:{"+g.deployment.name+":"+g.name+"}:feed", feedTimeout)
 	go func() {
@@ -160,5 +167,5 @@ func (j *joined) Close() error {
 	}
 	j.stop()
 	<-j.ended
-	return j.client.Close()
+	return errors.Join(j.second.Close(), j.client.Close())
 }

@@ -42,6 +42,7 @@ type route struct {
 	caching  bool
 	ttl      time.Duration
 	maxEntry int64
+	sharing  bool          // answers are shared with other gateways by Redis
 	stale    time.Duration // for how long past its end an answer may be served if no worker answers
 	packing  bool          // bodies are also kept compressed
 	check    float64       // the share of hits for which a worker is asked again
@@ -150,6 +151,9 @@ func (h *Handler) route(g *gateway) (*route, error) {
 		if rt.stale = time.Duration(c.StaleIfError); rt.stale < 0 {
 			return nil, fmt.Errorf("stale_if_error must not be negative")
 		}
+		if rt.sharing = c.Redis; rt.sharing && g.deployment.consistency == "" {
+			return nil, fmt.Errorf("cache has redis on, but that is for several gateways whose bundled workers have consistency bounded or strict")
+		}
 		if rt.check = c.SelfCheck; rt.check < 0 || rt.check > 1 {
 			return nil, fmt.Errorf("self_check must be between 0 and 1, not %v", rt.check)
 		}
@@ -171,6 +175,9 @@ func (h *Handler) cacheSize() int64 {
 	}
 	return max(h.Cache.MaxSize, 0)
 }
+
+// sharesAnswers reports whether the handler wants answers to be shared with other gateways.
+func (h *Handler) sharesAnswers() bool { return h.Cache != nil && !h.Cache.Off && h.Cache.Redis }
 
 // staleIfError is for how long the handler wants answers to be kept past their end.
 func (h *Handler) staleIfError() time.Duration {

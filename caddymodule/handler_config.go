@@ -81,6 +81,10 @@ type CacheConfig struct {
 	// PrecompressOff keeps answers of 1 kB or more from being stored compressed, too. Default: false; an answer is compressed, by
 	// zstd or gzip, when a client that accepts that gets it from the cache for the second time.
 	PrecompressOff bool `json:"precompress_off,omitempty"`
+	// Redis shares answers among the gateways of a deployment, by the redis of the global option: what one of them was given the
+	// others take, as long as they can prove that nothing has touched it since. Only for bundled workers with consistency; the
+	// answers are kept there as they are, compressed. Default: false.
+	Redis bool `json:"redis,omitempty"`
 	// SelfCheck is the share of hits, between 0 and 1, after which a worker is asked the same to compare the answers; never
 	// while all workers are busy. What differs is counted, logged and dropped. Default: 0, off.
 	SelfCheck float64 `json:"self_check,omitempty"`

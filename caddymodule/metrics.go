@@ -38,6 +38,10 @@ var (
 	touchedDesc       = desc("cache_invalidations_total", "Stored answers and session tokens dropped by a change, by what of them it touched first: a where that finds its object, an object that is shown, relation, class and so on.", "reason")
 	refilledDesc      = desc("cache_refilled_total", "Of those, the ones that were asked for again: needed if the answer was another by then, needless if it was the same.", "reason", "result")
 	matchingDesc      = desc("cache_matching_seconds", "Time to find what the changes of a commit touch.")
+	takenDesc         = desc("cache_taken_total", "Answers that another gateway was given and that were found in Redis: taken, or refused because a change may have touched them since.", "result")
+	secondUpDesc      = desc("cache_redis_up", "1 while Redis is asked for answers.")
+	secondAskedDesc   = desc("cache_redis_questions_total", "Questions to Redis for answers: found, absent, failed, or skipped while it isn't up.", "result")
+	secondWrittenDesc = desc("cache_redis_writes_total", "Answers for Redis: written, or lost because too many waited or it failed.", "result")
 	selfChecksDesc    = desc("cache_self_checks_total", "Hits for which a worker was asked again: whether it answered the same, by the age of what was served.", "result", "age")
 	changesDesc       = desc("cache_changes_total", "Changes that were matched against stored answers.")
 	scannedDesc       = desc("cache_scanned_wheres", "Wheres that every change of their class is matched against.")
@@ -96,7 +100,7 @@ var (
 func (metrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		requestsDesc, durationDesc, levelDesc, servingDesc, entriesDesc, sessionsDesc, sharedDesc, bytesDesc, packedBytesDesc, maxBytesDesc, hitsDesc, missesDesc, fillsDesc,
-		collapsedDesc, refusedFillsDesc, droppedDesc, touchedDesc, refilledDesc, matchingDesc, selfChecksDesc, changesDesc, scannedDesc, broadDesc, mirroredDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
+		collapsedDesc, refusedFillsDesc, droppedDesc, touchedDesc, refilledDesc, matchingDesc, takenDesc, secondUpDesc, secondAskedDesc, secondWrittenDesc, selfChecksDesc, changesDesc, scannedDesc, broadDesc, mirroredDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
 		feedChangesDesc, feedAbortsDesc, feedGapsDesc, workerStateDesc, workerBreakerDesc, inFlightDesc, latencyDesc, workerReqDesc,
 		workerFailDesc, workerRetryDesc, workersDesc, memoryDesc, recycledDesc, wantedDesc, loadDesc, panicDesc, roomDesc, enteredDesc, waitingDesc, waitedDesc, waitTimeDesc, excusedDesc, overloadDesc, limitKeysDesc, limitEvictedDesc, limitAllowedDesc, limitRefusedDesc,
 		limitDryRunDesc, sharedUpDesc, sharedFailDesc, sharedWithoutDesc, sharedWaitingDesc, sharedGatewayDesc,

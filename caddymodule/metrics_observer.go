@@ -88,6 +88,17 @@ func (o observer) cache(s *AppStatus) {
 			o.counter(selfChecksDesc, n, result, age)
 		}
 	}
+	if l := s.SecondLevel; l != nil {
+		o.counter(takenDesc, c.Taken, "taken")
+		o.counter(takenDesc, c.RefusedTaken, "refused")
+		o.gauge(secondUpDesc, truth(l.Up))
+		o.counter(secondAskedDesc, l.Found, "found")
+		o.counter(secondAskedDesc, l.Absent, "absent")
+		o.counter(secondAskedDesc, l.Failed, "failed")
+		o.counter(secondAskedDesc, l.Skipped, "skipped")
+		o.counter(secondWrittenDesc, l.Written, "written")
+		o.counter(secondWrittenDesc, l.Lost, "lost")
+	}
 	o.counter(changesDesc, c.Changes)
 	o.gauge(scannedDesc, float64(c.Scanned))
 	o.counter(broadDesc, c.Broad)

@@ -48,6 +48,7 @@ func (x *exchange) serveCached() {
 	}
 	reading := x.reading()
 	reading.Everyone = everyone
+	at := x.beforeFill()
 	fill, leader := c.Begin(key, reading)
 	if leader && x.level() != reading.Level {
 		// What is lost from now on drops the fill. What was lost before may have been so too early for it.
@@ -56,7 +57,7 @@ func (x *exchange) serveCached() {
 		return
 	}
 	if leader {
-		x.fill(fill)
+		x.fill(fill, at)
 		return
 	}
 	if x.req.NoCache {
@@ -95,8 +96,11 @@ func (x *exchange) tooOld(e *cache.Entry) bool {
 
 // fill asks a worker, stores its answer if it may be stored, and answers. The question goes on when the client leaves:
 // others may be waiting for the answer.
-func (x *exchange) fill(f *cache.Fill) {
+func (x *exchange) fill(f *cache.Fill, at fillAt) {
 	defer f.Abandon()
+	if x.take(at, f) {
+		return
+	}
 	verdict := "fwd=miss"
 	if x.req.NoCache {
 		verdict = "fwd=request"
@@ -114,6 +118,7 @@ func (x *exchange) fill(f *cache.Fill) {
 	}
 	if f.StoreAs(key, e, deps) {
 		verdict += "; stored"
+		x.share(at, a, e)
 	} else {
 		x.supersede(a)
 	}

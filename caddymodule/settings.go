@@ -49,6 +49,7 @@ type settings struct {
 	balance      balance.Policy
 	cacheSize    int64            // the largest that a handler wants; 0: the default
 	staleIfError time.Duration    // the longest that a handler wants
+	sharing      bool             // a handler wants answers to be shared with other gateways
 	admission    *AdmissionConfig // nil: the defaults
 	tuned        *PoolConfig      // nil: the defaults
 	scaling      *scalingSettings // nil: the number of workers stays
@@ -58,7 +59,7 @@ func newSettings(name string, c *AppConfig, h *Handler) (*settings, error) {
 	if err := c.validate(name); err != nil {
 		return nil, err
 	}
-	s := &settings{name: name, mount: h.Mount, cacheSize: h.cacheSize(), staleIfError: h.staleIfError()}
+	s := &settings{name: name, mount: h.Mount, cacheSize: h.cacheSize(), staleIfError: h.staleIfError(), sharing: h.sharesAnswers()}
 	s.balance, _ = balance.ParsePolicy(c.Balance) // it was checked
 	if err := s.tunes(h.Pool); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"github.com/parsescale/parsescale/caddymodule/supervisor"
 	"github.com/parsescale/parsescale/policies/admission"
 	"github.com/parsescale/parsescale/policies/cache"
+	"github.com/parsescale/parsescale/policies/cache/redisstore"
 	"github.com/parsescale/parsescale/policies/feed"
 	"github.com/parsescale/parsescale/policies/feed/decoding"
 	"github.com/parsescale/parsescale/policies/feed/livequery"
@@ -45,6 +46,8 @@ type AppStatus struct {
 	LiveQuery *livequery.Status `json:"livequery,omitempty"`
 	// Gateways is what is known of the other gateways of the deployment; absent without consistency.
 	Gateways *peers.Status `json:"gateways,omitempty"`
+	// SecondLevel is what answers in Redis are taken from and given to; absent without `redis on` in cache.
+	SecondLevel *redisstore.Stats `json:"second_level,omitempty"`
 	// Limits are the rate limits' counters, by zone, key, rate and what is charged.
 	Limits map[string]ratelimit.Stats `json:"limits,omitempty"`
 	// SharedLimits tell how it goes with limits that gateways have in common, by redis and on_redis_failure of rate_limit.
@@ -84,7 +87,7 @@ func (g *gateway) status() AppStatus {
 	}
 	if g.hub != nil {
 		f := g.hub.Status()
-		s.Feed, s.Gateways = &f, g.owner.status()
+		s.Feed, s.Gateways, s.SecondLevel = &f, g.owner.status(), g.secondStatus()
 	}
 	if n := g.scaling.Load(); n != nil {
 		a := n.status()

@@ -26,8 +26,8 @@ func BenchmarkConsistency(b *testing.B) {
 		url  string
 	}{
 		{"alone", startGateway(b, alone).url()},
-		{"bounded", startDeployment(b, "bounded", durable...).gateways[0].url()},
-		{"strict", startDeployment(b, "strict", durable...).gateways[0].url()},
+		{"bounded", startDeployment(b, "bounded", "", durable...).gateways[0].url()},
+		{"strict", startDeployment(b, "strict", "", durable...).gateways[0].url()},
 	}
 	clients := []int{1, benchClients}
 	type measured struct{ rates, medians []float64 }

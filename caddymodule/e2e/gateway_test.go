@@ -105,6 +105,16 @@ type status struct {
 	Apps map[string]struct {
 		Level   string `json:"level"`
 		Serving bool   `json:"serving"`
+		Cache   struct {
+			Taken        uint64 `json:"taken"`
+			RefusedTaken uint64 `json:"refused_taken"`
+		} `json:"cache"`
+		// SecondLevel is there with redis on only.
+		SecondLevel struct {
+			Up      bool   `json:"up"`
+			Written uint64 `json:"written"`
+			Skipped uint64 `json:"skipped"`
+		} `json:"second_level"`
 		// Gateways is there with consistency only.
 		Gateways struct {
 			InStep bool   `json:"in_step"`

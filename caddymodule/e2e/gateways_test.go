@@ -19,13 +19,13 @@ type deployment struct {
 	proxy    *testservices.Proxy // between them and it
 }
 
-// startDeployment starts one; settings are PostgreSQL's.
-func startDeployment(t testing.TB, consistency string, settings ...string) *deployment {
+// startDeployment starts one; directive goes into the sites' directives, and settings are PostgreSQL's.
+func startDeployment(t testing.TB, consistency, directive string, settings ...string) *deployment {
 	t.Helper()
 	uri := testservices.StartPostgreSQL(t, settings...).URI
 	d := &deployment{redis: testservices.StartRedis(t)}
 	d.proxy = testservices.StartProxy(t, d.redis.Address)
-	config := sharing(d.redis.At(d.proxy.Address), bundledApp("exclusive\n\t\t\tconsistency "+consistency+"\n\t\t\toption allowCustomObjectId true", ""))
+	config := sharing(d.redis.At(d.proxy.Address), bundledApp("exclusive\n\t\t\tconsistency "+consistency+"\n\t\t\toption allowCustomObjectId true\n\t\t\toption serverURL http://deployment.example/parse", directive))
 	for range maxDoors {
 		d.gateways = append(d.gateways, startGateway(t, strings.Replace(config, "sqlite://data/parse.db", uri, 1)))
 	}
@@ -148,7 +148,7 @@ func TestSeveralGateways(t *testing.T) {
 		bound, run  time.Duration
 	}{{"bounded", 5 * time.Second, 14 * time.Second}, {"strict", 0, 19 * time.Second}} {
 		t.Run(test.consistency, func(t *testing.T) {
-			d := startDeployment(t, test.consistency)
+			d := startDeployment(t, test.consistency, sharedCache)
 			c := d.coherence(t, test.bound)
 			ctx, cancel := context.WithCancel(t.Context())
 			var trouble sync.WaitGroup

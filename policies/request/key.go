@@ -105,6 +105,9 @@ func (r *Request) AppendQuestion(dst []byte) []byte {
 	return r.Query.AppendCanonical(dst)
 }
 
+// AppendKey appends what Key is a hash of: for those who need another hash, of which nobody can tell what it is made of.
+func (r *Request) AppendKey(dst []byte, s Scope) []byte { return s.append(r.AppendQuestion(dst)) }
+
 // append appends a scope, whose name goes on to the end. What is appended may hold secrets.
 func (s Scope) append(dst []byte) []byte { return append(append(dst, byte(s.kind)), s.name...) }
 

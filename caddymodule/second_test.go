@@ -1,0 +1,118 @@
+package caddymodule
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/parsescale/parsescale/policies/cache/redisstore"
+	"github.com/parsescale/parsescale/policies/request"
+)
+
+func TestRedisOnNeedsConsistency(t *testing.T) {
+	w := newRecordingWorker(t, results)
+	_, err := trySite(t, remoteSite(w, "cache {\nredis on\n}"))
+	if err == nil || !strings.Contains(err.Error(), "have consistency bounded or strict") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestSecretOf: what alters answers alters the keys, and what differs on every machine doesn't.
+func TestSecretOf(t *testing.T) {
+	same := secretOf([]byte(`{"appId":"a"}`), []string{"PARSE_SERVER_ALLOW_ORIGIN=x", "HOSTNAME=one", "S3_BASE_URL=u"}, "v1")
+	for _, tt := range []struct {
+		name        string
+		options     string
+		environment []string
+		version     string
+		equal       bool
+	}{
+		{"the same", `{"appId":"a"}`, []string{"S3_BASE_URL=u", "PARSE_SERVER_ALLOW_ORIGIN=x", "HOSTNAME=two"}, "v1", true},
+		{"another option", `{"appId":"b"}`, []string{"S3_BASE_URL=u", "PARSE_SERVER_ALLOW_ORIGIN=x"}, "v1", false},
+		{"another variable", `{"appId":"a"}`, []string{"S3_BASE_URL=u", "PARSE_SERVER_ALLOW_ORIGIN=y"}, "v1", false},
+		{"one variable less", `{"appId":"a"}`, []string{"PARSE_SERVER_ALLOW_ORIGIN=x"}, "v1", false},
+		{"another version", `{"appId":"a"}`, []string{"S3_BASE_URL=u", "PARSE_SERVER_ALLOW_ORIGIN=x"}, "v2", false},
+	} {
+		if equal := secretOf([]byte(tt.options), tt.environment, tt.version) == same; equal != tt.equal {
+			t.Errorf("%s: equal %v", tt.name, equal)
+		}
+	}
+	if version() == "" {
+		t.Error("this program has no version")
+	}
+}
+
+// TestSecondKeys: each question and scope has a key of its own, and another secret others.
+func TestSecondKeys(t *testing.T) {
+	ask := func(class string) *exchange {
+		x := &exchange{}
+		x.req = request.Classify(request.Input{
+			Method: "GET", Path: "/classes/" + class, BodyComplete: true, Mount: "/parse", Seed: rand.Uint64(),
+			Header: http.Header{"X-Parse-Application-Id": {"app"}},
+		})
+		return x
+	}
+	one, two := secretOf(nil, nil, "1"), secretOf(nil, nil, "2")
+	seen := map[redisstore.Key]bool{}
+	for range 2 { // the seed of this process's own keys is in none
+		seen[secondKey(&one, ask("A"), request.Scope{})] = true
+	}
+	if len(seen) != 1 {
+		t.Error("the same question has two keys")
+	}
+	seen[secondKey(&two, ask("A"), request.Scope{})] = true
+	seen[secondKey(&one, ask("B"), request.Scope{})] = true
+	seen[secondKey(&one, ask("A"), request.Everyone())] = true
+	seen[secondKey(&one, ask("A"), request.Rights("0123456789abcdef"))] = true
+	if len(seen) != 5 {
+		t.Errorf("%d keys of 5 questions", len(seen))
+	}
+}
+
+// TestTakenEntry reads what is in Redis, which may be anything.
+func TestTakenEntry(t *testing.T) {
+	s := newSite(t, remoteSite(newRecordingWorker(t, results), "cache"))
+	x := &exchange{route: parseHandlers(s.server.Routes)[0].routes[0]}
+	x.req = request.Classify(request.Input{
+		Method: "GET", Path: "/classes/A", BodyComplete: true, Mount: "/parse", Header: http.Header{"X-Parse-Application-Id": {"app"}},
+	})
+	body := []byte(`{"results":[{"objectId":"o1","text":"` + strings.Repeat("x", minPacked) + `"}]}`)
+	json := []redisstore.Field{{Name: "Content-Type", Value: "application/json"}}
+	yesterday, tomorrow := time.Now().Add(-24*time.Hour), time.Now().Add(24*time.Hour)
+	for _, tt := range []struct {
+		name     string
+		a        redisstore.Answer
+		everyone bool
+		ok       bool
+	}{
+		{"one's own", redisstore.Answer{Status: 200, Header: json, Body: body, Reads: "B"}, false, true},
+		{"everyone's", redisstore.Answer{Status: 200, Header: json, Body: body, Reads: "for=everyone"}, true, true},
+		{"everyone's as one's own", redisstore.Answer{Status: 200, Header: json, Body: body, Reads: "for=everyone"}, false, false},
+		{"one's own as everyone's", redisstore.Answer{Status: 200, Header: json, Body: body}, true, false},
+		{"not to be stored", redisstore.Answer{Status: 200, Header: json, Body: body, Reads: "no-store"}, false, false},
+		{"for a time", redisstore.Answer{Status: 200, Header: json, Body: body, Reads: "expires=1"}, false, false},
+		{"unreadable reads", redisstore.Answer{Status: 200, Header: json, Body: body, Reads: "="}, false, false},
+		{"no JSON", redisstore.Answer{Status: 200, Header: json, Body: []byte(`{"results":[`)}, false, false},
+		{"a header of the gateway's own", redisstore.Answer{Status: 200, Header: []redisstore.Field{{Name: "x-parsescale-rights", Value: "x"}}, Body: body}, false, false},
+		{"given tomorrow", redisstore.Answer{Status: 200, Header: json, Body: body, Stored: tomorrow}, false, true},
+		{"given yesterday", redisstore.Answer{Status: 200, Header: json, Body: body, Stored: yesterday}, false, true},
+	} {
+		if tt.a.Stored.IsZero() {
+			tt.a.Stored = time.Now()
+		}
+		e, _, ok := x.takenEntry(&tt.a, tt.everyone)
+		if ok != tt.ok {
+			t.Errorf("%s: %v", tt.name, ok)
+			continue
+		}
+		if ok && (e.Expires.After(time.Now().Add(x.route.ttl)) || e.Everyone != tt.everyone || e.Packed == nil || e.Stored.Equal(yesterday) != e.Expires.Before(time.Now())) {
+			t.Errorf("%s: %+v", tt.name, e)
+		}
+	}
+	x.route.maxEntry = 10
+	if _, _, ok := x.takenEntry(&redisstore.Answer{Status: 200, Header: json, Body: body, Stored: time.Now()}, false); ok {
+		t.Error("one that is too large")
+	}
+}
