@@ -41,7 +41,8 @@ func checkHealthURI(uri string) error {
 	if uri == "" {
 		return nil
 	}
-	if _, err := url.ParseRequestURI(uri); err != nil || !strings.HasPrefix(uri, "/") || strings.Contains(uri, "#") {
+	odd := strings.ContainsFunc(uri, func(c rune) bool { return c <= ' ' || c == '#' || c == 0x7f })
+	if _, err := url.ParseRequestURI(uri); err != nil || odd || !strings.HasPrefix(uri, "/") {
 		return fmt.Errorf("health_uri takes a path such as /parse/health, not %q", uri)
 	}
 	return nil
