@@ -20,11 +20,14 @@ var (
 // Outcome is how a request ended.
 type Outcome uint8
 
-// The outcomes. Ignored says nothing of the worker: the client went away, or the request never left.
+// The outcomes. Ignored says nothing of the worker: the client went away, or the request never left. Slow is a Success that took
+// too long; GivenUp is Ignored, but for its having taken too long already.
 const (
 	Success Outcome = iota
 	Failure
 	Ignored
+	Slow
+	GivenUp
 )
 
 // State is what a breaker does with requests.
@@ -62,6 +65,13 @@ type Options struct {
 	// MinRequests of them (default 20).
 	Share       float64
 	MinRequests uint32
+	// SlowShare of slow calls among those that ended within Window opens it as well, once there are MinRequests of them (0 to 1,
+	// default 0: slowness doesn't open it).
+	SlowShare float64
+	// OpensSlow is asked, when SlowShare is reached, whether the breaker may open for it; and when a probe of one that has is
+	// slow again, whether it stays open. Whoever has several breakers can keep them from opening all at once for what is no
+	// single worker's fault. It gets SlowShare and MinRequests, and must not call Allow or Done of this breaker (default: it may).
+	OpensSlow func(share float64, minRequests uint32) bool
 	// Window is the time over which requests are counted (default 10 s), in ten steps.
 	Window time.Duration
 	// OpenFor is how long the breaker stays open the first time (default 5 s). It doubles each time the breaker opens
@@ -91,6 +101,7 @@ func (o Options) provisioned() Options {
 	if o.MinRequests == 0 {
 		o.MinRequests = 20
 	}
+	o.SlowShare = min(max(o.SlowShare, 0), 1)
 	if o.Window <= 0 {
 		o.Window = 10 * time.Second
 	}
@@ -130,7 +141,8 @@ var (
 //     is always ready to go half-open when this gate lets a probe through;
 //   - in the closed state gobreaker is asked when a request ends, not when it begins. It forgets requests that take
 //     longer than the window, and those are the ones that time out;
-//   - the places of probes that never end.
+//   - the places of probes that never end;
+//   - slow calls, which gobreaker doesn't know, and Trip: what opens the breaker is told to it as a failure, while opening is set.
 //
 // Locks: mu, then gobreaker's own. What gobreaker's callbacks write is written under gobreaker's lock and read
 // without one.
@@ -144,6 +156,10 @@ type Breaker struct {
 	opens   atomic.Int64  // how often it opened in a row
 	changed atomic.Int64  // time of the last change, since start
 
+	slow       slowness      // of the closed state
+	opening    atomic.Uint32 // why the next failure opens it, whatever was before
+	openedSlow atomic.Bool   // it was slowness that opened it last
+
 	mu     sync.Mutex
 	probes []*ticket // under way while half-open; at most o.Probes
 
@@ -153,6 +169,7 @@ type Breaker struct {
 // New makes a closed breaker.
 func New(o Options) *Breaker {
 	b := &Breaker{o: o.provisioned(), start: time.Now()}
+	b.slow.period = max(1, int64(b.o.Window)/slowBuckets)
 	b.events.deliver = b.o.OnChange
 	b.cb = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests:   b.o.Probes,
@@ -168,7 +185,9 @@ func New(o Options) *Breaker {
 
 // trips is called under gobreaker's lock.
 func (b *Breaker) trips(c gobreaker.Counts) bool {
-	if c.ConsecutiveFailures >= b.o.Failures {
+	why := b.opening.Load()
+	b.openedSlow.Store(why == forSlowness)
+	if why != byItself || c.ConsecutiveFailures >= b.o.Failures {
 		return true
 	}
 	ended := c.TotalSuccesses + c.TotalFailures
@@ -187,6 +206,7 @@ func (b *Breaker) changes(_ string, from, to gobreaker.State) {
 		}
 		b.until.Store(now + int64(b.openTime(opens)))
 		b.opens.Store(opens + 1)
+		b.slow.forget()
 		b.set(Open, now)
 	case gobreaker.StateClosed:
 		b.set(Closed, now)
@@ -286,23 +306,34 @@ func (t *ticket) end(o Outcome) {
 	}
 	var err error
 	switch o {
-	case Success:
-	case Ignored:
+	case Success, Slow:
+	case Ignored, GivenUp:
 		err = errIgnored
 	default:
 		err = errFailure
 	}
-	if t.done != nil {
+	switch {
+	case t.done == nil:
+		t.b.count(t.epoch, o, err)
+	case t.b.slowProbe(o):
+		t.done(errFailure)
+	default:
 		t.done(err)
-	} else {
-		t.b.count(t.epoch, err)
 	}
 	t.b.events.flush()
 }
 
 // count tells gobreaker of a request that began in the closed state of epoch. If that is over, its end says nothing.
-func (b *Breaker) count(epoch uint64, err error) {
-	if errors.Is(err, errIgnored) || b.epoch.Load() != epoch {
+func (b *Breaker) count(epoch uint64, o Outcome, err error) {
+	if b.epoch.Load() != epoch {
+		return
+	}
+	if b.tooSlow(o) {
+		err = errFailure
+		b.opening.Store(forSlowness)
+		defer b.opening.Store(byItself)
+	}
+	if errors.Is(err, errIgnored) {
 		return
 	}
 	done, refused := b.cb.Allow()
@@ -313,6 +344,29 @@ func (b *Breaker) count(epoch uint64, err error) {
 		err = errIgnored
 	}
 	done(err)
+}
+
+// Why a breaker opens at a failure.
+const (
+	byItself uint32 = iota // if there were enough of them
+	forSlowness
+	tripped
+)
+
+// Trip opens a closed breaker from outside, as if its own requests had failed, and tells whether it did.
+func (b *Breaker) Trip() bool {
+	if b.State() != Closed {
+		return false
+	}
+	done, err := b.cb.Allow()
+	if err != nil {
+		return false
+	}
+	b.opening.Store(tripped)
+	done(errFailure)
+	b.opening.Store(byItself)
+	b.events.flush()
+	return b.State() == Open
 }
 
 // Ready says whether Allow has a chance, without a lock and without taking a place: false while the breaker is open.
@@ -330,16 +384,17 @@ type Status struct {
 	RetryAt time.Time `json:"retry_at,omitzero"`
 	// Opens is how often it opened without being closed for a whole window in between.
 	Opens int64 `json:"opens"`
-	// Successes and Failures within the window.
+	// Successes and Failures within the window, and Slow calls, where they count.
 	Successes uint32 `json:"successes"`
 	Failures  uint32 `json:"failures"`
+	Slow      uint32 `json:"slow"`
 }
 
 // Status reads the breaker's state.
 func (b *Breaker) Status() Status {
 	b.cb.State() // moves the window on
 	c := b.cb.Counts()
-	s := Status{State: b.State().String(), Opens: b.opens.Load(), Successes: c.TotalSuccesses, Failures: c.TotalFailures}
+	s := Status{State: b.State().String(), Opens: b.opens.Load(), Successes: c.TotalSuccesses, Failures: c.TotalFailures, Slow: b.Calls().Slow}
 	if b.State() == Open {
 		s.RetryAt = b.start.Add(time.Duration(b.until.Load()))
 	}
