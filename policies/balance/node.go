@@ -11,11 +11,13 @@ import (
 type Outcome uint8
 
 // The outcomes. The latency of an Ignored request is not observed: the client went away, or the request is of a kind
-// whose latency says nothing (a cloud function takes what it takes).
+// whose latency says nothing (a cloud function takes what it takes). Unfinished is one that nobody waited for any longer: it
+// would have taken at least its latency, which counts if it is more than the node has shown.
 const (
 	Success Outcome = iota
 	Failure
 	Ignored
+	Unfinished
 )
 
 // Node is one worker as the Picker sees it. It is safe for concurrent use.
@@ -83,6 +85,10 @@ func (n *Node) End(latency time.Duration, o Outcome) {
 	switch o {
 	case Ignored:
 		return
+	case Unfinished:
+		if n.known && rtt < before {
+			return
+		}
 	case Failure:
 		rtt = math.Max(rtt, math.Max(2*before, float64(n.p.o.FailureLatency)))
 	}
