@@ -8,6 +8,8 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/parsescale/parsescale/policies/upstream"
 )
 
 // tracerName names this module in traces.
@@ -15,19 +17,23 @@ const tracerName = "github.com/parsescale/parsescale"
 
 // traceAttempt makes a span of each attempt at a worker, below the span that Caddy's directive tracing has made of the request;
 // without one it does nothing. The worker gets the span's id in traceparent, so that its own spans are found below it.
-func traceAttempt(ctx context.Context, worker string, attempt int, h http.Header) (end func(status int, failure string)) {
+func traceAttempt(ctx context.Context, a upstream.Attempt, h http.Header) (end func(status int, failure string)) {
 	parent := trace.SpanFromContext(ctx)
 	if !parent.IsRecording() {
 		return func(int, string) {}
 	}
 	ctx, span := parent.TracerProvider().Tracer(tracerName).Start(ctx, "parse worker", trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithAttributes(attribute.String("parse.worker", worker), attribute.Int("parse.attempt", attempt)))
+		trace.WithAttributes(attribute.String("parse.worker", a.Worker), attribute.Int("parse.attempt", a.Number), attribute.Bool("parse.hedge", a.Hedge)))
 	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(h))
 	return func(status int, failure string) {
 		if status != 0 {
 			span.SetAttributes(attribute.Int("http.response.status_code", status))
 		}
-		if failure != "" {
+		switch failure {
+		case "":
+		case upstream.Outrun:
+			span.SetAttributes(attribute.Bool("parse.outrun", true)) // which is no fault of anybody's
+		default:
 			span.SetStatus(codes.Error, failure)
 		}
 		span.End()

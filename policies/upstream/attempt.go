@@ -11,11 +11,20 @@ import (
 type attempt struct {
 	trace httptrace.ClientTrace
 	dog   watchdog
+	try   cut // by Request.TryTimeout
+	last  cut // by Request.Deadline
 
 	asked  bool // net/http found the request fit to be sent and asked for a connection
 	conn   *meteredConn
 	mark   int64 // bytes that were on the connection before this request
 	reused bool
+}
+
+// lane is which of a call's attempts one is.
+type lane struct {
+	number int
+	outrun *cut // made when an attempt in another lane has got an answer; nil: there is no other lane
+	hedge  bool // the second of two at once
 }
 
 // result is what became of an attempt.
@@ -52,38 +61,48 @@ func (a *attempt) observe() {
 func (a *attempt) sent() bool { return a.conn != nil && a.conn.written.Load() != a.mark }
 
 // send asks the worker in seat s once.
-func (s *seat) send(ctx context.Context, c *call) (res result) {
+func (s *seat) send(ctx context.Context, c *call, l lane) (res result) {
 	var (
 		a       attempt
 		latency time.Duration
 		kept    bool // by a stream, which frees the seat later
 	)
 	ctx1, cancel := context.WithCancel(ctx)
+	l.outrun.arm(cancel)
 	res = result{failure: unsendable} // if Prepare panics, the seat is still freed
 	defer func() {
 		if !kept {
 			a.dog.stop()
+			a.try.close()
+			a.last.close()
+			l.outrun.close()
 			cancel()
 			res.took = time.Since(s.entered)
-			s.leave(res.failure.learn(latency, c.req.Untimed))
+			s.leave(res.failure.learn(latency, c.req))
 		}
 	}()
 
-	hr, err := s.request(c, &a)
+	hr, err := s.request(c, &a, l)
 	if err != nil {
 		return result{failure: unsendable, err: err}
 	}
 	if c.options.Trace != nil {
-		end := c.options.Trace(ctx, s.w.target.Name, c.attempts, hr.Header)
+		end := c.options.Trace(ctx, Attempt{s.w.target.Name, l.number, l.hedge}, hr.Header)
 		defer func() { end(res.traced()) }()
 	}
 	a.observe()
 	hr = hr.WithContext(httptrace.WithClientTrace(ctx1, &a.trace))
 	a.dog.start(c.options.AnswerTimeout, cancel)
+	if c.req.TryTimeout > 0 && !c.req.Write && !l.hedge {
+		a.try.after(c.req.TryTimeout, func() bool { return c.another(s.w) }, cancel)
+	}
+	if left, bounded := c.left(); bounded {
+		a.last.after(left, nil, cancel)
+	}
 	answer, err := s.w.transport.RoundTrip(hr)
 	latency = time.Since(s.entered)
 	if err != nil {
-		return s.failed(ctx, c, &a, err, false)
+		return s.failed(ctx, c, &a, l, err, false)
 	}
 	a.dog.progress()
 
@@ -94,7 +113,7 @@ func (s *seat) send(ctx context.Context, c *call) (res result) {
 		resp.Body, whole, err = readBody(answer, c.options.BufferLimit, &a.dog)
 		if err != nil {
 			answer.Body.Close()
-			return s.failed(ctx, c, &a, err, true)
+			return s.failed(ctx, c, &a, l, err, true)
 		}
 	}
 	res = result{resp: resp, sent: true, failure: succeeded}
@@ -115,9 +134,14 @@ func (s *seat) send(ctx context.Context, c *call) (res result) {
 		answer.Body.Close()
 		return res
 	}
+	// The deadline is for the answer; who takes a stream may take it slowly.
+	if tooLate, over, lost := a.try.close(), a.last.close(), l.outrun.close(); tooLate || over || lost {
+		answer.Body.Close()
+		return s.failed(ctx, c, &a, l, context.Canceled, true)
+	}
 	a.dog.pause()
 	kept = true
-	learned := res.failure.learn(latency, c.req.Untimed)
+	learned := res.failure.learn(latency, c.req)
 	resp.Stream = &stream{prefix: resp.Body, body: answer.Body, dog: &a.dog, finish: func() {
 		cancel()
 		s.leave(learned)
@@ -127,7 +151,7 @@ func (s *seat) send(ctx context.Context, c *call) (res result) {
 }
 
 // request builds what is sent.
-func (s *seat) request(c *call, a *attempt) (*http.Request, error) {
+func (s *seat) request(c *call, a *attempt, l lane) (*http.Request, error) {
 	u, err := s.w.addr.at(c.url)
 	if err != nil {
 		return nil, err
@@ -136,9 +160,12 @@ func (s *seat) request(c *call, a *attempt) (*http.Request, error) {
 	h := outgoing(c.req.Header)
 	if t.Kind == Bundled && c.req.WriteID != "" {
 		h[WriteIDHeader] = []string{c.req.WriteID}
-		if c.attempts == 1 {
+		if l.number == 1 {
 			h[FirstAttemptHeader] = isFirst
 		}
+	}
+	if left, bounded := c.left(); bounded {
+		h[DeadlineHeader] = []string{milliseconds(left)}
 	}
 	if c.req.Prepare != nil {
 		c.req.Prepare(h, t)
@@ -158,19 +185,27 @@ func (s *seat) request(c *call, a *attempt) (*http.Request, error) {
 }
 
 // failed names the failure that err is. answered: the header of an answer had come.
-func (s *seat) failed(ctx context.Context, c *call, a *attempt, err error, answered bool) result {
+func (s *seat) failed(ctx context.Context, c *call, a *attempt, l lane, err error, answered bool) result {
 	res := result{sent: answered || a.sent(), err: err}
 	switch {
 	case ctx.Err() != nil:
 		res.failure, res.err = cancelled, ended(ctx)
 	case c.unread.Load() != nil:
 		res.failure, res.err = unread, because(ErrUnread, *c.unread.Load())
+	case l.outrun.wasMade():
+		res.failure, res.err = outrun, errOutrun
+	case a.last.wasMade():
+		res.failure, res.err = overdue, errOverdue
+	case !a.asked && a.try.wasMade(): // before there was a connection
+		res.failure = unreached
 	case !a.asked:
 		res.failure, res.err = unsendable, because(ErrUnsendable, err)
 	case !res.sent:
 		if res.failure = unreached; a.dog.barked() {
 			res.err = errSilent
 		}
+	case a.try.wasMade():
+		res.failure, res.err = late, errLate
 	case a.dog.barked():
 		res.failure, res.err = silent, errSilent
 	case a.reused && !answered:

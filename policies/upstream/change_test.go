@@ -41,12 +41,12 @@ func TestTrace(t *testing.T) {
 	bad := newWorker(t, "tcp", abort)
 	ok := newWorker(t, "tcp", func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Got", r.Header.Get("Traceparent")) })
 	type mark struct{}
-	p := newPool(t, Options{Trace: func(ctx context.Context, worker string, number int, h http.Header) func(int, string) {
+	p := newPool(t, Options{Trace: func(ctx context.Context, a Attempt, h http.Header) func(int, string) {
 		if ctx.Value(mark{}) != true {
 			t.Error("the context isn't that of Do")
 		}
-		h.Set("Traceparent", worker)
-		return func(status int, failure string) { all = append(all, attempt{worker, failure, number, status}) }
+		h.Set("Traceparent", a.Worker)
+		return func(status int, failure string) { all = append(all, attempt{a.Worker, failure, a.Number, status}) }
 	}}, bad.target("bad", Remote))
 	r := &Request{Method: "GET", URI: "/x", Prepare: func(http.Header, *Target) {
 		if p.member("ok") == nil { // at the first attempt

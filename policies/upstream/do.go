@@ -20,6 +20,9 @@ type call struct {
 
 	tried    []*worker
 	suspects []*worker             // those that answered with a 500 that isn't Parse's
+	late     []*worker             // those that took longer than Request.TryTimeout
+	joined   atomic.Bool           // a second worker is being asked, too
+	paid     bool                  // the retry budget was asked for the next attempt
 	begun    atomic.Bool           // the client's stream was read from
 	unread   atomic.Pointer[error] // why it couldn't be read to its end
 	attempts int                   // all of them
@@ -37,14 +40,15 @@ type call struct {
 //
 //   - a request that certainly reached no worker is repeated, until Options.MaxWait was spent on waiting;
 //   - a read is repeated after every failure and after a 502, 503 or 504, Options.Retries times; after a 500 that isn't
-//     Parse's once;
+//     Parse's once; it is given up at a worker that takes longer than Request.TryTimeout, if another may be asked;
 //   - a write to a bundled worker is repeated with its id, so that it is done once; never while the earlier attempt
 //     is still under way;
 //   - any other write is not repeated: ErrOutcomeUnknown, also after a 502 or 504, which tell that something before the
 //     worker got no answer. A 503 is handed on.
 //
 // Errors are ErrNoWorker, ErrOutcomeUnknown, ErrUnsendable, ErrUnread (which is that of the stream, too), ErrClosed and those
-// of ctx; use errors.Is. If ctx ends while a write is under way, the error is both ErrOutcomeUnknown and that of ctx.
+// of ctx; use errors.Is. If ctx ends while a write is under way, the error is both ErrOutcomeUnknown and that of ctx. At
+// Request.Deadline it is as if that were the deadline of ctx.
 func (p *Pool) Do(ctx context.Context, r *Request) (*Response, error) {
 	u, err := r.parse()
 	if err != nil {
@@ -60,15 +64,15 @@ func (p *Pool) Do(ctx context.Context, r *Request) (*Response, error) {
 		if c.attempts++; c.attempts > 1 {
 			s.w.retries.Add(1)
 		}
-		res := s.send(ctx, c)
+		s, res := c.ask(ctx, s)
 		if res.failure == succeeded {
 			res.resp.Attempts = c.attempts
-			c.answered(s.w)
+			c.answered(s.w, res.took)
 			c.discard()
 			return res.resp, nil
 		}
 		c.note(s.w, res)
-		switch decide(c.question(s.w, res), p.budget.spend) {
+		switch decide(c.question(s.w, res), c.spend) {
 		case again:
 			c.keep(res.resp)
 		case unknown:
@@ -85,10 +89,16 @@ func (p *Pool) Do(ctx context.Context, r *Request) (*Response, error) {
 }
 
 // answered blames the workers that failed on what w can answer. A request that is answered by none with more than a bare
-// 500 says nothing of the workers: else one that meets a bug of the app would take them all out of service.
-func (c *call) answered(w *worker) {
+// 500, or by none in time, says nothing of the workers: else one that meets a bug of the app, or a slow database, would take
+// them all out of service.
+func (c *call) answered(w *worker, took time.Duration) {
 	for _, s := range c.suspects {
 		if s != w {
+			s.blame()
+		}
+	}
+	for _, s := range c.late {
+		if s != w && took < c.req.TryTimeout {
 			s.blame()
 		}
 	}
@@ -119,8 +129,12 @@ func (c *call) note(w *worker, res result) {
 	if res.failure.blames() {
 		w.failures.Add(1)
 	}
-	if res.failure == faulty {
+	switch res.failure {
+	case faulty:
 		c.suspects = append(c.suspects, w)
+	case late:
+		c.pool.over.tries.Add(1)
+		c.late = append(c.late, w)
 	}
 	if res.failure == unreached {
 		c.waited += res.took // a connection that isn't accepted is waiting, too
@@ -143,14 +157,15 @@ func (c *call) keep(r *Response) {
 
 // discard closes an answer that isn't handed on.
 func (c *call) discard() {
-	if c.answer != nil && c.answer.Stream != nil {
-		_ = c.answer.Stream.Close()
-	}
+	c.answer.discard()
 	c.answer = nil
 }
 
 // end is the answer when there is no further attempt. cause is why; nil if a worker's answer is to be handed on.
 func (c *call) end(cause error) (*Response, error) {
+	if errors.Is(cause, errOverdue) {
+		c.pool.over.deadlines.Add(1)
+	}
 	over := errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded)
 	switch {
 	case (errors.Is(cause, ErrUnsendable) || errors.Is(cause, ErrUnread)) && !c.doubt:

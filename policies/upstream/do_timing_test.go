@@ -32,7 +32,7 @@ func TestChooseAllocations(t *testing.T) {
 	c := &call{req: &Request{}, options: &Options{}}
 	if n := testing.AllocsPerRun(100, func() {
 		s := p.choose(c)
-		s.leave(succeeded.learn(0, false))
+		s.leave(succeeded.learn(0, &Request{}))
 	}); n > 5 {
 		t.Errorf("%v allocations, want at most 5", n)
 	}

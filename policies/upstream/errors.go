@@ -29,6 +29,15 @@ var errSilent = errors.New("the worker did not answer in time")
 // errUnanswered is the cause of an attempt that was answered with a 502 or 504.
 var errUnanswered = errors.New("something before the worker got no answer from it")
 
+// errLate is the cause of an attempt that took longer than one may, while another worker could be asked.
+var errLate = errors.New("the worker did not answer in the time of an attempt")
+
+// errOutrun is the cause of an attempt that was ended because another worker had answered.
+var errOutrun = errors.New("another worker answered first")
+
+// errOverdue is why a request ends at its deadline.
+var errOverdue = &callError{kind: context.DeadlineExceeded, cause: errors.New("the time for the request is over")}
+
 // errFaulty is the cause of an attempt that was answered with a 500 that isn't Parse's.
 var errFaulty = errors.New("the worker answered 500 with something that is no Parse error")
 

@@ -12,6 +12,9 @@ const WriteIDHeader = "X-Parsescale-Write-Id"
 // the first attempt that is marked, so that a worker whose gateway knows nothing of it looks.
 const FirstAttemptHeader = "X-Parsescale-First-Attempt"
 
+// DeadlineHeader tells a worker in how many milliseconds its answer to a read or a function is of no use any more.
+const DeadlineHeader = "X-Parsescale-Deadline-Ms"
+
 // ownPrefix begins the headers in which gateway and worker talk to each other; nobody else may send them.
 const ownPrefix = "X-Parsescale-"
 

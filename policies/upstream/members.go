@@ -31,10 +31,10 @@ func (p *Pool) add(t Target, addr Address) error {
 	o := p.options.Load()
 	w := &worker{target: t, addr: addr, pool: p, idle: make(chan struct{}, 1)}
 	w.transport = w.newTransport(o)
-	w.policy = p.newPolicy(t.Name)
+	w.policy = p.newPolicy(w)
 	w.policy.node.SetShare(t.share())
 	ctx, stop := context.WithCancel(context.Background())
-	w.stopProbe = stop
+	w.life, w.stopProbe = ctx, stop
 	members := append(append(make([]*worker, 0, len(old)+1), old...), w)
 	p.members.Store(&members)
 	p.running.Go(func() { w.probe(ctx) })

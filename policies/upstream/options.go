@@ -43,6 +43,8 @@ type Options struct {
 	// IdleTimeout is how long an unused connection to a remote worker is kept. Default 4 s, less than the 5 s after
 	// which Node closes one: a write that meets the closing has an unknown outcome.
 	IdleTimeout time.Duration
+	// Hedge says when a read is asked of two workers. Default: never.
+	Hedge Hedge
 	// Policy is how a worker is chosen. Default: balance.PeakEWMA.
 	Policy balance.Policy
 	// Breaker tunes the breaker of each worker, Balance the choice among them, Health the passive health and how many
@@ -57,10 +59,22 @@ type Options struct {
 	// OnChange is told of the same changes. It must not block. Default nil: nobody is.
 	OnChange func(Change)
 	// Trace is called before each attempt, with the context of Do and the header that is about to be sent, which it may add to. end
-	// is called when the attempt's answer has begun or the attempt has failed; failure is "" for an answer. Default nil:
-	// nothing is traced.
-	Trace func(ctx context.Context, worker string, attempt int, h http.Header) (end func(status int, failure string))
+	// is called when the attempt's answer has begun or the attempt has failed; failure is "" for an answer, and Outrun where
+	// another attempt was answered first. It may be called for two attempts at once. Default nil: nothing is traced.
+	Trace func(ctx context.Context, a Attempt, h http.Header) (end func(status int, failure string))
 }
+
+// Attempt is one sending of a request to one worker.
+type Attempt struct {
+	Worker string
+	// Number counts a request's attempts from 1.
+	Number int
+	// Hedge: it was made while another one went on, because that took long.
+	Hedge bool
+}
+
+// Outrun is how an attempt fails whose answer isn't needed any more: another worker has answered.
+const Outrun = "outrun"
 
 // Change is a worker's change of state.
 type Change struct {

@@ -17,17 +17,24 @@ type policy struct {
 	health  *health.Member
 }
 
-func (p *Pool) newPolicy(worker string) policy {
+func (p *Pool) newPolicy(w *worker) policy {
+	worker := w.target.Name
 	o := p.options.Load()
 	b := o.Breaker
+	b.OpensSlow = w.isAlone
 	changed := b.OnChange
 	b.OnChange = func(from, to breaker.State) {
 		p.news.tell()
 		o := p.options.Load()
 		switch to {
 		case breaker.Open:
+			w.since.Store(time.Now().UnixNano())
+			if from == breaker.HalfOpen {
+				w.told.Store(false) // its own probes have failed
+			}
 			o.Logger.Warn("worker gets no requests for a while: its breaker is open", "worker", worker)
 		case breaker.Closed:
+			w.told.Store(false)
 			o.Logger.Info("worker gets requests again: its breaker is closed", "worker", worker)
 		}
 		o.changed(Change{worker, "breaker", from.String(), to.String()})
@@ -44,18 +51,30 @@ type outcome struct {
 	breaker breaker.Outcome
 	node    balance.Outcome
 	health  health.Outcome
+	slow    bool // Request.Slow was over
 }
 
 // quick is the time within which a refused connection costs nobody anything.
 const quick = time.Second
 
 // learn is what an attempt that failed or succeeded so after latency says about its worker.
-func (f failure) learn(latency time.Duration, untimed bool) outcome {
-	o := outcome{latency: latency}
+func (f failure) learn(latency time.Duration, r *Request) outcome {
+	o := outcome{latency: latency, slow: r.Slow > 0 && latency >= r.Slow}
 	switch f {
 	case succeeded:
-		if untimed {
+		if r.Untimed {
 			o.node = balance.Ignored
+		}
+		if o.slow {
+			o.breaker = breaker.Slow
+		}
+	case late, overdue, outrun: // the first two may be the request's fault, or all workers'; see call.answered
+		o.breaker, o.node, o.health = breaker.Ignored, balance.Unfinished, health.Ignored
+		if r.Untimed {
+			o.node = balance.Ignored
+		}
+		if o.slow {
+			o.breaker = breaker.GivenUp
 		}
 	case stale, cancelled, unread, unsendable:
 		o.breaker, o.node, o.health = breaker.Ignored, balance.Ignored, health.Ignored
@@ -111,7 +130,10 @@ func (s *seat) learn(o outcome) {
 	w := s.w
 	s.done(o.breaker)
 	w.policy.node.End(o.latency, o.node)
-	if o.breaker == breaker.Success {
+	if o.slow {
+		w.slow.Add(1)
+	}
+	if o.breaker == breaker.Success || o.breaker == breaker.Slow {
 		w.answered.Store(time.Now().UnixNano())
 	}
 	w.observe(o.health)

@@ -17,6 +17,9 @@ type Pool struct {
 	health  *health.Group
 	budget  budget
 	news    news
+	over    timeouts
+	hedging hedging
+	doubts  doubts
 	closed  chan struct{}
 	running sync.WaitGroup // goroutines of the pool
 
@@ -30,7 +33,7 @@ func New(o Options) *Pool {
 	h.DownInterval = o.Probe.Interval / 10
 	p := &Pool{closed: make(chan struct{}), picker: balance.New(o.Balance), health: health.NewGroup(h)}
 	p.members.Store(new([]*worker))
-	p.budget.now = time.Now
+	p.budget.now, p.hedging.budget.now = time.Now, time.Now
 	p.Configure(o)
 	return p
 }
@@ -40,6 +43,7 @@ func New(o Options) *Pool {
 func (p *Pool) Configure(o Options) {
 	o = o.withDefaults()
 	p.budget.configure(o.RetryShare, o.RetryPerSecond)
+	p.hedging.budget.configure(min(o.Hedge.Share, MaxHedgeShare), 0)
 	p.picker.SetPolicy(o.Policy)
 	p.options.Store(&o)
 }

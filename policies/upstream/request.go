@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // Request is one request to a pool.
@@ -20,7 +21,7 @@ type Request struct {
 	// Header of the client. It is copied, without hop-by-hop and X-Parsescale-* headers, for each attempt.
 	Header http.Header
 	// Prepare changes the header of an attempt for the worker that gets it; nil: nothing to change. It may be called
-	// several times, and must replace values rather than edit them.
+	// several times, for two attempts at once, and must replace values rather than edit them.
 	Prepare func(h http.Header, t *Target)
 	// Body is the whole body, which can be sent again. Stream is used instead if Body is nil.
 	Body []byte
@@ -39,6 +40,21 @@ type Request struct {
 	// Worker is the name of the member that is asked first, if it can be; after that, and for writes that are gathered, the pool
 	// chooses. "": it always does.
 	Worker string
+	// TryTimeout is how long one attempt at a read may take before another worker is asked instead: one that may be, within
+	// Options.Retries and the retry budget; else the attempt goes on. 0: as long as it takes. A write's attempts are never
+	// ended by it, for what is ended may have been done.
+	TryTimeout time.Duration
+	// Deadline is when the request is over: no worker is asked any more, and an attempt under way is ended, unless its
+	// answer is already handed on as a stream. Workers are told of it in DeadlineHeader. Zero: there is none. A write that is
+	// repeated until its outcome is known had better have none.
+	Deadline time.Time
+	// Slow is the time after which an answer, or an attempt that was given up, is slow: see breaker.Options.SlowShare. It is
+	// for requests that take about as long; those of another kind have another one, or none. 0: none.
+	Slow time.Duration
+	// Hedge: a second worker may be asked as well, as Options.Hedge says. It does nothing for a write, or with a Stream.
+	Hedge bool
+	// Sort, below Sorts, is what requests have in common that take about as long, such as their operation.
+	Sort uint8
 	// Untimed: how long the answer takes says nothing about the worker, as with cloud functions, jobs and batches.
 	Untimed bool
 	// Unbuffered hands on the answer as soon as its header is there, for events and the like.

@@ -29,6 +29,13 @@ type Response struct {
 	Attempts int
 }
 
+// discard ends an answer that isn't handed on.
+func (r *Response) discard() {
+	if r != nil && r.Stream != nil {
+		_ = r.Stream.Close()
+	}
+}
+
 // maxPresized bounds what is allocated on the word of a Content-Length alone.
 const maxPresized = 1 << 20
 

@@ -14,7 +14,7 @@ func TestDecide(t *testing.T) {
 	write := func(q question) question { q.write = true; return q }
 	repeats := func(q question) question { q.write, q.repeats = true, true; return q }
 	begun := func(q question) question { q.begun = true; return q }
-	late := func(q question) question { q.inTime = false; return q }
+	outOfTime := func(q question) question { q.inTime = false; return q }
 	for _, test := range []struct {
 		name   string
 		q      question
@@ -43,6 +43,10 @@ func TestDecide(t *testing.T) {
 		{"read, no budget", ask(broken, 1), no, giveUp},
 		{"read, refused, no budget", ask(refused, 1), no, hand},
 		{"read, client gone", ask(cancelled, 1), yes, giveUp},
+		{"read, late", ask(late, 1), yes, again},
+		{"read, overdue", ask(overdue, 1), yes, giveUp},
+		{"write, overdue", write(ask(overdue, 1)), yes, unknown},
+		{"write, overdue before it was sent", write(ask(overdue, 0)), yes, giveUp},
 		{"read with a begun stream", begun(ask(broken, 1)), yes, giveUp},
 		{"write, unreached", write(ask(unreached, 0)), no, again},
 		{"write, broken", write(ask(broken, 1)), yes, unknown},
@@ -56,7 +60,7 @@ func TestDecide(t *testing.T) {
 		{"write with id, silent", repeats(ask(silent, 1)), yes, again},
 		{"write with id, refused", repeats(ask(refused, 1)), yes, again},
 		{"write with id, no retry left", repeats(ask(broken, 4)), yes, unknown},
-		{"write with id, no time left", late(repeats(ask(broken, 1))), yes, unknown},
+		{"write with id, no time left", outOfTime(repeats(ask(broken, 1))), yes, unknown},
 		{"write with id and a begun stream", begun(repeats(ask(broken, 1))), yes, unknown},
 		{"begun stream that reached nobody", begun(write(ask(unreached, 0))), yes, giveUp},
 	} {

@@ -24,6 +24,10 @@ func (p *Pool) seat(ctx context.Context, c *call) (*seat, error) {
 		if ctx.Err() != nil {
 			return nil, ended(ctx)
 		}
+		remaining, bounded := c.left()
+		if bounded && remaining <= 0 {
+			return nil, errOverdue
+		}
 		if s := p.wanted(c); s != nil {
 			return s, nil
 		}
@@ -43,6 +47,9 @@ func (p *Pool) seat(ctx context.Context, c *call) (*seat, error) {
 			pause = backoff(c.rounds)
 			c.rounds++
 			c.tried = c.tried[:0]
+		}
+		if bounded {
+			left = min(left, remaining)
 		}
 		begun := time.Now()
 		timer := time.NewTimer(min(pause, left))

@@ -24,6 +24,8 @@ type Status struct {
 	Requests uint64 `json:"requests"`
 	Failures uint64 `json:"failures"`
 	Retries  uint64 `json:"retries"`
+	// Slow took longer than Request.Slow.
+	Slow uint64 `json:"slow"`
 }
 
 // Status tells of every member, in the order in which they were added.
@@ -37,7 +39,7 @@ func (p *Pool) Status() []Status {
 			Name: w.target.Name, Kind: w.target.Kind.String(), State: w.policy.health.State(now).String(),
 			InFlight: w.busy(), Upgraded: w.upgraded.Load(), LatencyMS: float64(node.Latency) / float64(time.Millisecond), Weight: node.Weight, Share: w.policy.node.Share(),
 			Breaker:  w.policy.breaker.State().String(),
-			Requests: w.requests.Load(), Failures: w.failures.Load(), Retries: w.retries.Load(),
+			Requests: w.requests.Load(), Failures: w.failures.Load(), Retries: w.retries.Load(), Slow: w.slow.Load(),
 		}
 		if w.draining.Load() {
 			s.State = "draining"

@@ -51,7 +51,7 @@ func (l *Lease) RoundTrip(r *http.Request) (*http.Response, error) {
 	w := l.seat.w
 	res, err := w.transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &a.trace)))
 	if err != nil {
-		f := l.seat.failed(r.Context(), l.call, &a, err, false).failure
+		f := l.seat.failed(r.Context(), l.call, &a, lane{}, err, false).failure
 		if f.blames() {
 			w.failures.Add(1)
 		}
@@ -66,7 +66,7 @@ func (l *Lease) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (l *Lease) learn(f failure) {
-	l.learned.Do(func() { l.seat.learn(f.learn(time.Since(l.seat.entered), true)) })
+	l.learned.Do(func() { l.seat.learn(f.learn(time.Since(l.seat.entered), &Request{Untimed: true})) })
 }
 
 // Release frees the place, when all that was asked of the worker has ended. Calls after the first do nothing.

@@ -21,6 +21,12 @@ const (
 	// faulty: the answer is a 500 that isn't Parse's: something around the app is broken, or the process is, or the
 	// request meets a bug. Only an answer of another worker tells which.
 	faulty
+	// late: Request.TryTimeout is over, and another worker is to be asked.
+	late
+	// overdue: Request.Deadline has passed.
+	overdue
+	// outrun: another worker has answered meanwhile.
+	outrun
 	// cancelled: the caller's context ended.
 	cancelled
 	// unread: the client's stream ended before its end.
@@ -30,13 +36,13 @@ const (
 )
 
 func (f failure) String() string {
-	return [...]string{"succeeded", "unreached", "stale", "silent", "broken", "refused", "unanswered", "faulty", "cancelled", "unread", "unsendable"}[f]
+	return [...]string{"succeeded", "unreached", "stale", "silent", "broken", "refused", "unanswered", "faulty", "late", "overdue", Outrun, "cancelled", "unread", "unsendable"}[f]
 }
 
 // blames tells whether the failure is the worker's.
 func (f failure) blames() bool {
 	switch f {
-	case succeeded, stale, faulty, cancelled, unread, unsendable:
+	case succeeded, stale, faulty, late, overdue, outrun, cancelled, unread, unsendable:
 		return false
 	default:
 		return true
@@ -74,8 +80,8 @@ type question struct {
 // argument says that the repetition happens whatever the budget says.
 func decide(q question, budget func(force bool) bool) verdict {
 	switch {
-	case q.failure == cancelled || q.failure == unread || q.failure == unsendable:
-		if q.write && q.failure == cancelled && q.attempts > 0 {
+	case q.failure == cancelled || q.failure == overdue || q.failure == unread || q.failure == unsendable:
+		if q.write && (q.failure == cancelled || q.failure == overdue) && q.attempts > 0 {
 			return unknown
 		}
 		return giveUp

@@ -13,15 +13,19 @@ type worker struct {
 	pool      *Pool
 	transport *http.Transport
 	policy    policy
+	life      context.Context // ends when the worker leaves the pool
 	stopProbe context.CancelFunc
 
 	draining atomic.Bool
 	inflight atomic.Int64  // all that draining waits for
 	upgraded atomic.Int64  // those of inflight that are upgraded connections
 	answered atomic.Int64  // when it last did, in nanoseconds since 1970
+	since    atomic.Int64  // when its breaker opened last, in nanoseconds since 1970
+	told     atomic.Bool   // its breaker is open for what others say, not for what its requests met
+	doubted  atomic.Bool   // it is being checked for what others say
 	idle     chan struct{} // has a token when inflight fell to 0 while draining
 
-	requests, failures, retries atomic.Uint64
+	requests, failures, retries, slow atomic.Uint64
 }
 
 // enter takes a place at the worker. It fails when the worker is being drained.
