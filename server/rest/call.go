@@ -2,10 +2,12 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 	"regexp"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -56,8 +58,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var from netip.Addr
 	var write writeID
+	var within time.Duration
 	if a.o.Gateway {
 		from, write = a.gatewayFields(r.Header)
+		within = gatewayDeadline(r.Header)
 	} else {
 		from = clientAddress(r, &a.o.Config.TrustProxy)
 	}
@@ -81,8 +85,16 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.servePage(t, r, path)
 		return
 	}
+	if within > 0 {
+		ctx, cancel := context.WithTimeout(r.Context(), within)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
 	res, err := a.serve(t, r, path, from, write)
 	if err != nil {
+		if within > 0 && errors.Is(r.Context().Err(), context.DeadlineExceeded) && parseerror.From(err).Internal() {
+			err = context.DeadlineExceeded // whatever the database calls it
+		}
 		var reads *read.Reads
 		if res != nil {
 			reads = res.reads
@@ -115,6 +127,16 @@ func (a *API) gatewayFields(h http.Header) (from netip.Addr, write writeID) {
 		write = writeID{id: id, first: h.Get("X-Parsescale-First-Attempt") == "1"}
 	}
 	return from, write
+}
+
+// gatewayDeadline is for how long the answer is of use to the gateway; 0: for ever. It says so of reads and functions, not of
+// writes, which must not end half way.
+func gatewayDeadline(h http.Header) time.Duration {
+	ms, err := strconv.ParseUint(h.Get("X-Parsescale-Deadline-Ms"), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(ms) * time.Millisecond
 }
 
 // writeID is the id that the gateway gives to a write. first: it says that it has sent it nowhere before.
