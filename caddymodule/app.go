@@ -113,8 +113,9 @@ func (a *App) Start() error {
 	if a.redis != nil {
 		a.redis.Start()
 	}
-	for _, g := range a.gateways {
+	for name, g := range a.gateways {
 		g.startLimits(a.appState)
+		g.applyRumours(a, a.settings[name])
 	}
 	activeApp.begin(a)
 	a.announce()

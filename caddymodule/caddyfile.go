@@ -80,10 +80,16 @@ func onceMount(d *caddyfile.Dispenser, to *string) error {
 //			answer_timeout <duration>
 //			max_wait       <duration>
 //			sockets_close_over <duration>
+//			try_timeout    <duration> [<operation>...]
+//			deadline       <duration> [<operation>...]
+//			hedge          <share> [<duration>]
 //			breaker {
 //				failures     <n>
 //				share        <share>
 //				min_requests <n>
+//				slow_share   <share>
+//				slow_call    <duration> [<operation>...]
+//				news         off
 //				open_for     <duration>
 //				max_open_for <duration>
 //			}

@@ -69,7 +69,7 @@ func (a *App) composed(name string, h *Handler) (*gateway, error) {
 // serveComposed answers a request below the mount from the cache, refuses it, or lets the next handler answer.
 func (h *Handler) serveComposed(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	rest, below := inspect.Below(r.URL.EscapedPath(), h.Mount)
-	x := exchange{handler: h, route: h.routes[0], w: w, r: r, path: rest, ip: clientIP(r), behindProxy: behindProxy(r), next: next}
+	x := exchange{handler: h, route: h.routes[0], w: w, r: r, path: rest, ip: clientIP(r), begun: time.Now(), behindProxy: behindProxy(r), next: next}
 	if !below {
 		if !inspect.MeansBelow(r.URL.Path, h.Mount) {
 			return next.ServeHTTP(w, r)

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"sync"
 
+	"github.com/parsescale/parsescale/policies/breaker"
 	"github.com/parsescale/parsescale/policies/upstream"
 )
 
@@ -30,6 +31,9 @@ const wantedEvent = "parse_workers_desired"
 
 // workerChanged is called from within a request.
 func (g *gateway) workerChanged(c upstream.Change) {
+	if c.What == "breaker" && c.To == breaker.Open.String() {
+		g.rumours.tell()
+	}
 	g.events.add(workerEvent, map[string]any{"app": g.name, "worker": c.Worker, "what": c.What, "from": c.From, "to": c.To})
 }
 

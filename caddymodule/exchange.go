@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -20,8 +21,9 @@ type exchange struct {
 	route   *route
 	w       http.ResponseWriter
 	r       *http.Request
-	path    string // escaped, below the mount
-	ip      string // the client's address
+	path    string    // escaped, below the mount
+	ip      string    // the client's address
+	begun   time.Time // when it came
 	// behindProxy: a proxy that Caddy trusts tells how the client came.
 	behindProxy bool
 	req         request.Request

@@ -52,6 +52,8 @@ type gateway struct {
 	events eventQueue
 	// remotes are the pool's upstreams.
 	remotes remotes
+	// rumours are what the app's gateways tell each other of broken upstreams.
+	rumours rumours
 	// foreign tells of what others write to the database; nil for none.
 	foreign *foreign
 	// writes makes the ids of writes.
@@ -66,6 +68,8 @@ type gateway struct {
 	checks   cache.Checks
 	// admission bounds the requests to workers; nil: it is off.
 	admission atomic.Pointer[admission.Limiter]
+	// times are those of the requests to workers; nil before the first apply.
+	times atomic.Pointer[poolTimes]
 	// scaling follows the load with the number of workers; nil: it stays.
 	scaling atomic.Pointer[scaling]
 	// masterKey is the hash of the bundled workers' master key.
@@ -135,11 +139,17 @@ func (g *gateway) apply(s *settings, log *zap.Logger) error {
 		Policy: s.balance,
 	}
 	s.tuned.configure(&options)
+	options.Hedge.Spare = g.spare
+	times, err := s.tuned.times()
+	if err != nil {
+		return err
+	}
+	g.times.Store(times)
 	g.pool.Configure(options)
 	if g.current() == nil {
 		log.Info("parse app", zap.Stringer("level", g.level), zap.String("promise", g.promise(g.level)))
 	}
-	err := g.applyAdmission(s)
+	err = g.applyAdmission(s)
 	switch {
 	case err != nil:
 	case g.bundled():
@@ -311,6 +321,7 @@ func (g *gateway) stop() error {
 		errs = append(errs, sup.Stop(ctx), g.claim.Close())
 	}
 	g.closeShared()
+	g.rumours.close()
 	g.remotes.stop()
 	return errors.Join(append(errs, g.pool.Close())...)
 }

@@ -200,8 +200,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	stripInternal(r.Header)
 	stripConnection(r.Header)
-	x := exchange{handler: h, w: w, r: r, path: rest, ip: clientIP(r), behindProxy: behindProxy(r)}
-	defer x.count(time.Now())
+	x := exchange{handler: h, w: w, r: r, path: rest, ip: clientIP(r), begun: time.Now(), behindProxy: behindProxy(r)}
+	defer x.count(x.begun)
 	if !x.readBody() {
 		return nil
 	}

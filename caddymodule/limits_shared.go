@@ -12,7 +12,7 @@ import (
 )
 
 // RedisConfig is the Redis that the gateways of a deployment have in common. What they share there are rate
-// limits, and with consistency what they hear of each other's writes.
+// limits, what they find of broken upstreams, and with consistency what they hear of each other's writes.
 type RedisConfig struct {
 	// URL is the address, as redis://user:password@host:6379/0, rediss:// for TLS, or unix://; of a Redis Cluster with further
 	// nodes as ?addr=host:port. Placeholders such as {env.REDIS_URL} are replaced. Default: none, as without this setting.

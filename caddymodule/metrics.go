@@ -71,6 +71,11 @@ var (
 	workerReqDesc     = desc("worker_requests_total", "Requests sent to the worker, repetitions included.", "worker")
 	workerFailDesc    = desc("worker_failures_total", "Requests that the worker failed on.", "worker")
 	workerRetryDesc   = desc("worker_retries_total", "Requests that had failed before and were sent to the worker.", "worker")
+	workerSlowDesc    = desc("worker_slow_total", "Requests that took the worker longer than slow_call says.", "worker")
+	hedgedDesc        = desc("worker_hedged_total", "Finds and gets that took long, by what came of asking a second worker: won (it answered first), lost, failed (neither answered), capped (the share was used up, or there was no room), alone (there was no other worker).", "outcome")
+	newsDesc          = desc("worker_news_total", "Times that other gateways said that an upstream is broken, by what came of it: confirmed (by a check of this gateway's), many (most gateways say so), refuted, spared (half of the upstreams were out).", "outcome")
+	newsGatewaysDesc  = desc("worker_news_gateways", "Other gateways that tell of broken upstreams.")
+	timeoutsDesc      = desc("worker_timeouts_total", "Times that were over: tries (of an attempt at a read, which was made at another worker then) and deadlines (of a request).", "of")
 	workersDesc       = desc("workers_available", "Workers that may be asked now.")
 	wantedDesc        = desc("workers_desired", "Workers that there should be, between the least and the most that are allowed.")
 	loadDesc          = desc("workers_load", "Workers that the load asks for, whatever the bounds; those of several gateways add up.")
@@ -102,7 +107,7 @@ func (metrics) Describe(ch chan<- *prometheus.Desc) {
 		requestsDesc, durationDesc, levelDesc, servingDesc, entriesDesc, sessionsDesc, sharedDesc, bytesDesc, packedBytesDesc, maxBytesDesc, hitsDesc, missesDesc, fillsDesc,
 		collapsedDesc, refusedFillsDesc, droppedDesc, touchedDesc, refilledDesc, matchingDesc, takenDesc, secondUpDesc, secondAskedDesc, secondWrittenDesc, selfChecksDesc, changesDesc, scannedDesc, broadDesc, mirroredDesc, fillingDesc, openPreparesDesc, feedLiveDesc, feedPreparesDesc,
 		feedChangesDesc, feedAbortsDesc, feedGapsDesc, workerStateDesc, workerBreakerDesc, inFlightDesc, latencyDesc, workerReqDesc,
-		workerFailDesc, workerRetryDesc, workersDesc, memoryDesc, recycledDesc, wantedDesc, loadDesc, panicDesc, roomDesc, enteredDesc, waitingDesc, waitedDesc, waitTimeDesc, excusedDesc, overloadDesc, limitKeysDesc, limitEvictedDesc, limitAllowedDesc, limitRefusedDesc,
+		workerFailDesc, workerRetryDesc, workerSlowDesc, hedgedDesc, newsDesc, newsGatewaysDesc, timeoutsDesc, workersDesc, memoryDesc, recycledDesc, wantedDesc, loadDesc, panicDesc, roomDesc, enteredDesc, waitingDesc, waitedDesc, waitTimeDesc, excusedDesc, overloadDesc, limitKeysDesc, limitEvictedDesc, limitAllowedDesc, limitRefusedDesc,
 		limitDryRunDesc, sharedUpDesc, sharedFailDesc, sharedWithoutDesc, sharedWaitingDesc, sharedGatewayDesc,
 		peersInStepDesc, peersLagDesc, peersGapsDesc, peersLostDesc, peersReceivedDesc, peersQueuedDesc, peersWaitedDesc, peersMembersDesc, peersConfirmDesc,
 		upgradedDesc,

@@ -141,6 +141,18 @@ func (o observer) gateways(s *AppStatus) {
 
 func (o observer) workers(s *AppStatus, available int) {
 	o.gauge(workersDesc, float64(available))
+	h := s.Hedges
+	for outcome, n := range map[string]uint64{"won": h.Won, "lost": h.Lost, "failed": h.Failed, "capped": h.Capped, "alone": h.Alone} {
+		o.counter(hedgedDesc, n, outcome)
+	}
+	if n := s.News; n != nil {
+		o.gauge(newsGatewaysDesc, float64(n.Gateways))
+		for outcome, n := range map[string]uint64{"confirmed": n.Confirmed, "many": n.Many, "refuted": n.Refuted, "spared": n.Spared} {
+			o.counter(newsDesc, n, outcome)
+		}
+	}
+	o.counter(timeoutsDesc, s.Timeouts.Tries, "tries")
+	o.counter(timeoutsDesc, s.Timeouts.Deadlines, "deadlines")
 	if r := s.Recycled; r != nil {
 		o.counter(recycledDesc, r.Memory, "memory")
 		o.counter(recycledDesc, r.Requests, "requests")
@@ -160,6 +172,7 @@ func (o observer) workers(s *AppStatus, available int) {
 		o.counter(workerReqDesc, w.Requests, w.Name)
 		o.counter(workerFailDesc, w.Failures, w.Name)
 		o.counter(workerRetryDesc, w.Retries, w.Name)
+		o.counter(workerSlowDesc, w.Slow, w.Name)
 	}
 }
 

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -25,6 +26,15 @@ type PoolConfig struct {
 	// SocketsCloseOver is the time over which WebSockets are closed, with the status 1001, when the app ends: all of their
 	// clients come back. Default: 10s.
 	SocketsCloseOver caddy.Duration `json:"sockets_close_over,omitempty"`
+	// TryTimeout is how long one attempt at a read may take before another worker is asked instead, if one may be, within
+	// retries; else the attempt goes on. Writes and functions have no such time. Default: none; its ops are read.
+	TryTimeout []OpTime `json:"try_timeout,omitempty"`
+	// Deadline is how long a read or a function may take from its arrival, all attempts together. A read is then answered with the
+	// error 124, a function with one that says it may have been applied. Workers are told of it in
+	// X-Parsescale-Deadline-Ms. Writes have no deadline. Default: none; its ops are read.
+	Deadline []OpTime `json:"deadline,omitempty"`
+	// Hedge says when a find or get that takes long is asked of a second worker as well. Default: never.
+	Hedge *HedgeConfig `json:"hedge,omitempty"`
 	// Breaker says when a worker gets no requests for a while. Default: as its settings say.
 	Breaker *BreakerConfig `json:"breaker,omitempty"`
 }
@@ -37,6 +47,16 @@ type BreakerConfig struct {
 	// Default: 0.5 of 20.
 	Share       float64 `json:"share,omitempty"`
 	MinRequests int     `json:"min_requests,omitempty"`
+	// SlowShare of slow calls among those of ten seconds opens it as well, once there are MinRequests of them, above 0 and at most
+	// 1: if the worker is slow alone, which is if the others have at most half that share, and if no more than half of the workers
+	// are out by it. Default: slowness doesn't open it.
+	SlowShare float64 `json:"slow_share,omitempty"`
+	// SlowCall is after what time a call counts as slow. Operations that it doesn't name have no such time. Default: 2s, for read
+	// and write.
+	SlowCall []OpTime `json:"slow_call,omitempty"`
+	// NewsOff keeps this gateway from telling others of workers whose breakers open, and from being told. It is for upstreams, where
+	// the global option parse has a redis. Default: false.
+	NewsOff bool `json:"news_off,omitempty"`
 	// OpenFor is how long it stays open the first time; it doubles each time after, up to MaxOpenFor. Default: 5s, and 60s.
 	OpenFor    caddy.Duration `json:"open_for,omitempty"`
 	MaxOpenFor caddy.Duration `json:"max_open_for,omitempty"`
@@ -64,12 +84,22 @@ func (c *PoolConfig) check() error {
 	case c.AnswerTimeout < 0 || c.MaxWait < 0 || c.SocketsCloseOver < 0:
 		return errors.New("the times of pool must not be negative")
 	}
+	if _, err := c.times(); err != nil {
+		return err
+	}
+	if h := c.Hedge; h != nil && !(h.Share > 0 && h.Share <= upstream.MaxHedgeShare && h.Delay >= 0) {
+		return fmt.Errorf("hedge takes a share above 0 and at most %g%%, and a time if it isn't to follow the worker's own", 100*upstream.MaxHedgeShare)
+	}
 	if b := c.Breaker; b != nil {
 		switch {
 		case b.Failures < 0 || b.Failures > maxNumber || b.MinRequests < 0 || b.MinRequests > maxNumber:
 			return errors.New("the numbers of breaker must not be negative")
 		case b.Share < 0 || b.Share > 1:
 			return errors.New("the share of breaker must be above 0 and at most 1")
+		case b.SlowShare < 0 || b.SlowShare > 1:
+			return errors.New("the slow_share of breaker must be above 0 and at most 1")
+		case b.SlowShare == 0 && len(b.SlowCall) > 0:
+			return errors.New("the breaker has a slow_call, but no slow_share of them that opens it")
 		case b.OpenFor < 0 || b.MaxOpenFor < 0 || b.MaxOpenFor > 0 && b.MaxOpenFor < b.OpenFor:
 			return errors.New("the times of breaker must not be negative, and the longer one comes last")
 		}
@@ -79,15 +109,13 @@ func (c *PoolConfig) check() error {
 
 func (c *PoolConfig) same(o *PoolConfig) bool {
 	one, other := *c, *o
-	one.Breaker, other.Breaker = nil, nil
-	b, ob := BreakerConfig{}, BreakerConfig{}
-	if c.Breaker != nil {
-		b = *c.Breaker
+	if one.Breaker == nil {
+		one.Breaker = &BreakerConfig{}
 	}
-	if o.Breaker != nil {
-		ob = *o.Breaker
+	if other.Breaker == nil {
+		other.Breaker = &BreakerConfig{}
 	}
-	return one == other && b == ob
+	return reflect.DeepEqual(one, other)
 }
 
 // tunes takes over what a handler says of the app's pool. All handlers share it, so they must not disagree.
@@ -111,10 +139,14 @@ func (c *PoolConfig) configure(o *upstream.Options) {
 	if c.NoRetries {
 		o.Retries = -1
 	}
+	if h := c.Hedge; h != nil {
+		o.Hedge.Share, o.Hedge.Delay = h.Share, time.Duration(h.Delay)
+	}
 	if b := c.Breaker; b != nil {
 		o.Breaker = breaker.Options{
 			Failures: uint32(b.Failures), Share: b.Share, MinRequests: uint32(b.MinRequests), //nolint:gosec // they were checked
-			OpenFor: time.Duration(b.OpenFor), MaxOpenFor: time.Duration(b.MaxOpenFor),
+			SlowShare: b.SlowShare,
+			OpenFor:   time.Duration(b.OpenFor), MaxOpenFor: time.Duration(b.MaxOpenFor),
 		}
 	}
 }
@@ -131,6 +163,12 @@ func (c *PoolConfig) unmarshal(d *caddyfile.Dispenser) error {
 			err = onceDuration(d, &c.MaxWait)
 		case "sockets_close_over":
 			err = onceDuration(d, &c.SocketsCloseOver)
+		case "try_timeout":
+			err = unmarshalOpTime(d, &c.TryTimeout)
+		case "deadline":
+			err = unmarshalOpTime(d, &c.Deadline)
+		case "hedge":
+			err = c.unmarshalHedge(d)
 		case "breaker":
 			if c.Breaker != nil {
 				return d.Err("breaker is given twice")
@@ -138,7 +176,7 @@ func (c *PoolConfig) unmarshal(d *caddyfile.Dispenser) error {
 			c.Breaker = &BreakerConfig{}
 			err = c.Breaker.unmarshal(d)
 		default:
-			err = d.Errf("unknown setting %q of pool; known are retries, answer_timeout, max_wait, sockets_close_over and breaker", d.Val())
+			err = d.Errf("unknown setting %q of pool; known are retries, answer_timeout, max_wait, try_timeout, deadline, hedge, sockets_close_over and breaker", d.Val())
 		}
 		if err != nil {
 			return err
@@ -181,12 +219,18 @@ func (c *BreakerConfig) unmarshal(d *caddyfile.Dispenser) error {
 			err = onceShare(d, &c.Share)
 		case "min_requests":
 			err = onceNumber(d, &c.MinRequests)
+		case "slow_share":
+			err = onceShare(d, &c.SlowShare)
+		case "slow_call":
+			err = unmarshalOpTime(d, &c.SlowCall)
+		case "news":
+			err = onceOff(d, &c.NewsOff)
 		case "open_for":
 			err = onceDuration(d, &c.OpenFor)
 		case "max_open_for":
 			err = onceDuration(d, &c.MaxOpenFor)
 		default:
-			err = d.Errf("unknown setting %q of breaker; known are failures, share, min_requests, open_for and max_open_for", d.Val())
+			err = d.Errf("unknown setting %q of breaker; known are failures, share, min_requests, slow_share, slow_call, news, open_for and max_open_for", d.Val())
 		}
 		if err != nil {
 			return err

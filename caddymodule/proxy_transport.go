@@ -110,7 +110,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	h := t.handler
 	rest, below := inspect.Below(r.URL.EscapedPath(), h.Mount)
 	refused := &refusedAnswer{header: http.Header{}}
-	x := exchange{handler: h, route: h.routes[0], w: refused, r: r, path: rest, ip: clientIP(r), behindProxy: behindProxy(r)}
+	x := exchange{handler: h, route: h.routes[0], w: refused, r: r, path: rest, ip: clientIP(r), begun: time.Now(), behindProxy: behindProxy(r)}
 	if !below {
 		x.refuse(notFound, "fwd=bypass; detail=outside-mount")
 		return refused.response(r), nil

@@ -30,7 +30,7 @@ func (x *exchange) selfCheck(e *cache.Entry) {
 	// The request belongs to the server, which goes on with it.
 	again := &exchange{
 		handler: x.handler, route: x.route, r: x.r.Clone(context.Background()), path: x.path, ip: x.ip, behindProxy: x.behindProxy, req: x.req, body: x.body,
-		rights: x.rights, key: x.key,
+		rights: x.rights, key: x.key, begun: time.Now(),
 	}
 	go func() { x.route.checks.End(again.check(e, age), age) }()
 }

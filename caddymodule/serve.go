@@ -14,7 +14,6 @@ import (
 
 	"github.com/parsescale/parsescale/policies/admission"
 	"github.com/parsescale/parsescale/policies/cache"
-	"github.com/parsescale/parsescale/policies/request"
 	"github.com/parsescale/parsescale/policies/upstream"
 	"github.com/parsescale/parsescale/server/change"
 )
@@ -222,11 +221,13 @@ func (x *exchange) ask(ctx context.Context) answer {
 		Method: x.r.Method, URI: x.r.URL.RequestURI(), Host: x.r.Host, Header: x.r.Header, Prepare: x.prepare,
 		Body: x.body, Write: x.req.Write, Worker: x.worker,
 		// Cloud code may work for minutes before it says a word.
-		Untimed: x.req.Op == request.Function || x.req.Op == request.Job,
+		Untimed: runsCode(x.req.Op),
+		Hedge:   x.hedges(), Sort: uint8(x.req.Op),
 	}
 	if x.req.Class != "" {
 		out.Key = xxh3.HashString(x.req.Class)
 	}
+	x.bound(out)
 	if x.streamed {
 		out.Stream, out.StreamLength = x.r.Body, x.r.ContentLength
 	}

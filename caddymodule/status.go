@@ -28,6 +28,12 @@ type AppStatus struct {
 	Workers []WorkerStatus `json:"workers"`
 	// WebSockets is how many WebSockets pass.
 	WebSockets int `json:"websockets"`
+	// Hedges are the finds and gets that took long, by what came of asking a second worker.
+	Hedges upstream.Hedges `json:"hedges"`
+	// Timeouts is how often try_timeout and deadline of pool ended something.
+	Timeouts upstream.Timeouts `json:"timeouts"`
+	// News are what the app's gateways tell each other of broken upstreams; absent without a redis.
+	News *RumourStatus `json:"news,omitempty"`
 	// Recycled is how many bundled workers were replaced because of max_memory and max_requests; absent for upstreams.
 	Recycled *supervisor.Recycled `json:"recycled,omitempty"`
 	// Cache are the cache's counters.
@@ -65,6 +71,7 @@ func (g *gateway) status() AppStatus {
 	s := AppStatus{
 		AppID: g.appID, Mount: g.mount, Level: g.levelNow().String(), Promise: g.promise(g.levelNow()), Serving: g.serving(),
 		Cache: g.cache.Stats(), SelfChecks: g.checks.Counts(), WebSockets: g.sockets.Count(), Workers: []WorkerStatus{},
+		Timeouts: g.pool.Timeouts(), Hedges: g.pool.Hedges(), News: g.rumourStatus(),
 	}
 	processes := map[string]supervisor.WorkerStatus{}
 	if sup := g.supervisor(); sup != nil {
