@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -139,33 +140,37 @@ func TestStaleIsSuperseded(t *testing.T) {
 // expired as well.
 func TestStaleOfASessionIsSuperseded(t *testing.T) {
 	for _, answered := range []bool{false, true} {
-		unstorable := false
-		s := newOwnSite(t, tampering{answer: func(h http.Header) {
-			if unstorable {
-				h.Set("Set-Cookie", "a=b")
-			}
-		}}, nil)
-		rt := parseHandlers(s.server.Routes)[0].routes[0]
-		rt.ttl, rt.stale = 50*time.Millisecond, time.Minute
-		s.gateway.cache.SetStale(rt.stale)
-		id, ann := s.signUp(t, "ann")
-		path := "/parse/classes/Game/" + s.object(t, "Game", `{"ACL":{"`+id+`":{"read":true}}}`)
-		if rec := s.ask(s.server, ann, "GET", path, ""); verdict(rec) != "stored" {
-			t.Fatal(rec.Header())
+		t.Run(fmt.Sprint("answered ", answered), func(t *testing.T) { staleOfASession(t, answered) })
+	}
+}
+
+func staleOfASession(t *testing.T, answered bool) {
+	unstorable := false
+	s := newOwnSite(t, tampering{answer: func(h http.Header) {
+		if unstorable {
+			h.Set("Set-Cookie", "a=b")
 		}
-		time.Sleep(60 * time.Millisecond)
-		if unstorable = true; answered {
-			if rec := s.ask(s.server, ann, "GET", path, ""); rec.Code != 200 || verdict(rec) != "miss" {
-				t.Fatal(rec.Code, rec.Header())
-			}
+	}}, nil)
+	rt := parseHandlers(s.server.Routes)[0].routes[0]
+	rt.ttl, rt.stale = 50*time.Millisecond, time.Minute
+	s.gateway.cache.SetStale(rt.stale)
+	id, ann := s.signUp(t, "ann")
+	path := "/parse/classes/Game/" + s.object(t, "Game", `{"ACL":{"`+id+`":{"read":true}}}`)
+	if rec := s.ask(s.server, ann, "GET", path, ""); verdict(rec) != "stored" {
+		t.Fatal(rec.Header())
+	}
+	time.Sleep(60 * time.Millisecond)
+	if unstorable = true; answered {
+		if rec := s.ask(s.server, ann, "GET", path, ""); rec.Code != 200 || verdict(rec) != "miss" {
+			t.Fatal(rec.Code, rec.Header())
 		}
-		rt.pool.Configure(upstream.Options{MaxWait: -1})
-		if err := rt.pool.Remove("own"); err != nil {
-			t.Fatal(err)
-		}
-		if rec := s.ask(s.server, ann, "GET", path, ""); (rec.Code == 200) == answered {
-			t.Errorf("a worker has answered since: %v; then: %d, %s", answered, rec.Code, rec.Header().Get("Cache-Status"))
-		}
+	}
+	rt.pool.Configure(upstream.Options{MaxWait: -1})
+	if err := rt.pool.Remove("own"); err != nil {
+		t.Fatal(err)
+	}
+	if rec := s.ask(s.server, ann, "GET", path, ""); (rec.Code == 200) == answered {
+		t.Errorf("a worker has answered since: %v; then: %d, %s", answered, rec.Code, rec.Header().Get("Cache-Status"))
 	}
 }
 
