@@ -16,7 +16,7 @@ import (
 func registerUpgrade() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "parse-upgrade",
-		Usage: "[--config <path> [--adapter <name>]] [--address <interface>]",
+		Usage: "[--config <path> [--adapter <name>] | --address <interface>]",
 		Short: "Replaces the running process by a new one of the program's file, without a failed request",
 		Long: `
 Has the running process start its own program file anew, with its own arguments, environment
@@ -24,7 +24,8 @@ and working directory: put another version there first. The new process reads th
 file, makes itself ready, and takes over the listening sockets; requests wait for the moment in
 which the workers change. If the new process fails, the old one goes on, and why is told.
 
-The admin API is found as by reload: by --address, else in the configuration.`,
+The admin API is found as by reload: by --address, else in the configuration, or the Caddyfile
+of this folder.`,
 		CobraFunc: func(cmd *cobra.Command) {
 			cmd.Args = cobra.NoArgs
 			cmd.Flags().StringP("config", "c", "", "Configuration file, for the address of the admin API")
@@ -39,11 +40,18 @@ The admin API is found as by reload: by --address, else in the configuration.`,
 const busyTime = 10 * time.Second
 
 func upgradeCommand(fl caddycmd.Flags) (int, error) {
-	address, err := caddycmd.DetermineAdminAPIAddress(fl.String("address"), nil, fl.String("config"), fl.String("adapter"))
-	if err != nil {
-		return caddy.ExitCodeFailedStartup, fmt.Errorf("cannot find the admin API: %w", err)
+	address := fl.String("address")
+	if address == "" {
+		config, file, _, err := caddycmd.LoadConfig(fl.String("config"), fl.String("adapter")) // ./Caddyfile, where none is named
+		if err == nil {
+			address, err = caddycmd.DetermineAdminAPIAddress("", config, file, fl.String("adapter"))
+		}
+		if err != nil {
+			return caddy.ExitCodeFailedStartup, fmt.Errorf("cannot find the admin API by the configuration; give its --address: %w", err)
+		}
 	}
 	var res *http.Response
+	var err error
 	for end := time.Now().Add(busyTime); ; time.Sleep(100 * time.Millisecond) {
 		res, err = caddycmd.AdminAPIRequest(address, http.MethodPost, "/parse/upgrade", nil, nil)
 		if err == nil {

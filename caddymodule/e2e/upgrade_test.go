@@ -72,7 +72,7 @@ func install(t *testing.T, from, to string) {
 // upgrade has the running process replaced, as an operator does, and returns the new one's id.
 func (g *gateway) upgrade() int {
 	g.t.Helper()
-	out, err := g.tryUpgrade("--config", "Caddyfile")
+	out, err := g.tryUpgrade() // the Caddyfile of the folder says where the admin API is
 	if err != nil {
 		g.t.Fatalf("cannot upgrade: %v\n%s", err, out)
 	}

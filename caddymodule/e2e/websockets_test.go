@@ -110,9 +110,9 @@ func (w *webSocket) echo(t *testing.T, text string) {
 // TestWebSocketsEnd ends gateways with open WebSockets in all the ways there are. Each is closed with 1001, and not all at the
 // same time.
 func TestWebSocketsEnd(t *testing.T) {
-	const count, over = 10, 1 * time.Second
+	const count, over = 10, 3 * time.Second
 	site := func(upstream string) string {
-		return strings.Replace(remoteApp(upstream), "cache {", "pool {\n\t\t\tsockets_close_over 1s\n\t\t}\n\t\tcache {", 1)
+		return strings.Replace(remoteApp(upstream), "cache {", "pool {\n\t\t\tsockets_close_over 3s\n\t\t}\n\t\tcache {", 1)
 	}
 	for _, test := range []struct {
 		name string
@@ -161,7 +161,7 @@ func TestWebSocketsEnd(t *testing.T) {
 			clients.Wait()
 			if len(times) == count {
 				slices.SortFunc(times, time.Time.Compare)
-				if spread := times[count-1].Sub(times[0]); spread < over/2 {
+				if spread := times[count-1].Sub(times[0]); spread < over/3 {
 					t.Errorf("all were closed within %s", spread)
 				}
 			}
