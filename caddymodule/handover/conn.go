@@ -192,6 +192,11 @@ func (c *conn) Close() error {
 
 // mayLiveOn reports whether nothing is lost, and nothing done twice, if another server goes on from here; c.mu is held.
 func (c *conn) mayLiveOn() bool {
+	if c.state == http.StateActive && calledBy("net/http.(*Server).closeIdleConns") {
+		// A server takes a connection for idle a moment before it says so: the answer is written.
+		c.settle()
+		c.state = http.StateIdle
+	}
 	if c.broken || c.stays || c.overflow {
 		return false
 	}
@@ -203,18 +208,18 @@ func (c *conn) mayLiveOn() bool {
 	case http.StateActive:
 		// A server that shuts down drops a request that it has read at that moment, without a word. A handler that ran would
 		// have read or written since, or it gave up by panicking.
-		return len(c.unread) > 0 && !panicking()
+		return len(c.unread) > 0 && !calledBy("runtime.gopanic")
 	}
 	return false
 }
 
-// panicking reports whether the caller runs because of a panic.
-func panicking() bool {
+// calledBy reports whether the caller runs because of a function.
+func calledBy(function string) bool {
 	var callers [64]uintptr
 	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers[:])])
 	for {
 		frame, more := frames.Next()
-		if frame.Function == "runtime.gopanic" {
+		if frame.Function == function {
 			return true
 		}
 		if !more {
@@ -248,13 +253,18 @@ func (c *conn) become(state http.ConnState) {
 	}
 	switch state {
 	case http.StateIdle:
-		c.forget()
-		c.unread, c.ahead = c.ahead, nil
-		c.broken = false // net/http ends its watch by a time-out
-		c.clean, c.stays = c.got == c.want, c.stays || c.want >= 0 && c.got > c.want
+		c.settle()
 	case http.StateActive:
 		c.want, c.got = requestLength(c.unread), len(c.unread)
 		c.stays = c.stays || c.got == 0 // it was read together with the one before
 	}
 	c.state = state
+}
+
+// settle is done when a request was answered; c.mu is held.
+func (c *conn) settle() {
+	c.forget()
+	c.unread, c.ahead = c.ahead, nil
+	c.broken = false // net/http ends its watch by a time-out
+	c.clean, c.stays = c.got == c.want, c.stays || c.want >= 0 && c.got > c.want
 }

@@ -369,6 +369,30 @@ func TestRequestLength(t *testing.T) {
 	}
 }
 
+// TestClosedBeforeIdleIsTold shuts a server down in the moment in which it takes a connection for idle and hasn't said so.
+func TestClosedBeforeIdleIsTold(t *testing.T) {
+	a := newAddress(t)
+	var old *http.Server
+	var once sync.Once
+	old = &http.Server{Handler: says("old"), ConnState: func(c net.Conn, state http.ConnState) {
+		if state == http.StateIdle {
+			once.Do(func() {
+				a.serve(says("new"))
+				shutdown(t, old)
+			})
+		}
+		Tell(c, state)
+	}}
+	go old.Serve(a.desk.Listen(a.below.open()))
+	c, r := a.dial()
+	if got := ask(t, c, r, post); got != "old POST body" {
+		t.Errorf("got %q", got)
+	}
+	if got := ask(t, c, r, post); got != "new POST body" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestChangesUnderLoad replaces the server again and again while clients write on connections that they keep, and never
 // repeat a request. Every request is answered and handled once.
 func TestChangesUnderLoad(t *testing.T) {
