@@ -87,6 +87,15 @@ func (h *Handler) serveComposed(w http.ResponseWriter, r *http.Request, next cad
 		x.refuse(tooLarge, "fwd=bypass; detail=body-too-large")
 		return nil
 	}
+	if !isUpgrade(r) && r.Method != http.MethodConnect && !isInside(r) {
+		x.streamed = true // the body is still there
+		if !x.pass() {
+			return nil
+		}
+		defer entrance.Leave()
+		r = markInside(r)
+		x.r = r
+	}
 	if r.Header["Cookie"] != nil {
 		x.req.NoStore = true // it means nothing to Parse, but it may to the next handler
 	}

@@ -28,6 +28,16 @@ func (x *exchange) pass() bool {
 	return in
 }
 
+// insideKey is in the context of a request that a handler has let in, for the handlers after it: who is inside must not wait
+// at the entrance again, where it may be about to be shut.
+type insideKey struct{}
+
+func isInside(r *http.Request) bool { return r.Context().Value(insideKey{}) != nil }
+
+func markInside(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), insideKey{}, true))
+}
+
 // passOn has the process that took the place of this one answer the request.
 func (x *exchange) passOn(to *succession.Successor) {
 	srv, _ := x.r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)

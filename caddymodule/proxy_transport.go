@@ -130,10 +130,12 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return refused.response(r), nil
 	}
-	if !x.pass() { // another process has the workers by now
-		return refused.response(r), nil
+	if !isInside(r) {
+		if !x.pass() { // another process has the workers by now
+			return refused.response(r), nil
+		}
+		defer entrance.Leave()
 	}
-	defer entrance.Leave()
 	if x.again() {
 		x.fail(upstream.ErrOutcomeUnknown, "fwd=method")
 		return refused.response(r), nil
