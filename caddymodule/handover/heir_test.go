@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -52,11 +53,11 @@ func TestNoHeir(t *testing.T) {
 	old := a.serve(says("old"))
 	c, r := a.dial()
 	ask(t, c, r, get)
-	refused := false
-	a.desk.SetHeir(func(string, net.Conn, []byte) bool { refused = true; return false })
+	var refused atomic.Bool
+	a.desk.SetHeir(func(string, net.Conn, []byte) bool { refused.Store(true); return false })
 	shutdown(t, old)
-	if _, err := r.ReadByte(); err != io.EOF || !refused {
-		t.Errorf("the connection isn't closed: %v, %v", err, refused)
+	if _, err := r.ReadByte(); err != io.EOF || !refused.Load() {
+		t.Errorf("the connection isn't closed: %v, %v", err, refused.Load())
 	}
 	ours, theirs := net.Pipe()
 	NewDesk().Take("nowhere", ours, nil)
