@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 )
@@ -22,7 +23,8 @@ func TestGatherWrites(t *testing.T) {
 		gather  int64
 		request Request
 		before  func(t *testing.T, p *Pool, workers []*fakeWorker)
-		spread  bool // the quicker worker, which is the second, gets some; else all go to one
+		each    func(p *Pool) // before each request
+		spread  bool          // the quicker worker, which is the second, gets some; else all go to one
 		one     int
 	}{
 		{name: "writes", gather: 8, request: write, one: 0},
@@ -41,14 +43,15 @@ func TestGatherWrites(t *testing.T) {
 		{name: "the first is dead", gather: 8, request: write, one: 1, before: func(_ *testing.T, _ *Pool, workers []*fakeWorker) {
 			workers[0].kill()
 		}},
-		{name: "the first hangs", gather: 8, request: write, one: 1, before: func(t *testing.T, p *Pool, _ []*fakeWorker) {
+		{name: "the first hangs", gather: 8, request: write, spread: true, before: func(t *testing.T, p *Pool, _ []*fakeWorker) {
 			first := (*p.members.Load())[0]
 			s := first.take(time.Now())
 			if s == nil {
 				t.Fatal("the first worker takes no request")
 			}
-			first.answered.Add(-int64(2 * hesitation))
 			t.Cleanup(func() { s.leave(outcome{}) })
+		}, each: func(p *Pool) { // an answer to a probe may come at any time
+			(*p.members.Load())[0].answered.Store(time.Now().Add(-2 * hesitation).UnixNano())
 		}},
 		{name: "the first was idle for long", gather: 8, request: write, one: 0, before: func(_ *testing.T, p *Pool, _ []*fakeWorker) {
 			(*p.members.Load())[0].answered.Add(-int64(time.Hour))
@@ -69,11 +72,23 @@ func TestGatherWrites(t *testing.T) {
 				test.before(t, p, workers)
 			}
 			start := [2]int64{workers[0].requests.Load(), workers[1].requests.Load()}
+			var all sync.WaitGroup
 			for range requests {
-				if _, err := p.Do(t.Context(), &test.request); err != nil {
-					t.Fatal(err)
+				do := func() {
+					if _, err := p.Do(t.Context(), &test.request); err != nil {
+						t.Error(err)
+					}
+				}
+				if test.each != nil {
+					test.each(p)
+				}
+				if test.spread {
+					all.Go(do) // at once, so that it isn't all up to which worker was the quicker one
+				} else {
+					do()
 				}
 			}
+			all.Wait()
 			got := [2]int64{workers[0].requests.Load() - start[0], workers[1].requests.Load() - start[1]}
 			if test.spread && got[1] == 0 {
 				t.Errorf("the workers got %v of %d requests, want some for the second", got, requests)
