@@ -16,6 +16,9 @@ const (
 
 // Read implements storage.Store.
 func (s *Store) Read(ctx context.Context, f func(storage.Snapshot) error) error {
+	if err := ctx.Err(); err != nil {
+		return err // else a quick answer might come before the question is called off
+	}
 	if err := s.gate.Enter(); err != nil {
 		return err
 	}
