@@ -49,7 +49,7 @@ for ((g = 0; g < gateways; g++)); do
 http://127.0.0.1:$port {
 	parse /parse/* $worker {
 		cache {
-			ttl 1m
+			ttl 5s
 		}
 	}
 }
