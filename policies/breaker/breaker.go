@@ -136,7 +136,7 @@ var (
 
 // Breaker is the circuit breaker of one worker, safe for concurrent use.
 //
-// gobreaker counts and decides. Three things are ours:
+// gobreaker counts and decides. Ours are:
 //   - the open time, because gobreaker's is fixed. It is set there to the shortest that may be drawn here, so gobreaker
 //     is always ready to go half-open when this gate lets a probe through;
 //   - in the closed state gobreaker is asked when a request ends, not when it begins. It forgets requests that take
