@@ -141,6 +141,7 @@ func (s *seat) send(ctx context.Context, c *call, l lane) (res result) {
 	}
 	a.dog.pause()
 	kept = true
+	res.took = time.Since(s.entered)
 	learned := res.failure.learn(latency, c.req)
 	resp.Stream = &stream{prefix: resp.Body, body: answer.Body, dog: &a.dog, finish: func() {
 		cancel()
@@ -196,12 +197,14 @@ func (s *seat) failed(ctx context.Context, c *call, a *attempt, l lane, err erro
 		res.failure, res.err = outrun, errOutrun
 	case a.last.wasMade():
 		res.failure, res.err = overdue, errOverdue
-	case !a.asked && a.try.wasMade(): // before there was a connection
-		res.failure = unreached
-	case !a.asked:
+	case !a.asked && !a.try.wasMade():
 		res.failure, res.err = unsendable, because(ErrUnsendable, err)
 	case !res.sent:
-		if res.failure = unreached; a.dog.barked() {
+		res.failure = unreached
+		switch {
+		case a.try.wasMade():
+			res.err = errLate
+		case a.dog.barked():
 			res.err = errSilent
 		}
 	case a.try.wasMade():

@@ -31,12 +31,12 @@ func (k *cut) arm(end func()) {
 	}
 }
 
-// after arms it and makes it after a time, if may allows it then; if not, may is asked again after that time once more.
-// may runs before close returns, or not at all.
+// after arms it and makes it after a time, if may allows it then; if not, may is asked again after that time once more, or a
+// tick if that is longer. may runs before close returns, or not at all.
 func (k *cut) after(d time.Duration, may func() bool, end func()) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.end, k.may, k.again = end, may, d
+	k.end, k.may, k.again = end, may, max(d, tick)
 	k.timer = time.AfterFunc(d, k.due)
 }
 

@@ -3,7 +3,6 @@ package upstream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -85,14 +84,7 @@ func TestHedge(t *testing.T) {
 				for i, s := range v.Status() {
 					blamed[i] = s.Failures
 				}
-				begun := time.Now()
-				res, err := v.Do(t.Context(), &r)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if string(res.Body) != test.body || fmt.Sprint(v.asked) != test.asked || time.Since(begun) != test.took {
-					t.Errorf("%q of %v after %s, want %q of %s after %s", res.Body, v.asked, time.Since(begun), test.body, test.asked, test.took)
-				}
+				v.wants(t, &r, test.body, test.asked, test.took)
 				if got := v.Hedges(); got != test.hedges {
 					t.Errorf("%+v, want %+v", got, test.hedges)
 				}

@@ -38,10 +38,10 @@ func milliseconds(d time.Duration) string {
 // retry budget. An attempt that none would follow goes on: a slow answer is better than none. It is called while Do waits for
 // the attempt.
 func (c *call) another(w *worker) bool {
-	if c.begun.Load() || c.joined.Load() || c.sent+1 > c.options.Retries || c.paid || !c.pool.hasOther(w, c.tried) {
+	if c.begun.Load() || c.joined.Load() || c.sent+1 > c.options.Retries || !c.pool.hasOther(w, c.tried) {
 		return false
 	}
-	c.paid = c.pool.budget.spend(false)
+	c.paid = c.paid || c.pool.budget.spend(false) // it is, if the attempt before reached nobody
 	return c.paid
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -32,6 +33,12 @@ func newVirtual(t *testing.T, o Options, handlers ...http.HandlerFunc) *virtual 
 		o.Balance = balance.Options{SlowStart: -1, IntN: func(int) int { return 0 }}
 	}
 	v := &virtual{Pool: New(o)}
+	v.add(t, handlers...)
+	return v
+}
+
+func (v *virtual) add(t *testing.T, handlers ...http.HandlerFunc) {
+	t.Helper()
 	for i, h := range handlers {
 		name := string(rune('a' + i))
 		w, target := newPipeWorker(t, func(w http.ResponseWriter, r *http.Request) {
@@ -46,7 +53,6 @@ func newVirtual(t *testing.T, o Options, handlers ...http.HandlerFunc) *virtual 
 			t.Fatal(err)
 		}
 	}
-	return v
 }
 
 // end stops everything; the bubble waits for it.
@@ -56,6 +62,20 @@ func (v *virtual) end() {
 		w.srv.Close()
 	}
 	time.Sleep(time.Hour) // of the bubble's, for handlers that don't look whether anybody waits
+}
+
+// wants sends a request and checks its answer, the workers that were asked, and how long that took. A stream isn't read.
+func (v *virtual) wants(t *testing.T, r *Request, body, asked string, took time.Duration) {
+	t.Helper()
+	begun := time.Now()
+	res, err := v.Do(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.discard()
+	if string(res.Body) != body || fmt.Sprint(v.asked) != asked || time.Since(begun) != took {
+		t.Errorf("%q of %v after %s, want %q of %s after %s", res.Body, v.asked, time.Since(begun), body, asked, took)
+	}
 }
 
 // after answers after a time.
@@ -88,6 +108,7 @@ func TestTryTimeout(t *testing.T) {
 		{name: "in time", handlers: []http.HandlerFunc{after(try/2, "in time"), quick}, body: "in time", asked: "[a]", took: try / 2, failures: []uint64{0, 0}},
 		{name: "there is no other", handlers: []http.HandlerFunc{slow}, body: "slow", asked: "[a]", took: time.Second, failures: []uint64{0}},
 		{name: "all are slow", handlers: []http.HandlerFunc{slow, slow, slow}, body: "slow", asked: "[a b c]", took: 2*try + time.Second, failures: []uint64{0, 0, 0}},
+		{name: "another isn't in time either, and streams", o: Options{BufferLimit: 10}, handlers: []http.HandlerFunc{slower, after(time.Second, "more than ten bytes")}, asked: "[a b]", took: try + time.Second, failures: []uint64{0, 0}},
 		{name: "no repetition is allowed", o: Options{Retries: -1}, handlers: []http.HandlerFunc{slow, quick}, body: "slow", asked: "[a]", took: time.Second, failures: []uint64{0, 0}},
 		{name: "no repetition is left", o: Options{Retries: 1}, handlers: []http.HandlerFunc{slower, slow, quick}, body: "slow", asked: "[a b]", took: try + time.Second, failures: []uint64{0, 0, 0}},
 		{name: "the budget is spent", o: Options{RetryShare: 1e-9, RetryPerSecond: 1e-9}, handlers: []http.HandlerFunc{slow, quick}, body: "slow", asked: "[a]", took: time.Second, failures: []uint64{0, 0}},
@@ -100,14 +121,7 @@ func TestTryTimeout(t *testing.T) {
 				defer v.end()
 				r := test.r
 				r.Method, r.URI, r.Body, r.TryTimeout = "POST", "/x", []byte("{}"), try
-				begun := time.Now()
-				res, err := v.Do(t.Context(), &r)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if string(res.Body) != test.body || fmt.Sprint(v.asked) != test.asked || time.Since(begun) != test.took {
-					t.Errorf("%q of %v after %s, want %q of %s after %s", res.Body, v.asked, time.Since(begun), test.body, test.asked, test.took)
-				}
+				v.wants(t, &r, test.body, test.asked, test.took)
 				for i, s := range v.Status() {
 					if s.Failures != test.failures[i] {
 						t.Errorf("worker %s has %d failures, want %d", s.Name, s.Failures, test.failures[i])
@@ -116,6 +130,38 @@ func TestTryTimeout(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTryTimeoutUnreached: the time also bounds the opening of a connection, and does for the next attempt what it did for that one.
+func TestTryTimeoutUnreached(t *testing.T) {
+	const try = 100 * time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		v := newVirtual(t, Options{})
+		defer v.end()
+		if err := v.Add(Target{Name: "deaf", Address: "127.0.0.1:9", Dial: func(ctx context.Context) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		v.add(t, after(time.Second, "slow"), after(time.Millisecond, "quick"))
+		v.wants(t, &Request{Method: "GET", URI: "/x", TryTimeout: try}, "quick", "[a b]", 2*try+time.Millisecond)
+	})
+}
+
+// TestTryTimeoutAgain: an attempt that may not be given up isn't asked about all the time, however short that is.
+func TestTryTimeoutAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var (
+			k     cut
+			asked int
+		)
+		k.after(time.Microsecond, func() bool { asked++; return false }, func() { t.Error("it was made") })
+		time.Sleep(time.Second)
+		if k.close() || asked < 2 || asked > int(time.Second/tick)+1 {
+			t.Errorf("asked %d times in a second", asked)
+		}
+	})
 }
 
 // TestTryTimeoutStream: what is ended is also a body that doesn't end in time; a body that is handed on already isn't.
