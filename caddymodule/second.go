@@ -32,7 +32,7 @@ const secondTimeout = 20 * time.Millisecond
 
 // newSecond makes the gateway's part in it. Nothing is sent before a handler asks.
 func (g *gateway) newSecond(node *peers.Node) (*second, error) {
-	client, err := ledger.NewClient(g.deployment.redis, secondTimeout)
+	client, err := ledger.NewClient(g.deployment.redis, redisstore.WriteTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func version() string {
 	return info.String()
 }
 
-// key hashes a question and who shares its answer. The hash tells nobody of what.
+// secondKey hashes a question and who shares its answer. The hash tells nobody of what.
 func secondKey(secret *[sha256.Size]byte, x *exchange, s request.Scope) redisstore.Key {
 	h := hmac.New(sha256.New, secret[:])
 	h.Write(x.req.AppendKey(nil, s))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/parsescale/parsescale/policies/cache/redisstore"
 	"github.com/parsescale/parsescale/policies/request"
+	"github.com/parsescale/parsescale/server/testservices"
 )
 
 func TestRedisOnNeedsConsistency(t *testing.T) {
@@ -16,6 +17,24 @@ func TestRedisOnNeedsConsistency(t *testing.T) {
 	_, err := trySite(t, remoteSite(w, "cache {\nredis on\n}"))
 	if err == nil || !strings.Contains(err.Error(), "have consistency bounded or strict") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestSecondIsWrittenInTime: writing may take longer than a question may wait.
+func TestSecondIsWrittenInTime(t *testing.T) {
+	r := testservices.StartRedis(t)
+	proxy := testservices.StartProxy(t, r.Address)
+	s, err := (&gateway{identity: identity{name: "app", deployment: deployment{redis: r.At(proxy.Address), name: "test"}}}).newSecond(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	proxy.Delay(2 * secondTimeout)
+	for end := time.Now().Add(30 * time.Second); s.store.Stats().Written == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("nothing is written: %+v", s.store.Stats())
+		}
+		s.store.Put(redisstore.Key{1}, redisstore.Answer{Status: 200}, time.Minute, func() bool { return true })
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 
 // Options are what a Store needs. Client and Prefix are required.
 type Options struct {
-	// Client is the connection. The Store closes it.
+	// Client is the connection, which must heed the deadlines of contexts and leave an answer WriteTimeout to be written. The Store
+	// closes it.
 	Client redis.UniversalClient
 	// Prefix is what all names of keys begin with. In a Redis Cluster it has the hash tag that keeps them together.
 	Prefix string
@@ -28,8 +29,8 @@ type Options struct {
 	MaxQueueBytes int64
 }
 
-// writeTimeout bounds how long answers are being written; nobody waits for it.
-const writeTimeout = time.Second
+// WriteTimeout bounds how long answers are being written; nobody waits for it.
+const WriteTimeout = time.Second
 
 // maxBatch is how many answers are written at once.
 const maxBatch = 64
@@ -68,7 +69,7 @@ func New(o Options) *Store {
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Store{o: o, queue: make(chan job, o.MaxQueue), stop: stop, ended: make(chan struct{})}
 	s.breaker = breaker.New(breaker.Options{
-		Failures: 3, OpenFor: 500 * time.Millisecond, MaxOpenFor: 5 * time.Second, Probes: 1, ProbeTimeout: 2 * writeTimeout,
+		Failures: 3, OpenFor: 500 * time.Millisecond, MaxOpenFor: 5 * time.Second, Probes: 1, ProbeTimeout: 2 * WriteTimeout,
 	})
 	go s.write(ctx)
 	return s
@@ -170,15 +171,19 @@ func (s *Store) write(ctx context.Context) {
 	}
 }
 
-// writeBatch writes those of the answers that are still valid, and returns how many these are.
+// writeBatch writes those of the answers that are still valid, and returns how many these are. That it can write says nothing of
+// whether questions are answered in their far shorter time; that it cannot does.
 func (s *Store) writeBatch(ctx context.Context, jobs []job) (n int, err error) {
+	if s.breaker.State() != breaker.Closed {
+		return len(jobs), breaker.ErrOpen // a question is what finds out
+	}
 	end, err := s.breaker.Allow()
 	if err != nil {
 		return len(jobs), err
 	}
 	outcome := breaker.Ignored
 	defer func() { end(outcome) }()
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, WriteTimeout)
 	defer cancel()
 	p := s.o.Client.Pipeline()
 	for _, j := range jobs {
@@ -198,7 +203,6 @@ func (s *Store) writeBatch(ctx context.Context, jobs []job) (n int, err error) {
 		}
 		return n, err
 	}
-	outcome = breaker.Success
 	return n, nil
 }
 

@@ -197,6 +197,22 @@ func TestRedisAway(t *testing.T) {
 	}
 }
 
+// TestTooSlowForQuestions: that answers can be written doesn't keep questions going that come to nothing.
+func TestTooSlowForQuestions(t *testing.T) {
+	r := testservices.StartRedis(t)
+	proxy := testservices.StartProxy(t, r.Address)
+	s := newStore(t, r.At(proxy.Address), func(o *Options) { o.Timeout = 50 * time.Millisecond })
+	proxy.Delay(100 * time.Millisecond)
+	for n := range uint64(6) {
+		s.Get(context.Background(), Key{1})
+		s.Put(Key{1}, example(10), time.Minute, always)
+		until(t, "the end of the write", func() bool { st := s.Stats(); return st.Written+st.Lost > n })
+	}
+	if st := s.Stats(); st.Skipped == 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
 // TestAClientThatLeaves: that says nothing of Redis.
 func TestAClientThatLeaves(t *testing.T) {
 	s := newStore(t, testservices.StartRedis(t).URL, nil)
