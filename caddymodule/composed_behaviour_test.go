@@ -146,6 +146,23 @@ func TestCacheInFrontOfAnything(t *testing.T) {
 	})
 }
 
+// TestCacheComesAfterWhatForbids: what others may read isn't served to whom the site refuses, whichever directive does that, and
+// in whatever order they are written.
+func TestCacheComesAfterWhatForbids(t *testing.T) {
+	for i, forbids := range []string{"respond @out 403", "error @out 403", "handle @out {\nrespond 403\n}", "route @out {\nerror 403\n}"} {
+		w := newRecordingWorker(t, results)
+		s := newSite(t, inFront(w, fmt.Sprintf("parse_cache {\nname %d\n}\n@out header X-Out *\n%s", i, forbids)))
+		read := step{method: "GET", path: "/parse/classes/A", cache: "stored", calls: 1}
+		hit := step{method: "GET", path: "/parse/classes/A", cache: "hit"}
+		s.run(t, w, []step{read, hit})
+		out := hit
+		out.header = map[string]string{"X-Out": "1"}
+		if rec := s.send(out); rec.Code != http.StatusForbidden || strings.Contains(rec.Body.String(), "o1") {
+			t.Errorf("%s: %d %s", forbids, rec.Code, rec.Body)
+		}
+	}
+}
+
 // TestCacheByHost: to the next handler another host may be another app.
 func TestCacheByHost(t *testing.T) {
 	w := newRecordingWorker(t, results)

@@ -61,9 +61,9 @@ func TestFinerCaddyfileForms(t *testing.T) {
 	}
 }
 
-// TestFinerOrder: limits come before whatever costs something, the cache after whatever forbids, and both before what answers.
+// TestFinerOrder: limits come before whatever costs something, the cache after whatever forbids, and both before what asks workers.
 func TestFinerOrder(t *testing.T) {
-	config, err := adapt(t, ":9 {\n\treverse_proxy 127.0.0.1:1\n\thandle /x {\n\t\trespond x\n\t}\n\tparse_cache\n\tforward_auth 127.0.0.1:2 {\n\t\turi /\n\t}\n\tparse_rate_limit {\n\t\tdefault 1/s\n\t}\n\tparse 127.0.0.1:3\n}")
+	config, err := adapt(t, ":9 {\n\treverse_proxy 127.0.0.1:1\n\trespond /y y\n\tparse_cache\n\thandle /x {\n\t\terror 403\n\t}\n\tforward_auth 127.0.0.1:2 {\n\t\turi /\n\t}\n\tparse_rate_limit {\n\t\tdefault 1/s\n\t}\n\tparse 127.0.0.1:3\n}")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,10 +72,10 @@ func TestFinerOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := -1
-	for _, part := range []string{`"handler":"parse_rate_limit"`, `"127.0.0.1:2"`, `"handler":"parse_cache"`, `"static_response"`, `"handler":"parse"`, `"127.0.0.1:1"`} {
+	for _, part := range []string{`"handler":"parse_rate_limit"`, `"127.0.0.1:2"`, `"handler":"error"`, `"static_response"`, `"handler":"parse_cache"`, `"handler":"parse"`, `"127.0.0.1:1"`} {
 		at := strings.Index(string(b), part)
-		if at < last {
-			t.Errorf("%s comes too early in %s", part, b)
+		if at < 0 || at < last {
+			t.Errorf("%s comes too early, or not at all, in %s", part, b)
 		}
 		last = at
 	}

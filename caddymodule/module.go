@@ -18,12 +18,14 @@ func init() {
 	caddy.RegisterModule(PoolUpstreams{})
 	caddy.RegisterModule(Transport{})
 	httpcaddyfile.RegisterGlobalOption("parse", parseGlobalOption)
+	// parse_cache comes after whatever forbids, which in Caddyfiles is also handle, error, abort and respond: they may go by what
+	// isn't in the key of an entry, such as the client's address. Of two placed before the same one, the first stays before the second.
+	httpcaddyfile.RegisterDirective("parse_cache", cacheDirective)
+	httpcaddyfile.RegisterDirectiveOrder("parse_cache", httpcaddyfile.Before, "reverse_proxy")
 	httpcaddyfile.RegisterDirective("parse", parseDirective)
 	httpcaddyfile.RegisterDirectiveOrder("parse", httpcaddyfile.Before, "reverse_proxy")
 	httpcaddyfile.RegisterDirective("parse_rate_limit", rateLimitDirective)
 	httpcaddyfile.RegisterDirectiveOrder("parse_rate_limit", httpcaddyfile.Before, "basicauth") // the less a refusal costs, the better
-	httpcaddyfile.RegisterDirective("parse_cache", cacheDirective)
-	httpcaddyfile.RegisterDirectiveOrder("parse_cache", httpcaddyfile.Before, "invoke") // after whatever forbids, before whatever answers
 	caddy.RegisterNetwork(keptNetwork, listenKept)
 	caddyhttp.RegisterNetworkHTTP3(keptNetwork, "udp")
 	caddy.OnExit(leaveAdmin)
