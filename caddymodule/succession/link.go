@@ -5,7 +5,6 @@ package succession
 import (
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -46,21 +45,6 @@ const maxMessage = 1 << 20
 type link struct {
 	*net.UnixConn
 	sending sync.Mutex
-}
-
-// openLink takes over one end.
-func openLink(f *os.File) (*link, error) {
-	defer f.Close()
-	c, err := net.FileConn(f)
-	if err != nil {
-		return nil, err
-	}
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		_ = c.Close()
-		return nil, errors.New("it is no unix socket")
-	}
-	return &link{UnixConn: u}, nil
 }
 
 // send says something; with is the descriptor that goes along, nil for none. It stays open here.
@@ -148,19 +132,4 @@ func descriptor(oob []byte) (*os.File, error) {
 		}
 	}
 	return nil, nil
-}
-
-// socketPair makes a connected pair of stream sockets; neither is inherited by accident.
-func socketPair(name string) (ours, theirs *os.File, err error) {
-	syscall.ForkLock.RLock()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-	if err == nil {
-		syscall.CloseOnExec(fds[0])
-		syscall.CloseOnExec(fds[1])
-	}
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot make a pair of sockets: %w", err)
-	}
-	return os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name), nil
 }

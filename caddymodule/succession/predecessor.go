@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/parsescale/parsescale/caddymodule/socketpair"
 )
 
 // Predecessor is the process whose place this one is to take.
@@ -37,11 +39,11 @@ func Inherit(sockets *Sockets) (*Predecessor, error) {
 	}
 	unix.CloseOnExec(linkFD)
 	unix.CloseOnExec(stderrFD)
-	l, err := openLink(os.NewFile(uintptr(linkFD), "link"))
+	c, err := socketpair.Take(os.NewFile(uintptr(linkFD), "link"))
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach the process whose place this one is to take: %w", err)
 	}
-	p := &Predecessor{link: l, stderr: os.NewFile(uintptr(stderrFD), "stderr"), gone: make(chan struct{})}
+	p := &Predecessor{link: &link{UnixConn: c}, stderr: os.NewFile(uintptr(stderrFD), "stderr"), gone: make(chan struct{})}
 	if err := p.take(sockets); err != nil {
 		return nil, fmt.Errorf("cannot take over the listening sockets: %w", err)
 	}

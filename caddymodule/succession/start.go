@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/parsescale/parsescale/caddymodule/socketpair"
 )
 
 // variable tells a process that it was started to take another's place: the descriptors of the link and of the file to
@@ -47,18 +49,14 @@ func Start(o Options) (*Successor, error) {
 			_ = f.Close()
 		}
 	}()
-	ours, theirs, err := socketPair("link")
+	ours, theirs, err := socketpair.New("the new process")
 	if err != nil {
 		return nil, err
 	}
 	defer theirs.Close()
-	l, err := openLink(ours)
-	if err != nil {
-		return nil, fmt.Errorf("cannot use a pair of sockets: %w", err)
-	}
-	s := &Successor{link: l, prepared: make(chan struct{}), serving: make(chan struct{}), ended: make(chan struct{})}
+	s := &Successor{link: &link{UnixConn: ours}, prepared: make(chan struct{}), serving: make(chan struct{}), ended: make(chan struct{})}
 	if err := s.run(o.Command, theirs); err != nil {
-		_ = l.Close()
+		_ = ours.Close()
 		return nil, err
 	}
 	err = s.send(message{Word: wordSockets, Version: version, Count: len(sockets)}, nil)
@@ -201,14 +199,14 @@ func (s *Successor) Give(address string, c net.Conn, unread []byte) bool {
 
 // Connect makes a connection to the process for one request; about tells it what it needs to know of the request.
 func (s *Successor) Connect(about []byte) (net.Conn, error) {
-	ours, theirs, err := socketPair("request")
+	ours, theirs, err := socketpair.New("a request")
 	if err != nil {
 		return nil, err
 	}
-	defer ours.Close()
 	defer theirs.Close()
 	if err := s.send(message{Word: wordRequest, Bytes: about}, theirs); err != nil {
+		_ = ours.Close()
 		return nil, errors.Join(errors.New("cannot pass a request to the new process"), err)
 	}
-	return net.FileConn(ours)
+	return ours, nil
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/parsescale/parsescale/caddymodule/socketpair"
 )
 
 // process is a running child.
@@ -56,7 +58,7 @@ func environment(extra []string) []string {
 // startProcess starts a worker with the control socket as its file descriptor 3, in a process group of its own (so
 // that a Ctrl-C at the terminal reaches the gateway alone, which then drains its workers).
 func startProcess(command, env []string, log *slog.Logger) (*process, error) {
-	ours, theirs, err := controlSocket()
+	ours, theirs, err := socketpair.New("the control of a worker")
 	if err != nil {
 		return nil, err
 	}
@@ -148,29 +150,6 @@ func (p *process) end(grace time.Duration) {
 	}
 	p.signal(syscall.SIGKILL)
 	<-p.exited
-}
-
-// controlSocket makes a connected pair of stream sockets; neither end is inherited by accident.
-func controlSocket() (ours net.Conn, theirs *os.File, err error) {
-	syscall.ForkLock.RLock()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-	if err == nil {
-		syscall.CloseOnExec(fds[0])
-		syscall.CloseOnExec(fds[1])
-	}
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot make a control socket: %w", err)
-	}
-	f := os.NewFile(uintptr(fds[0]), "control")
-	theirs = os.NewFile(uintptr(fds[1]), "control of a worker")
-	ours, err = net.FileConn(f) // with a descriptor of its own
-	f.Close()
-	if err != nil {
-		theirs.Close()
-		return nil, nil, fmt.Errorf("cannot use a control socket: %w", err)
-	}
-	return ours, theirs, nil
 }
 
 // output takes what a worker prints to the log.
