@@ -1,13 +1,14 @@
 package peakewma
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
@@ -30,18 +31,18 @@ func (m *measured) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	node := m.table.node(info.Upstream.String())
 	began := m.table.now()
-	node.Begin()
-	ended := false
-	end := func(latency time.Duration, o balance.Outcome) {
-		ended = true
-		node.End(latency, o)
+	code := runsCode(r.URL.Path)
+	begin, end := node.Begin, node.End
+	if code {
+		begin, end = node.BeginUntimed, node.EndUntimed
 	}
+	begin()
+	ended := false
 	defer func() {
 		if !ended { // the transport has panicked
 			end(0, balance.Ignored)
 		}
 	}()
-	path := r.URL.Path
 	res, err := m.RoundTripper.RoundTrip(r)
 	latency := m.table.now().Sub(began)
 	outcome := balance.Success
@@ -51,32 +52,55 @@ func (m *measured) RoundTrip(r *http.Request) (*http.Response, error) {
 	case err != nil, res.StatusCode == http.StatusBadGateway, res.StatusCode == http.StatusServiceUnavailable, res.StatusCode == http.StatusGatewayTimeout:
 		outcome = balance.Failure
 		caddyhttp.SetVar(r.Context(), triedVar, append(slices.Clip(tried(r)), node))
-	case res.StatusCode == http.StatusSwitchingProtocols, untimed(path):
+	case res.StatusCode == http.StatusSwitchingProtocols, code:
 		outcome = balance.Ignored
 	}
+	ended = true
 	if err != nil || res.StatusCode == http.StatusSwitchingProtocols || res.Body == nil {
 		end(latency, outcome)
 		return res, err
 	}
-	ended = true // it will be
-	res.Body = &answerBody{ReadCloser: res.Body, end: sync.OnceFunc(func() { node.End(latency, outcome) })}
+	if !code {
+		node.Answered(latency, outcome)
+		outcome = balance.Ignored // from now on
+	}
+	res.Body = &answerBody{ReadCloser: res.Body, ctx: r.Context(), outcome: outcome, end: func(o balance.Outcome) { node.EndUntimed(latency, o) }}
 	return res, nil
 }
 
-// untimed reports whether how long an answer takes says nothing of the worker: cloud code takes what it takes.
-func untimed(path string) bool {
+// runsCode reports whether how long an answer takes says nothing of the worker: cloud code takes what it takes.
+func runsCode(path string) bool {
 	return strings.Contains(path, "/functions/") || strings.Contains(path, "/jobs/")
 }
 
-// answerBody is the body of an answer: the request is under way until it is closed.
+// answerBody is the body of an answer: the request is under way until it is closed, and has failed if the answer breaks off.
 type answerBody struct {
 	io.ReadCloser
-	end func()
+	ctx     context.Context // the client's
+	outcome balance.Outcome // unless it breaks off
+	lost    atomic.Bool
+	once    sync.Once
+	end     func(balance.Outcome)
+}
+
+// Read implements io.Reader.
+func (b *answerBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && b.ctx.Err() == nil {
+		b.lost.Store(true)
+	}
+	return n, err
 }
 
 // Close implements io.Closer.
 func (b *answerBody) Close() error {
-	b.end()
+	b.once.Do(func() {
+		o := b.outcome
+		if b.lost.Load() {
+			o = balance.Failure
+		}
+		b.end(o)
+	})
 	return b.ReadCloser.Close()
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -252,6 +253,9 @@ func TestMeasured(t *testing.T) {
 			return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader("x"))}, nil
 		}
 	}
+	breaksOff := roundTripper(func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))}, nil
+	})
 	fails := roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("broken") })
 	for _, test := range []struct {
 		name, path string
@@ -263,6 +267,9 @@ func TestMeasured(t *testing.T) {
 	}{
 		{"an answer", "/classes/A", answer(200), false, true, false, false},
 		{"an error of Parse", "/classes/A", answer(500), false, true, false, false},
+		{"an answer that breaks off", "/classes/A", breaksOff, false, true, true, false},
+		{"an answer of cloud code that breaks off", "/functions/report", breaksOff, false, true, true, false},
+		{"an answer that breaks off for a client that leaves", "/classes/A", breaksOff, true, true, false, false},
 		{"an overloaded upstream", "/classes/A", answer(503), false, true, true, true},
 		{"a broken connection", "/classes/A", fails, false, true, true, true},
 		{"a client that leaves", "/classes/A", fails, true, false, false, false},
@@ -287,7 +294,10 @@ func TestMeasured(t *testing.T) {
 				}
 				return test.transport(r)
 			})
-			p.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", test.path, http.NoBody).WithContext(ctx))
+			func() {
+				defer func() { _ = recover() }() // an answer that breaks off aborts the handler
+				p.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", test.path, http.NoBody).WithContext(ctx))
+			}()
 			status := tab.node("127.0.0.1:1").Status()
 			if status.InFlight != 0 {
 				t.Errorf("%d requests are left under way", status.InFlight)

@@ -3,7 +3,8 @@
 //
 //   - A latency above the average is taken over at once, one below it slowly; what a node once showed fades with time
 //     even when it gets no requests, so a slow node is tried again by and by.
-//   - A node of unknown latency gets one request and no second before the first has ended.
+//   - A node of unknown latency gets one request and no second before the first was answered. Requests that take what they take,
+//     such as jobs, don't count for that: a node that has nothing else is taken for as fast as the one it is compared with.
 //   - A new or restarted node counts as slower than it is for a while (slow start).
 //   - A failure counts as a long latency, so that failing fast doesn't look like working fast.
 //   - Requests that cost less together go to one node, until it has many of them (Gather).

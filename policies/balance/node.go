@@ -28,11 +28,12 @@ type Node struct {
 
 	mu       sync.Mutex
 	inFlight int64
+	untimed  int64 // those of inFlight whose end says nothing of the node's latency
 	known    bool
 	cost     float64       // the averaged latency in nanoseconds, as of stamp
 	stamp    time.Duration // all times are since the picker's start
 	joined   time.Duration
-	busy     time.Duration // since when inFlight has been above zero
+	busy     time.Duration // since when it has had timed requests under way
 	_        [64]byte      // nodes of a pool don't share a cache line
 }
 
@@ -63,15 +64,34 @@ func (n *Node) Restart() {
 	n.known, n.cost, n.joined = false, 0, now
 }
 
-// Begin counts a request as under way.
+// Begin counts a request as under way. End has to follow.
 func (n *Node) Begin() {
 	now := n.p.elapsed()
 	n.mu.Lock()
-	if n.inFlight == 0 {
+	defer n.mu.Unlock()
+	if n.inFlight == n.untimed {
 		n.busy = now
 	}
 	n.inFlight++
-	n.mu.Unlock()
+}
+
+// BeginUntimed is Begin for a request that takes what it takes, such as a job: nobody learns from it how fast the node is, so
+// nobody waits for its end to learn that. EndUntimed has to follow.
+func (n *Node) BeginUntimed() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.inFlight++
+	n.untimed++
+}
+
+// Answered says how a request that began with Begin was answered, after what time, while it is still under way: a client may
+// take long to read what it gets. From now on the request is an untimed one; EndUntimed has to follow.
+func (n *Node) Answered(latency time.Duration, o Outcome) {
+	now := n.p.elapsed()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.learn(now, latency, o)
+	n.untimed++
 }
 
 // End says that a request that began with Begin has ended, after what time and how.
@@ -79,8 +99,23 @@ func (n *Node) End(latency time.Duration, o Outcome) {
 	now := n.p.elapsed()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.learn(now, latency, o)
+	n.inFlight = max(n.untimed, n.inFlight-1)
+}
+
+// EndUntimed is End for an untimed request. Its outcome is Ignored, or Failure.
+func (n *Node) EndUntimed(latency time.Duration, o Outcome) {
+	now := n.p.elapsed()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.learn(now, latency, o)
+	n.inFlight--
+	n.untimed--
+}
+
+// learn takes in how a request ended; mu is held.
+func (n *Node) learn(now, latency time.Duration, o Outcome) {
 	before := n.decayed(now)
-	n.inFlight = max(0, n.inFlight-1)
 	rtt := math.Max(1, float64(latency))
 	switch o {
 	case Ignored:
@@ -104,26 +139,43 @@ func (n *Node) End(latency time.Duration, o Outcome) {
 	n.known, n.stamp = true, now
 }
 
-// decayed is the cost as it has faded by now. It fades only while the node is idle: one that hangs must not look
-// better by the minute. The caller holds mu.
+// decayed is the cost as it has faded by now. It fades only while no timed request is under way: a node that hangs must not
+// look better by the minute. The caller holds mu.
 func (n *Node) decayed(now time.Duration) float64 {
-	if n.inFlight > 0 {
+	if n.inFlight > n.untimed {
 		now = n.busy
 	}
 	return n.cost * n.p.faded(now-n.stamp)
 }
 
-// load is what one more request would meet: less is better.
-func (n *Node) load(now time.Duration) float64 {
+// view is a node at a moment, as far as its load depends on it.
+type view struct {
+	inFlight, weight float64
+	known            bool
+	cost             float64 // if it is known
+	tried            bool    // a timed request is under way
+}
+
+func (n *Node) view(now time.Duration) view {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !n.known {
-		if n.inFlight == 0 {
-			return 0
-		}
-		return unknown * float64(n.inFlight)
+	return view{float64(n.inFlight), n.p.weight(now - n.joined), n.known, n.decayed(now), n.inFlight > n.untimed}
+}
+
+// load is what one more request would meet: less is better. other is the node that it is compared with.
+func (v view) load(other view) float64 {
+	switch {
+	case v.known:
+		return v.cost * (v.inFlight + 1) / v.weight
+	case v.inFlight == 0:
+		return 0
+	case v.tried:
+		return unknown * v.inFlight
+	case other.known: // what it has under way won't tell its cost, and that of the other is the best guess
+		return other.cost * (v.inFlight + 1) / v.weight
+	default:
+		return v.inFlight // less than any real load
 	}
-	return n.decayed(now) * float64(n.inFlight+1) / n.p.weight(now-n.joined)
 }
 
 // Status is a Node as the status page shows it.

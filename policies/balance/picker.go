@@ -150,7 +150,7 @@ func (s Set) Has(n *Node) bool {
 	return false
 }
 
-// unknown is the load of a node without any latency yet that has a request under way, in nanoseconds: more than any
+// unknown is the load of a node without any latency yet that has a timed request under way, in nanoseconds: more than any
 // real one, and more with each further request.
 const unknown = float64(1 << 62)
 

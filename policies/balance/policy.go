@@ -61,8 +61,11 @@ func (p *Picker) pick(nodes []*Node, tried Set, share, left int, key uint64) *No
 		return a
 	}
 	a, b := p.two(nodes, tried, share, left)
+	if a == nil {
+		return nil
+	}
 	now := p.elapsed()
-	if a != nil && b.load(now) < a.load(now) {
+	if va, vb := a.view(now), b.view(now); vb.load(va) < va.load(vb) {
 		return b
 	}
 	return a

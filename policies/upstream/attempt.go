@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"time"
+
+	"github.com/parsescale/parsescale/policies/balance"
 )
 
 // attempt is one sending of a request to one worker.
@@ -143,8 +145,14 @@ func (s *seat) send(ctx context.Context, c *call, l lane) (res result) {
 	kept = true
 	res.took = time.Since(s.entered)
 	learned := res.failure.learn(latency, c.req)
-	resp.Stream = &stream{prefix: resp.Body, body: answer.Body, dog: &a.dog, finish: func() {
+	s.answered(learned)
+	learned.node = balance.Ignored
+	resp.Stream = &stream{ctx: ctx, prefix: resp.Body, body: answer.Body, dog: &a.dog, finish: func(lost bool) {
 		cancel()
+		if lost && c.unread.Load() == nil {
+			s.w.failures.Add(1)
+			learned = broken.learn(latency, c.req)
+		}
 		s.leave(learned)
 	}}
 	resp.Body = nil

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"github.com/parsescale/parsescale/policies/breaker"
@@ -27,7 +26,6 @@ func (p *Pool) Broken() (all []Broken) {
 
 // doubts counts what Doubts tells of.
 type doubts struct {
-	mu                               sync.Mutex // held while a breaker is opened
 	confirmed, many, refuted, spared atomic.Uint64
 }
 
@@ -83,8 +81,8 @@ func (w *worker) doubt(many bool) {
 // distrust opens the worker's breaker, if the pool can do without the worker.
 func (w *worker) distrust(many bool) {
 	d := &w.pool.doubts
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	w.pool.opening.Lock()
+	defer w.pool.opening.Unlock()
 	if !w.isSpare() {
 		d.spared.Add(1)
 		return

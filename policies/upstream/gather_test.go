@@ -33,7 +33,7 @@ func TestGatherWrites(t *testing.T) {
 		{name: "writes of a pool that doesn't gather", request: write, spread: true},
 		{name: "the first is busy", gather: 8, request: write, one: 1, before: func(t *testing.T, p *Pool, _ []*fakeWorker) {
 			for range 8 {
-				s := (*p.members.Load())[0].take(time.Now())
+				s := (*p.members.Load())[0].take(time.Now(), false)
 				if s == nil {
 					t.Fatal("the first worker takes no request")
 				}
@@ -45,7 +45,7 @@ func TestGatherWrites(t *testing.T) {
 		}},
 		{name: "the first hangs", gather: 8, request: write, spread: true, before: func(t *testing.T, p *Pool, _ []*fakeWorker) {
 			first := (*p.members.Load())[0]
-			s := first.take(time.Now())
+			s := first.take(time.Now(), false)
 			if s == nil {
 				t.Fatal("the first worker takes no request")
 			}

@@ -39,7 +39,8 @@ func newVirtual(t *testing.T, o Options, handlers ...http.HandlerFunc) *virtual 
 
 func (v *virtual) add(t *testing.T, handlers ...http.HandlerFunc) {
 	t.Helper()
-	for i, h := range handlers {
+	for _, h := range handlers {
+		i := len(v.workers)
 		name := string(rune('a' + i))
 		w, target := newPipeWorker(t, func(w http.ResponseWriter, r *http.Request) {
 			v.mu.Lock()

@@ -117,6 +117,7 @@ type seat struct {
 	w       *worker
 	done    breaker.Done
 	entered time.Time
+	untimed bool // for the balance
 }
 
 // leave frees the seat and lets the worker's policies learn.
@@ -128,8 +129,12 @@ func (s *seat) leave(o outcome) {
 // learn lets the worker's policies learn.
 func (s *seat) learn(o outcome) {
 	w := s.w
-	s.done(o.breaker)
-	w.policy.node.End(o.latency, o.node)
+	w.pool.record(s.done, o.breaker)
+	if s.untimed {
+		w.policy.node.EndUntimed(o.latency, o.node)
+	} else {
+		w.policy.node.End(o.latency, o.node)
+	}
 	if o.slow {
 		w.slow.Add(1)
 	}
@@ -137,6 +142,14 @@ func (s *seat) learn(o outcome) {
 		w.answered.Store(time.Now().UnixNano())
 	}
 	w.observe(o.health)
+}
+
+// answered lets the balance learn at the head of an answer; the seat is still taken.
+func (s *seat) answered(o outcome) {
+	if !s.untimed {
+		s.untimed = true
+		s.w.policy.node.Answered(o.latency, o.node)
+	}
 }
 
 // candidates bounds how many workers are looked at without allocating.
@@ -174,7 +187,7 @@ func (p *Pool) choose(c *call) *seat {
 			if n != node {
 				continue
 			}
-			if s := workers[i].take(now); s != nil {
+			if s := workers[i].take(now, c.req.Untimed); s != nil {
 				return s
 			}
 			last := len(nodes) - 1
@@ -209,7 +222,7 @@ func isIn(tried []*worker, w *worker) bool {
 }
 
 // take seats a request; nil if the breaker or a drain says no.
-func (w *worker) take(now time.Time) *seat {
+func (w *worker) take(now time.Time, untimed bool) *seat {
 	if !w.enter() {
 		return nil
 	}
@@ -218,7 +231,11 @@ func (w *worker) take(now time.Time) *seat {
 		w.leave()
 		return nil
 	}
-	w.policy.node.Begin()
+	if untimed {
+		w.policy.node.BeginUntimed()
+	} else {
+		w.policy.node.Begin()
+	}
 	w.requests.Add(1)
-	return &seat{w: w, done: done, entered: now}
+	return &seat{w: w, done: done, entered: now, untimed: untimed}
 }

@@ -23,7 +23,8 @@ type Pool struct {
 	closed  chan struct{}
 	running sync.WaitGroup // goroutines of the pool
 
-	mu sync.Mutex // guards changes of members, and closing
+	mu      sync.Mutex // guards changes of members, and closing
+	opening sync.Mutex // held while a breaker may open for what isSpare allows
 }
 
 // New makes an empty pool. It must be closed.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 )
 
 // Response is a worker's answer.
@@ -95,11 +96,14 @@ func bodyless(method string, status int) bool {
 
 // stream hands on the body of an answer while the worker is still sending it.
 type stream struct {
+	ctx    context.Context // the caller's
 	prefix []byte
 	body   io.ReadCloser
 	dog    *watchdog
 	once   sync.Once
-	finish func() // frees the worker's place
+	closed atomic.Bool
+	lost   atomic.Bool     // the worker failed, while somebody wanted more
+	finish func(lost bool) // frees the worker's place
 }
 
 func (s *stream) Read(p []byte) (int, error) {
@@ -111,8 +115,13 @@ func (s *stream) Read(p []byte) (int, error) {
 	s.dog.progress()
 	n, err := s.body.Read(p)
 	s.dog.pause() // until the client wants more
-	if err != nil && err != io.EOF && s.dog.barked() {
-		err = errSilent
+	if err != nil && err != io.EOF {
+		if s.dog.barked() {
+			err = errSilent
+		}
+		if s.ctx.Err() == nil && !s.closed.Load() {
+			s.lost.Store(true)
+		}
 	}
 	return n, err
 }
@@ -120,9 +129,10 @@ func (s *stream) Read(p []byte) (int, error) {
 func (s *stream) Close() error {
 	var err error
 	s.once.Do(func() {
+		s.closed.Store(true) // a Read that this ends is nobody's failure
 		s.dog.stop()
 		err = s.body.Close()
-		s.finish()
+		s.finish(s.lost.Load())
 	})
 	if errors.Is(err, context.Canceled) {
 		return nil

@@ -75,7 +75,7 @@ func (p *Pool) wanted(c *call) *seat {
 	if w == nil || !w.ready(now) {
 		return nil
 	}
-	return w.take(now)
+	return w.take(now, c.req.Untimed)
 }
 
 // gather is how many requests a worker may have under way and still get this one together with other writes.

@@ -24,6 +24,16 @@ func (w *worker) isAlone(share float64, least uint32) bool {
 	return others.All >= least && others.Share() <= share/2 && w.isSpare()
 }
 
+// record tells a breaker how a request ended. Two breakers that open for slowness do so one after the other: at the same time
+// each would take its worker for the only one that is out.
+func (p *Pool) record(done breaker.Done, o breaker.Outcome) {
+	if o == breaker.Slow || o == breaker.GivenUp {
+		p.opening.Lock()
+		defer p.opening.Unlock()
+	}
+	done(o)
+}
+
 // isSpare tells whether the pool can do without the worker: no more than half of the workers are out, if it is.
 func (w *worker) isSpare() bool {
 	members, out, now := 0, 1, time.Now()

@@ -22,7 +22,7 @@ func TestSlowShare(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		took []func(begun time.Time) time.Duration // by the workers
-		// open are those whose breakers are open at some time of the last half minute.
+		// open are those whose breakers are open at some time of the last half minute; nil: any.
 		open []bool
 		slow time.Duration
 	}{
@@ -31,6 +31,16 @@ func TestSlowShare(t *testing.T) {
 		{name: "all are slow", took: takes(time.Second, time.Second, time.Second), open: []bool{false, false, false}},
 		{name: "the only one is slow", took: takes(time.Second), open: []bool{false}},
 		{name: "two of three are slow", took: takes(time.Second, time.Second, 10*time.Millisecond), open: []bool{false, false, false}},
+		{name: "one of three is slow, then another one, too: they may take turns", took: []func(time.Time) time.Duration{
+			func(time.Time) time.Duration { return time.Second },
+			func(begun time.Time) time.Duration {
+				if since(begun, 15*time.Second) {
+					return time.Second
+				}
+				return 10 * time.Millisecond
+			},
+			func(time.Time) time.Duration { return 10 * time.Millisecond },
+		}},
 		{name: "three of four are slow", took: takes(time.Second, time.Second, time.Second, 10*time.Millisecond), open: []bool{false, false, false, false}},
 		{name: "functions are slow", took: takes(time.Second, 10*time.Millisecond), open: []bool{false, false}, slow: -1},
 		{name: "what is slow takes longer at others, too", took: takes(time.Second, 10*time.Millisecond), open: []bool{false, false}, slow: 2 * time.Second},
@@ -95,7 +105,7 @@ func TestSlowShare(t *testing.T) {
 				if failed.Load() > 0 || least < (len(handlers)+1)/2 {
 					t.Errorf("%d requests failed, and %d of %d workers could be asked at the worst", failed.Load(), least, len(handlers))
 				}
-				for j := range opened {
+				for j := range test.open {
 					if opened[j] != test.open[j] {
 						t.Errorf("the breaker of worker %d was open: %v, want %v", j, opened[j], test.open[j])
 					}
@@ -111,4 +121,46 @@ func takes(d ...time.Duration) (all []func(time.Time) time.Duration) {
 		all = append(all, func(time.Time) time.Duration { return one })
 	}
 	return all
+}
+
+// TestSlowAtOnce: of three workers of which two become slow in the same moment only one may be taken out.
+func TestSlowAtOnce(t *testing.T) {
+	const window = 20
+	for range 3000 {
+		p := New(Options{Breaker: breaker.Options{SlowShare: 0.5, MinRequests: window}})
+		for _, name := range []string{"a", "b", "c"} {
+			if err := p.Add(Target{Name: name, Address: "127.0.0.1:1"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		members := *p.members.Load()
+		last := make([]*seat, 2)
+		for i, w := range members {
+			for n := range window {
+				s := w.take(time.Now(), false)
+				switch {
+				case i < len(last) && n == window-1:
+					last[i] = s // with it half of the worker's calls are slow
+				case i < len(last) && n >= window/2:
+					s.leave(outcome{breaker: breaker.Slow})
+				default:
+					s.leave(outcome{})
+				}
+			}
+		}
+		var wg sync.WaitGroup
+		var ready atomic.Int32
+		for _, s := range last {
+			wg.Go(func() {
+				for ready.Add(1); ready.Load() < int32(len(last)); { //nolint:revive // it spins, to be there at the same moment
+				}
+				s.leave(outcome{breaker: breaker.Slow})
+			})
+		}
+		wg.Wait()
+		if n := p.Available(); n != 2 {
+			t.Fatalf("%d of 3 workers are left", n)
+		}
+		_ = p.Close()
+	}
 }
