@@ -1,9 +1,9 @@
 package request
 
 import (
-	"encoding/binary"
-
 	"github.com/zeebo/xxh3"
+
+	"github.com/parsescale/parsescale/policies/parts"
 )
 
 // Key names the answer to a request in the cache. Two requests with one key get the same bytes from a worker as long
@@ -77,7 +77,7 @@ func (r *Request) SessionKey() Key {
 	}
 	var buf [256]byte
 	b := append(buf[:0], keyVersion, byte(Ops)<<1) // as no question begins
-	b = appendPart(b, r.AppID)
+	b = parts.AppendText(b, r.AppID)
 	return r.hash(append(b, r.Session...))
 }
 
@@ -97,7 +97,7 @@ func (r *Request) AppendQuestion(dst []byte) []byte {
 	dst = append(dst, keyVersion, route)
 	for _, part := range [...]string{r.AppID, r.Keys.Client, r.Keys.JavaScript, r.Keys.Windows, r.Keys.REST,
 		r.Origin, r.Class, r.ObjectID} {
-		dst = appendPart(dst, part)
+		dst = parts.AppendText(dst, part)
 	}
 	if r.Query == nil {
 		return dst
@@ -110,7 +110,3 @@ func (r *Request) AppendKey(dst []byte, s Scope) []byte { return s.append(r.Appe
 
 // append appends a scope, whose name goes on to the end. What is appended may hold secrets.
 func (s Scope) append(dst []byte) []byte { return append(append(dst, byte(s.kind)), s.name...) }
-
-func appendPart(dst []byte, part string) []byte {
-	return append(binary.AppendUvarint(dst, uint64(len(part))), part...)
-}

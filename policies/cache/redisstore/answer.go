@@ -2,11 +2,11 @@ package redisstore
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"time"
 
 	"github.com/parsescale/parsescale/policies/coding"
+	"github.com/parsescale/parsescale/policies/parts"
 )
 
 // Answer is an answer of a worker, with what somebody else needs to find out whether it is still true.
@@ -44,17 +44,17 @@ var errMalformed = errors.New("the kept answer is malformed")
 // append encodes the answer.
 func (a *Answer) append(b []byte, e *coding.Encoder) []byte {
 	b = append(b, format)
-	b = binary.AppendUvarint(b, uint64(a.Status))
-	b = binary.AppendUvarint(b, uint64(max(a.Stored.UnixMilli(), 0)))
-	b = appendText(b, a.ETag)
-	b = appendText(b, a.Reads)
-	b = binary.AppendUvarint(b, uint64(len(a.Header)))
+	b = parts.AppendNumber(b, uint64(a.Status))
+	b = parts.AppendNumber(b, uint64(max(a.Stored.UnixMilli(), 0)))
+	b = parts.AppendText(b, a.ETag)
+	b = parts.AppendText(b, a.Reads)
+	b = parts.AppendNumber(b, uint64(len(a.Header)))
 	for _, f := range a.Header {
-		b = appendText(appendText(b, f.Name), f.Value)
+		b = parts.AppendText(parts.AppendText(b, f.Name), f.Value)
 	}
-	b = binary.AppendUvarint(b, uint64(len(a.Position)))
+	b = parts.AppendNumber(b, uint64(len(a.Position)))
 	for name, n := range a.Position {
-		b = binary.AppendUvarint(appendText(b, name), n)
+		b = parts.AppendNumber(parts.AppendText(b, name), n)
 	}
 	if len(a.Body) >= minPacked {
 		if packed := e.Encode(coding.Zstd, a.Body); packed != nil {
@@ -64,85 +64,44 @@ func (a *Answer) append(b []byte, e *coding.Encoder) []byte {
 	return append(append(b, byte(coding.Identity)), a.Body...)
 }
 
-func appendText[T string | []byte](b []byte, text T) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
-}
-
 // parse decodes an answer.
 func parse(b []byte) (*Answer, error) {
-	p := parser{b: b}
-	if p.byte() != format {
+	p := parts.Reader{Rest: b}
+	if p.Byte() != format {
 		return nil, errMalformed
 	}
-	a := &Answer{Status: int(min(p.number(), 999))}
-	a.Stored = time.UnixMilli(int64(min(p.number(), 1<<53)))
-	a.ETag, a.Reads = p.text(), p.text()
-	n := p.number()
+	a := &Answer{Status: int(min(p.Number(), 999))}
+	a.Stored = time.UnixMilli(int64(min(p.Number(), 1<<53)))
+	a.ETag, a.Reads = p.Text(), p.Text()
+	n := p.Number()
 	if n > maxFields {
 		return nil, errMalformed
 	}
 	for range n {
-		a.Header = append(a.Header, Field{p.text(), p.text()})
+		a.Header = append(a.Header, Field{p.Text(), p.Text()})
 	}
-	if n = p.number(); n > maxPosition {
+	if n = p.Number(); n > maxPosition {
 		return nil, errMalformed
 	}
 	a.Position = make(map[string]uint64, n)
 	for range n {
-		name := p.text()
-		a.Position[name] = p.number()
+		name := p.Text()
+		a.Position[name] = p.Number()
 	}
-	in := coding.Coding(p.byte())
-	if p.bad {
+	in := coding.Coding(p.Byte())
+	if p.Bad {
 		return nil, errMalformed
 	}
 	switch in {
 	case coding.Identity:
-		a.Body = bytes.Clone(p.b) // else it holds the rest, too
+		a.Body = bytes.Clone(p.Rest) // else it holds the rest, too
 	case coding.Zstd:
 		var err error
-		if a.Body, err = coding.Decode(p.b, maxBody); err != nil {
+		if a.Body, err = coding.Decode(p.Rest, maxBody); err != nil {
 			return nil, err
 		}
 	default:
 		return nil, errMalformed
 	}
 	return a, nil
-}
-
-// parser takes an answer's parts off its front.
-type parser struct {
-	b   []byte
-	bad bool
-}
-
-func (p *parser) byte() byte {
-	if len(p.b) == 0 {
-		p.bad = true
-		return 0
-	}
-	c := p.b[0]
-	p.b = p.b[1:]
-	return c
-}
-
-func (p *parser) number() uint64 {
-	v, n := binary.Uvarint(p.b)
-	if n <= 0 {
-		p.bad, p.b = true, nil
-		return 0
-	}
-	p.b = p.b[n:]
-	return v
-}
-
-func (p *parser) text() string {
-	n := p.number()
-	if n > uint64(len(p.b)) {
-		p.bad, p.b = true, nil
-		return ""
-	}
-	s := string(p.b[:n])
-	p.b = p.b[n:]
-	return s
 }

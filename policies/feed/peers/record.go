@@ -1,10 +1,11 @@
 package peers
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/parsescale/parsescale/policies/parts"
 )
 
 // kind is what a record says.
@@ -60,8 +61,8 @@ var errMalformed = errors.New("the record is malformed")
 
 func (r *record) append(b []byte) []byte {
 	b = append(b, format, byte(r.kind))
-	b = appendName(b, r.from)
-	b = binary.AppendUvarint(b, r.seq)
+	b = parts.AppendText(b, r.from)
+	b = parts.AppendNumber(b, r.seq)
 	switch r.kind {
 	case beat:
 		strict := byte(0)
@@ -69,23 +70,19 @@ func (r *record) append(b []byte) []byte {
 			strict = 1
 		}
 		b = append(b, strict)
-		b = binary.AppendUvarint(b, uint64(max(r.held, 0)))
-		b = binary.AppendUvarint(b, r.open)
-		b = binary.AppendUvarint(b, uint64(len(r.heard)))
+		b = parts.AppendNumber(b, uint64(max(r.held, 0)))
+		b = parts.AppendNumber(b, r.open)
+		b = parts.AppendNumber(b, uint64(len(r.heard)))
 		for _, h := range r.heard {
-			b = appendName(b, h.name)
-			b = binary.AppendUvarint(b, h.seq)
+			b = parts.AppendText(b, h.name)
+			b = parts.AppendNumber(b, h.seq)
 		}
 	case changed, prepared:
 		b = append(b, r.payload...)
 	case done:
-		b = binary.AppendUvarint(b, r.of)
+		b = parts.AppendNumber(b, r.of)
 	}
 	return b
-}
-
-func appendName(b []byte, name string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(name))), name...)
 }
 
 // parse reads a record. payload is a part of b.
@@ -93,73 +90,45 @@ func parse(b []byte) (r record, err error) {
 	if len(b) > 0 && b[0] != format {
 		return r, fmt.Errorf("%w: it has format %d, this gateway knows %d; install the same version on all gateways", errMalformed, b[0], format)
 	}
-	p := parser{b: b}
-	p.byte()
-	r.kind = kind(p.byte())
-	r.from, r.seq = p.name(), p.number()
+	p := parts.Reader{Rest: b}
+	p.Byte()
+	r.kind = kind(p.Byte())
+	r.from, r.seq = name(&p), p.Number()
 	switch r.kind {
 	case beat:
-		r.strict = p.byte() != 0
-		held := p.number()
+		r.strict = p.Byte() != 0
+		held := p.Number()
 		r.held = time.Duration(min(held, 1<<62))
-		r.open = p.number()
-		n := p.number()
+		r.open = p.Number()
+		n := p.Number()
 		if n > maxHeard {
 			return r, errMalformed
 		}
 		for range n {
-			r.heard = append(r.heard, heard{p.name(), p.number()})
-			if p.bad {
+			r.heard = append(r.heard, heard{name(&p), p.Number()})
+			if p.Bad {
 				break
 			}
 		}
 	case changed, prepared:
-		r.payload, p.b = p.b, nil
+		r.payload, p.Rest = p.Rest, nil
 	case done:
-		r.of = p.number()
+		r.of = p.Number()
 	case leave:
 	default:
-		p.bad = true
+		p.Bad = true
 	}
-	if p.bad || len(p.b) > 0 || r.from == "" || r.seq == 0 {
+	if p.Bad || len(p.Rest) > 0 || r.from == "" || r.seq == 0 {
 		return r, errMalformed
 	}
 	return r, nil
 }
 
-// parser takes a record's parts off its front.
-type parser struct {
-	b   []byte
-	bad bool
-}
-
-func (p *parser) byte() byte {
-	if len(p.b) == 0 {
-		p.bad = true
-		return 0
+// name takes the name of a gateway.
+func name(p *parts.Reader) string {
+	s := p.Text()
+	if len(s) > maxName {
+		p.Bad = true
 	}
-	c := p.b[0]
-	p.b = p.b[1:]
-	return c
-}
-
-func (p *parser) number() uint64 {
-	v, n := binary.Uvarint(p.b)
-	if n <= 0 {
-		p.bad, p.b = true, nil
-		return 0
-	}
-	p.b = p.b[n:]
-	return v
-}
-
-func (p *parser) name() string {
-	n := p.number()
-	if n > maxName || n > uint64(len(p.b)) {
-		p.bad, p.b = true, nil
-		return ""
-	}
-	s := string(p.b[:n])
-	p.b = p.b[n:]
 	return s
 }
