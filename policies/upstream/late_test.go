@@ -79,14 +79,27 @@ func (v *virtual) wants(t *testing.T, r *Request, body, asked string, took time.
 	}
 }
 
-// after answers after a time.
-func after(d time.Duration, body string) http.HandlerFunc {
+// later does something after a time.
+func later(d time.Duration, do http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		select {
 		case <-time.After(d):
-			_, _ = io.WriteString(w, body)
+			do(w, r)
 		case <-r.Context().Done():
+		}
+	}
+}
+
+// after answers after a time.
+func after(d time.Duration, body string) http.HandlerFunc { return later(d, answer(body)) }
+
+// blamesNobody: no request is under way, and no worker counts as worse for those that were.
+func (v *virtual) blamesNobody(t *testing.T) {
+	t.Helper()
+	for _, s := range v.Status() {
+		if s.Failures != 0 || s.Breaker != "closed" || s.State != "up" || s.InFlight != 0 {
+			t.Errorf("%+v", s)
 		}
 	}
 }
@@ -243,11 +256,7 @@ func TestDeadline(t *testing.T) {
 				if fmt.Sprint(v.asked) != test.asked || fmt.Sprint(v.left) != test.left || time.Since(begun) != test.took {
 					t.Errorf("asked %v with %v left, for %s; want %s with %s for %s", v.asked, v.left, time.Since(begun), test.asked, test.left, test.took)
 				}
-				for _, s := range v.Status() {
-					if s.Failures != 0 || s.Breaker != "closed" || s.State != "up" || s.InFlight != 0 {
-						t.Errorf("%+v", s)
-					}
-				}
+				v.blamesNobody(t)
 			})
 		})
 	}
