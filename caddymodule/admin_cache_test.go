@@ -145,6 +145,32 @@ func TestExplain(t *testing.T) {
 	}
 }
 
+// TestExplainRoutes asks about routes that are composed: a cache before workers of others, and before those of an app.
+func TestExplainRoutes(t *testing.T) {
+	w := newRecordingWorker(t, results)
+	ask := func(t *testing.T, header string) (e Explained) {
+		t.Helper()
+		if status, text := admin(t, "POST", "/parse/explain", `{"headers":{"X-Parse-Application-Id":"app","Host":"a.example"`+header+`},"path":"/parse/classes/A"}`, &e); status != 200 {
+			t.Fatalf("status %d: %s", status, text)
+		}
+		return e
+	}
+	read := step{method: "GET", path: "http://a.example/parse/classes/A", cache: "stored", calls: 1}
+	s := newSite(t, inFront(w, "parse_rate_limit {\ndefault 9/s\n}\nparse_cache {\nname mine\n}"))
+	s.run(t, w, []step{read})
+	if e := ask(t, ""); e.App != "mine" || e.Operation != "find" || !e.Cached || e.Level != "ttl" || !e.Serving || e.Cache.Entry == nil || len(e.Before) > 0 {
+		t.Errorf("before others' workers: %+v", e)
+	}
+	if e := ask(t, `,"Cookie":"a=b"`); e.Cached || e.Why != "it has a Cookie" {
+		t.Errorf("with a cookie: %+v", e)
+	}
+	s = newSite(t, "{\nadmin off\nparse {\napp shop {\nupstreams "+w.addr()+"\n}\n}\n}\n:9 {\nparse_cache\nreverse_proxy {\ndynamic parse_pool\ntransport parse\n}\n}")
+	s.run(t, w, []step{read})
+	if e := ask(t, ""); e.App != "shop" || e.Cached || e.Why != "the cache is off" || len(e.Before) != 1 || e.Before[0].App != defaultName || e.Before[0].Cache.Entry == nil {
+		t.Errorf("before an app's workers: %+v", e)
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	w := newRecordingWorker(t, results)
 	s := newSite(t, remoteSite(w, "cache {\nttl 5s\n}\nrate_limit {\ndefault 100/s\n}"))

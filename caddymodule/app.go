@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
@@ -39,6 +40,8 @@ type appState struct {
 
 	redis    *sharedRedis // one reference into the pool; nil: there is none
 	redisKey redisKey
+
+	unnamed atomic.Int32 // handlers that cache what others answer, and have no name
 
 	mu       sync.Mutex
 	handlers []*Handler          // that serve the apps

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
@@ -102,18 +101,6 @@ func (c *recorder) answer() answer {
 		text != "" && text != strconv.Itoa(len(c.body)) {
 		panic(http.ErrAbortHandler) // the client must not take the part for the whole
 	}
-	a.unfit = c.direct || c.header["Content-Encoding"] != nil || varies(c.header["Vary"])
+	a.unfit = c.direct || c.header["Content-Encoding"] != nil
 	return a
-}
-
-// varies reports whether an answer depends on more than what is in the key of an entry.
-func varies(vary []string) bool {
-	for _, line := range vary {
-		for name := range strings.SplitSeq(line, ",") {
-			if name = strings.TrimSpace(name); name != "" && !strings.EqualFold(name, "Origin") && !strings.EqualFold(name, "Accept-Encoding") {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -21,9 +21,12 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	if err != nil {
 		return nil, err
 	}
-	handler := &Handler{Mount: mount}
+	handler, from := &Handler{Mount: mount}, *h.Dispenser
 	if err := handler.UnmarshalCaddyfile(h.Dispenser); err != nil {
 		return nil, err
+	}
+	if handler.sharesAnswers() && !handler.mayShareAnswers(h.Option("parse")) {
+		return nil, redisOn(from).WrapErr(errUnshared)
 	}
 	return h.NewRoute(matchers, handler), nil
 }

@@ -1,7 +1,11 @@
 package caddymodule
 
 import (
+	"encoding/json"
+	"errors"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 )
 
 func (c *CacheConfig) unmarshal(d *caddyfile.Dispenser) error {
@@ -79,4 +83,34 @@ func onceOn(d *caddyfile.Dispenser, to *bool) error {
 	}
 	*to = true
 	return nil
+}
+
+var errUnshared = errors.New("cache has redis on, but that is for several gateways whose bundled workers have consistency bounded or strict")
+
+// mayShareAnswers reports whether all apps that the directive serves are those of several gateways, by the global option parse. What
+// isn't defined there is refused later, and says so.
+func (h *Handler) mayShareAnswers(global any) bool {
+	if len(h.Upstreams) > 0 {
+		return false
+	}
+	var app App
+	if defined, ok := global.(httpcaddyfile.App); !ok || json.Unmarshal(defined.Value, &app) != nil {
+		return true
+	}
+	for name, c := range app.Apps {
+		if (h.App == "" || h.App == name) && (c.Workers == nil || c.Workers.Consistency == "") {
+			return false
+		}
+	}
+	return true
+}
+
+// redisOn finds the words in a directive, so that an error can tell their line.
+func redisOn(d caddyfile.Dispenser) *caddyfile.Dispenser {
+	for d.Next() {
+		if d.Val() == "redis" && d.NextArg() && d.Val() == "on" {
+			break
+		}
+	}
+	return &d
 }

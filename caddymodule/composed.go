@@ -2,8 +2,10 @@ package caddymodule
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -17,6 +19,27 @@ import (
 // defaultName is the name under which handlers that hand requests on keep what they have counted and stored.
 const defaultName = "routes"
 
+// composed is what a handler holds that is part of one that hands requests on.
+type composed struct {
+	own uint64 // no other handler's
+	// unnamed counts the handlers of the config that cache and have no name; nil: this one has a name, or doesn't cache.
+	unnamed *atomic.Int32
+}
+
+// seedFor is the seed of a request's cache key. To a next handler another host may be another app: they share no answers. Nor do
+// several handlers without a name, for nothing says that what comes after them answers alike; only one that is alone is known
+// again after a reload.
+func (h *Handler) seedFor(r *http.Request) uint64 {
+	if h.composed == nil {
+		return h.seed
+	}
+	seed := h.seed ^ xxh3.HashString(strings.ToLower(r.Host))
+	if n := h.composed.unnamed; n != nil && n.Load() > 1 {
+		seed ^= h.composed.own
+	}
+	return seed
+}
+
 // compose provisions the handler as a part of one that hands requests on: it limits and caches, and whatever comes after it
 // answers. There are no workers; what is counted and stored is kept under the name, for all handlers that have the same.
 func (h *Handler) compose(ctx caddy.Context, name string) error {
@@ -24,9 +47,13 @@ func (h *Handler) compose(ctx caddy.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	h.composed = true
+	h.composed = &composed{own: rand.Uint64()}
 	if name == "" {
 		name = defaultName
+		if h.Cache != nil {
+			h.composed.unnamed = &app.unnamed
+			app.unnamed.Add(1)
+		}
 	}
 	g, err := app.composed(name, h)
 	if err != nil {
@@ -81,9 +108,7 @@ func (h *Handler) serveComposed(w http.ResponseWriter, r *http.Request, next cad
 	stripConnection(r.Header)
 	defer x.count(time.Now())
 	var err error
-	// Another host may be another app to the next handler: they share no answers.
-	seed := h.seed ^ xxh3.HashString(strings.ToLower(r.Host))
-	if x.req, err = inspect.Classify(r, rest, inspect.Options{Mount: h.Mount, MaxBatch: h.MaxBody, Seed: seed}); err != nil {
+	if x.req, err = inspect.Classify(r, rest, inspect.Options{Mount: h.Mount, MaxBatch: h.MaxBody, Seed: h.seedFor(r)}); err != nil {
 		x.refuse(tooLarge, "fwd=bypass; detail=body-too-large")
 		return nil
 	}
@@ -96,9 +121,7 @@ func (h *Handler) serveComposed(w http.ResponseWriter, r *http.Request, next cad
 		r = markInside(r)
 		x.r = r
 	}
-	if r.Header["Cookie"] != nil {
-		x.req.NoStore = true // it means nothing to Parse, but it may to the next handler
-	}
+	x.heedCookie()
 	switch {
 	case !x.withinLimit():
 	case isUpgrade(r) || r.Method == http.MethodConnect:
@@ -111,4 +134,11 @@ func (h *Handler) serveComposed(w http.ResponseWriter, r *http.Request, next cad
 		x.serveDirect()
 	}
 	return x.failed
+}
+
+// heedCookie keeps what a cookie may have a part in out of the cache: it means nothing to Parse, but it may to the next handler.
+func (x *exchange) heedCookie() {
+	if x.r.Header["Cookie"] != nil {
+		x.req.NoStore = true
+	}
 }

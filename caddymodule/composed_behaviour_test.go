@@ -163,6 +163,47 @@ func TestCacheComesAfterWhatForbids(t *testing.T) {
 	}
 }
 
+// TestCacheByHandler: what one route's upstreams answer isn't served on another route, unless both have one name. A write through
+// any of them drops what it may touch in all.
+func TestCacheByHandler(t *testing.T) {
+	const secret = `{"results":[{"objectId":"s1"}]}`
+	route := func(matcher, settings string, w *recordingWorker) string {
+		return "handle " + matcher + " {\nparse_cache {\n" + settings + "\n}\nreverse_proxy " + w.addr() + "\n}\n"
+	}
+	for _, tt := range []struct {
+		name, settings string
+		shared         bool
+	}{
+		{"without a name", "ttl 5s", false},
+		{"one name", "name both", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inside := newRecordingWorker(t, func(w http.ResponseWriter, _ *http.Request, _ string) {
+				w.Header().Set("Content-Type", "application/json")
+				fmt.Fprint(w, secret)
+			})
+			outside := newRecordingWorker(t, results)
+			s := newSite(t, "{\nadmin off\n}\n:9 {\n@in header X-Inside *\n"+route("@in", tt.settings, inside)+route("", tt.settings, outside)+"}")
+			in := map[string]string{"X-Inside": "1"}
+			ask := func(header map[string]string, want string) step {
+				return step{method: "GET", path: "/parse/classes/A", header: header, want: want, cache: "hit"}
+			}
+			s.run(t, inside, []step{
+				{method: "GET", path: "/parse/classes/A", header: in, want: secret, cache: "stored", calls: 1}, ask(in, secret),
+			})
+			if tt.shared {
+				s.run(t, outside, []step{ask(nil, secret)})
+				return
+			}
+			s.run(t, outside, []step{
+				{method: "GET", path: "/parse/classes/A", want: found, cache: "stored", calls: 1}, ask(nil, found), ask(in, secret),
+				{method: "POST", path: "/parse/classes/A", body: `{"n":2}`, status: 201, cache: "fwd=method", calls: 1},
+			})
+			s.run(t, inside, []step{{method: "GET", path: "/parse/classes/A", header: in, want: secret, cache: "stored", calls: 1}})
+		})
+	}
+}
+
 // TestCacheByHost: to the next handler another host may be another app.
 func TestCacheByHost(t *testing.T) {
 	w := newRecordingWorker(t, results)

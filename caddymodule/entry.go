@@ -29,7 +29,7 @@ func (x *exchange) entry(a answer, f *cache.Fill) (e *cache.Entry, deps cache.De
 		return nil, deps, key, false
 	case !strings.HasPrefix(a.Header.Get("Content-Type"), "application/json"):
 		return nil, deps, key, false
-	case forbidsStoring(a.Header["Cache-Control"]):
+	case forbidsStoring(a.Header["Cache-Control"], x.route.bundled()) || varies(a.Header["Vary"]):
 		return nil, deps, key, false
 	case x.req.Class == "_User" && bytes.Contains(body, []byte(`"sessionToken"`)):
 		return nil, deps, key, false // tokens stay out of memory that outlives the request
@@ -67,11 +67,25 @@ func (x *exchange) isMissing(a answer) bool {
 		bytes.HasPrefix(a.Body, []byte(`{"code":101,`))
 }
 
-func forbidsStoring(cacheControl []string) bool {
+// forbidsStoring reads an answer's Cache-Control (RFC 9111, section 5.2.2). Of our own workers the cache knows every write, so that
+// what it has needs no validation.
+func forbidsStoring(cacheControl []string, own bool) bool {
 	for _, line := range cacheControl {
 		for d := range strings.SplitSeq(line, ",") {
-			switch strings.ToLower(strings.TrimSpace(d)) {
-			case "no-store", "private":
+			name, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(d)), "=")
+			if name == "no-store" || name == "private" || name == "no-cache" && !own {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// varies reports whether an answer depends on more than what is in the key of an entry.
+func varies(vary []string) bool {
+	for _, line := range vary {
+		for name := range strings.SplitSeq(line, ",") {
+			if name = strings.TrimSpace(name); name != "" && !strings.EqualFold(name, "Origin") && !strings.EqualFold(name, "Accept-Encoding") {
 				return true
 			}
 		}

@@ -55,12 +55,12 @@ type exchange struct {
 func (x *exchange) classify() {
 	x.req = request.Classify(request.Input{
 		Method: x.r.Method, Path: x.path, RawQuery: x.r.URL.RawQuery, Header: x.r.Header, Body: x.inspected, BodyComplete: x.complete,
-		Mount: x.handler.Mount, Seed: x.handler.seed,
+		Mount: x.handler.Mount, Seed: x.handler.seedFor(x.r),
 	})
 }
 
 // readBody reads the request's body, so that the request can be classified and, if its worker dies, sent again. File
-// uploads are passed on as they come. It answers the request itself, and returns false, when the body is too large or
+// uploads are passed on as they come, unless they alone can tell whose they are. It answers the request itself, and returns false, when the body is too large or
 // can't be read.
 func (x *exchange) readBody() bool {
 	r, limit := x.r, x.handler.MaxBody
@@ -73,7 +73,8 @@ func (x *exchange) readBody() bool {
 		return false
 	}
 	limited := http.MaxBytesReader(x.w, r.Body, limit)
-	if inspect.IsUpload(r, x.path) {
+	upload := inspect.IsUpload(r, x.path)
+	if upload && !x.lacksApp() {
 		r.Body, x.streamed = limited, true
 		return true
 	}
@@ -87,10 +88,15 @@ func (x *exchange) readBody() bool {
 	}
 	x.body = buf.Bytes()
 	x.inspected, x.complete = x.body, true
-	if len(x.inspected) > inspect.Limit && !inspect.IsBatch(x.path) {
+	if len(x.inspected) > inspect.Limit && !inspect.IsBatch(x.path) && !upload {
 		x.inspected, x.complete = x.inspected[:inspect.Limit], false
 	}
 	return true
+}
+
+// lacksApp reports whether the header doesn't tell which of several apps the request is for. An upload then does, in its SDKs' form.
+func (x *exchange) lacksApp() bool {
+	return x.handler.byID != nil && x.handler.byID[x.r.Header.Get("X-Parse-Application-Id")] == nil
 }
 
 // maxPresized bounds what is allocated on the word of a Content-Length alone.

@@ -47,6 +47,9 @@ type Explained struct {
 	Serving bool   `json:"serving"`
 	// Cache is what the cache knows of it; absent if it isn't cached.
 	Cache *cache.Explanation `json:"cache,omitempty"`
+	// Before are the parse_cache that may come before, each by its name in the place of an app's. Where there are no workers but
+	// those of other handlers, the first of them is the answer itself.
+	Before []Explained `json:"before,omitempty"`
 }
 
 func (Admin) explain(w http.ResponseWriter, r *http.Request) error {
@@ -66,17 +69,26 @@ func (Admin) explain(w http.ResponseWriter, r *http.Request) error {
 	handlers := app.handlers
 	app.mu.Unlock()
 	var best *Explained
+	var before []Explained
 	for _, h := range handlers {
 		rest, below := inspect.Below(asked.URL.EscapedPath(), h.Mount)
-		if !below || h.composed {
-			continue
-		}
-		if e := h.explain(asked, rest, q.Body); best == nil || best.App == "" { // of several sites, one that has the app
+		switch {
+		case !below:
+		case h.composed != nil && h.Cache != nil:
+			before = append(before, h.explain(asked, rest, q.Body))
+		case h.composed == nil && (best == nil || best.App == ""): // of several sites, one that has the app
+			e := h.explain(asked, rest, q.Body)
 			best = &e
 		}
 	}
-	if best == nil {
-		return badAdminRequest("no parse directive serves the path %s", asked.URL.Path)
+	switch {
+	case best != nil:
+		best.Before = before
+	case len(before) > 0:
+		best = &before[0]
+		best.Before = before[1:]
+	default:
+		return badAdminRequest("no parse directive, parse_cache or parse_pool serves the path %s", asked.URL.Path)
 	}
 	return writeIndented(w, best)
 }
@@ -98,6 +110,8 @@ func (q *Question) request() (*http.Request, error) {
 	for name, value := range q.Headers {
 		r.Header.Set(name, value)
 	}
+	r.Host = r.Header.Get("Host")
+	r.Header.Del("Host")
 	return r, nil
 }
 
@@ -118,6 +132,9 @@ func (h *Handler) explain(r *http.Request, rest, body string) Explained {
 	stripInternal(r.Header)
 	x := exchange{handler: h, r: r, path: rest, inspected: []byte(body), complete: true}
 	x.classify()
+	if h.composed != nil {
+		x.heedCookie()
+	}
 	q := &x.req
 	e := Explained{
 		Operation: q.Op.String(), Class: q.Class, ObjectID: q.ObjectID, Write: q.Write, Writes: q.Classes, Cost: q.Cost, Why: q.Why,
@@ -130,6 +147,8 @@ func (h *Handler) explain(r *http.Request, rest, body string) Explained {
 	switch e.Cached = x.cacheable(); {
 	case !e.Cached && e.Why == "" && !x.route.caching:
 		e.Why = "the cache is off"
+	case !e.Cached && e.Why == "" && h.composed != nil && r.Header["Cookie"] != nil:
+		e.Why = "it has a Cookie"
 	case !e.Cached && e.Why == "":
 		e.Why = "the client says no-store, or asks with HEAD: what a GET has stored answers it, but its answer isn't stored"
 	case e.Cached:

@@ -30,9 +30,8 @@ type runtime struct {
 	routes []*route          // one per app that the handler may choose
 	byID   map[string]*route // by application id; nil when there is only one route
 	// looking is what reads are mirrored to; nil: nothing.
-	looking *looking
-	// composed: the handler is part of one that hands requests on (see compose).
-	composed bool
+	looking  *looking
+	composed *composed // nil: the handler isn't part of one that hands requests on
 }
 
 // route is one app as seen from one handler: the app's state and this handler's settings for it.
@@ -152,7 +151,7 @@ func (h *Handler) route(g *gateway) (*route, error) {
 			return nil, fmt.Errorf("stale_if_error must not be negative")
 		}
 		if rt.sharing = c.Redis; rt.sharing && g.deployment.consistency == "" {
-			return nil, fmt.Errorf("cache has redis on, but that is for several gateways whose bundled workers have consistency bounded or strict")
+			return nil, errUnshared
 		}
 		if rt.check = c.SelfCheck; rt.check < 0 || rt.check > 1 {
 			return nil, fmt.Errorf("self_check must be between 0 and 1, not %v", rt.check)
@@ -237,6 +236,12 @@ func (h *Handler) choose(x *exchange) *route {
 	}
 	if rt := h.byID[inspect.AppID(&x.req, x.path)]; rt != nil {
 		return rt
+	}
+	ids, _ := x.req.Apps()
+	for _, id := range ids { // as of workers: who doesn't know the first takes another
+		if rt := h.byID[id]; rt != nil && x.req.Op != request.FileRead {
+			return rt
+		}
 	}
 	if x.req.Op == request.Health || x.r.Method == http.MethodOptions {
 		return h.routes[0]

@@ -140,7 +140,8 @@ type RateZone struct {
 // Composed is what handlers have in common that hand requests on to others, which answer them.
 type Composed struct {
 	// Name is the name under which what is counted and stored is kept, in metrics and in the status as well. Handlers of one
-	// name have it in common, so they belong in front of the same workers. Default: routes.
+	// name have it in common, so they belong in front of the same workers, which answer alike whichever asks. Default: routes; but
+	// of several without a name each has stored answers of its own, which only a write through any of them drops.
 	Name string `json:"name,omitempty"`
 	// Mount is the path below which the Parse API lives; other requests pass. Default: the path of the directive's matcher,
 	// else /parse.

@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -12,11 +14,29 @@ import (
 	"github.com/parsescale/parsescale/server/testservices"
 )
 
+// TestRedisOnNeedsConsistency: who shares answers without it learns in which line, and with a config in JSON why.
 func TestRedisOnNeedsConsistency(t *testing.T) {
-	w := newRecordingWorker(t, results)
-	_, err := trySite(t, remoteSite(w, "cache {\nredis on\n}"))
-	if err == nil || !strings.Contains(err.Error(), "have consistency bounded or strict") {
-		t.Errorf("got %v", err)
+	const why = "cache has redis on, but that is for several gateways whose bundled workers have consistency bounded or strict"
+	shared := "workers {\ndatabase_uri postgres://parse@db/parse\nexclusive\nconsistency bounded\n}\n"
+	site := func(global, setting string) string {
+		return "{\nparse {\nredis redis://r:6379\n" + global + "}\n}\n:9 {\nparse {\nrate_limit {\ndefault 1/s\nredis exact\n}\n" + setting + "cache {\nredis on\n}\n}\n}"
+	}
+	for _, tt := range []struct{ name, caddyfile, want string }{
+		{"upstreams", ":9 {\n\tparse 10.0.0.1:1337 {\n\t\tcache {\n\t\t\tredis on\n\t\t}\n\t}\n}", why + ", at Caddyfile:4"},
+		{"workers without it", site("workers 2\n", ""), why + ", at Caddyfile:14"},
+		{"an app without it", site("app a {\nworkers 2\n}\napp b {\n"+shared+"}\n", "app a\n"), why + ", at Caddyfile:24"},
+		{"one app of two without it", site("app a {\nworkers 2\n}\napp b {\n"+shared+"}\n", ""), why + ", at Caddyfile:23"},
+		{"an app with it", site("app a {\nworkers 2\n}\napp b {\n"+shared+"}\n", "app b\n"), ""},
+		{"workers with it", site(shared, ""), ""},
+	} {
+		_, err := adapt(t, tt.caddyfile)
+		if got := fmt.Sprint(err); tt.want == "" && err != nil || tt.want != "" && !strings.HasSuffix(got, tt.want) {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	h := &Handler{Cache: &CacheConfig{Redis: true}}
+	if _, err := h.route(&gateway{}); !errors.Is(err, errUnshared) {
+		t.Errorf("in JSON: got %v", err)
 	}
 }
 

@@ -78,3 +78,32 @@ func TestPromisedBody(t *testing.T) {
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errors.New("the client left") }
+
+// TestUploadsOfSeveralApps: which of several apps an upload is for is in its header, or, in the SDKs' form, somewhere in its body.
+func TestUploadsOfSeveralApps(t *testing.T) {
+	shop, blog := newRecordingWorker(t, results), newRecordingWorker(t, results)
+	s := newSite(t, "{\nadmin off\nparse {\napp shop {\nupstreams "+shop.addr()+"\napp_id shop\n}\napp blog {\nupstreams "+blog.addr()+"\napp_id blog\n}\n}\n}\n:9 {\nparse\n}")
+	long := strings.Repeat("x", 2<<20)
+	for _, tt := range []struct {
+		name, app, body string
+		to              *recordingWorker // nil: neither
+	}{
+		{"the file itself", "shop", "\x89PNG" + long, shop},
+		{"the SDKs' form", "", `{"base64":"` + long + `","_ContentType":"image/png","_ApplicationId":"blog"}`, blog},
+		{"the SDKs' form and an app that nobody knows", "other", `{"base64":"eA==","_ApplicationId":"blog"}`, blog},
+		{"the SDKs' form and an app in the header", "shop", `{"base64":"eA==","_ApplicationId":"blog"}`, shop},
+		{"nothing tells", "", "\x89PNG" + long, nil},
+		{"another app", "", `{"base64":"eA==","_ApplicationId":"other"}`, nil},
+	} {
+		before := map[*recordingWorker]int{shop: shop.count(), blog: blog.count()}
+		rec := s.send(step{method: "POST", path: "/parse/files/a.png", body: tt.body, header: map[string]string{"X-Parse-Application-Id": tt.app, "Content-Type": "text/plain"}})
+		for _, w := range []*recordingWorker{shop, blog} {
+			if asked := w.count() - before[w]; asked != 0 && w != tt.to || asked != 1 && w == tt.to || w == tt.to && w.sent[len(w.sent)-1] != tt.body {
+				t.Errorf("%s: %d requests reached %s; status %d", tt.name, asked, w.addr(), rec.Code)
+			}
+		}
+		if tt.to == nil && rec.Code != http.StatusForbidden {
+			t.Errorf("%s: status %d", tt.name, rec.Code)
+		}
+	}
+}

@@ -21,6 +21,9 @@ type Options struct {
 	// Mount is the path of the Parse API, MaxBatch the largest body of a batch in bytes; the default is Limit.
 	Mount    string
 	MaxBatch int64
+	// MaxBody is how much of any other body is read in bytes, of an upload as well if that may be a JSON object with credentials
+	// beside the file. Default: Limit, and nothing of uploads.
+	MaxBody int64
 	// Seed is that of request.Input.
 	Seed uint64
 }
@@ -30,17 +33,31 @@ type Options struct {
 // called once more.
 func Classify(r *http.Request, rest string, o Options) (request.Request, error) {
 	in := request.Input{Method: r.Method, Path: rest, RawQuery: r.URL.RawQuery, Header: r.Header, Mount: o.Mount, Seed: o.Seed}
-	limit := int64(Limit)
+	limit := max(Limit, o.MaxBody)
 	if IsBatch(rest) && o.MaxBatch > 0 {
 		limit = o.MaxBatch
 	}
-	if !IsUpload(r, rest) && r.Method != http.MethodConnect { // whose body is what the client and the server say to each other
+	switch {
+	case r.Method == http.MethodConnect: // whose body is what the client and the server say to each other
+	case !IsUpload(r, rest):
 		in.Body, in.BodyComplete = start(r, limit)
+	case o.MaxBody > 0 && isFile(rest):
+		if in.Body, in.BodyComplete = start(r, peeked); mayBeObject(in.Body) {
+			in.Body, in.BodyComplete = start(r, limit)
+		}
 	}
 	if !in.BodyComplete && IsBatch(rest) && int64(len(in.Body)) >= limit {
 		return request.Request{}, ErrTooLarge
 	}
 	return request.Classify(in), nil
+}
+
+// peeked is how much of an upload is looked at to tell whether it may be a JSON object, in bytes.
+const peeked = 511
+
+func mayBeObject(begin []byte) bool {
+	content := bytes.TrimLeft(begin, " \t\r\n")
+	return len(content) == 0 || content[0] == '{'
 }
 
 // start returns the first bytes of the body, limit of them if there are as many, and whether that is all of it.

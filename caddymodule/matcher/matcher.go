@@ -23,8 +23,8 @@ const (
 
 const (
 	defaultMount = "/parse"
-	// maxBatch is how much of a batch is read, in bytes: as much as parse-server takes of any body by default. What a longer one
-	// holds isn't known.
+	// maxBatch is how much of a batch is read, in bytes, and of any body where it matters who asks: as much as parse-server takes by
+	// default. What a longer one holds isn't known.
 	maxBatch = 20 << 20
 )
 
@@ -32,15 +32,16 @@ func init() { caddy.RegisterModule(Match{}) }
 
 // Match matches requests below the mount for which every setting holds that is given; one with several values holds if one
 // of them does. The method override of the SDKs (POST with _method) is obeyed, for which as much of the body is read as
-// that takes, up to 1 MiB, and put back.
+// that takes, up to 1 MiB, and put back; for Apps and MasterKey, which may be told in any body, up to 20 MiB.
 //
 // A batch matches if something that it holds does. What can't be read, such as a body that is compressed or too long, may
-// be anything, and so it matches whatever operation, class or function is asked for: what a route forbids isn't let through.
+// be anything, and so it matches whatever app, operation, class or function is asked for: what a route forbids isn't let through.
 // For a route that is meant for nothing else, such as one to read replicas, there is Only.
 type Match struct {
 	// Mount is the path below which the Parse API lives. Default: /parse.
 	Mount string `json:"mount,omitempty"`
-	// Apps are application ids, of which the request names one. Preflights and health checks name none. Default: any.
+	// Apps are application ids, of which the request names one, in its header or body. Preflights and health checks name none.
+	// Default: any.
 	Apps []string `json:"apps,omitempty"`
 	// Operations are read, write, login, function, aggregate, push, files, or single ones such as create, as in
 	// RateZone. Default: any.
@@ -104,23 +105,22 @@ func (m *Match) Match(r *http.Request) bool {
 // MatchWithError implements caddyhttp.RequestMatcherWithError.
 func (m *Match) MatchWithError(r *http.Request) (bool, error) {
 	rest, below := inspect.Below(r.URL.EscapedPath(), m.Mount)
-	var req request.Request
-	switch {
-	case below:
-		var err error
-		if req, err = inspect.Classify(r, rest, inspect.Options{Mount: m.Mount, MaxBatch: maxBatch}); err != nil {
-			req = request.Request{Op: request.Other, Write: true, Cost: 1, Doubtful: true}
-		}
-	case inspect.MeansBelow(r.URL.Path, m.Mount):
-		req = request.Request{Op: request.Other, Write: true, Cost: 1, Doubtful: true}
-	default:
-		return false, nil
+	if !below {
+		return !m.Only && inspect.MeansBelow(r.URL.Path, m.Mount), nil
+	}
+	o := inspect.Options{Mount: m.Mount, MaxBatch: maxBatch}
+	if len(m.Apps) > 0 || m.MasterKey != "" {
+		o.MaxBody = maxBatch
+	}
+	req, err := inspect.Classify(r, rest, o)
+	if err != nil { // nobody knows what it is
+		return !m.Only, nil
 	}
 	return m.matches(&req, rest), nil
 }
 
 func (m *Match) matches(req *request.Request, rest string) bool {
-	if len(m.Apps) > 0 && !slices.Contains(m.Apps, inspect.AppID(req, rest)) {
+	if len(m.Apps) > 0 && !m.isFor(req, rest) {
 		return false
 	}
 	switch m.MasterKey {
@@ -142,6 +142,26 @@ func (m *Match) matches(req *request.Request, rest string) bool {
 		}
 	})
 	return one && (all || !m.Only)
+}
+
+// isFor reports whether the request is, or may be, for one of the apps.
+func (m *Match) isFor(req *request.Request, rest string) bool {
+	ids, more := req.Apps()
+	if req.Op == request.FileRead { // whose path counts
+		ids, more = []string{inspect.AppID(req, rest)}, false
+	}
+	one, all := false, !more
+	for _, id := range ids {
+		if slices.Contains(m.Apps, id) {
+			one = true
+		} else {
+			all = false
+		}
+	}
+	if m.Only {
+		return one && all
+	}
+	return one || more
 }
 
 // holds reports whether a part of the request is meant.

@@ -160,6 +160,16 @@ func TestMatching(t *testing.T) {
 	long := asked{method: "POST", path: "/parse/batch", body: strings.Repeat(" ", maxBatch+1)}
 	file := asked{method: "GET", path: "/parse/files/shop/a.txt"}
 	options := asked{method: "OPTIONS", path: "/parse/classes/Game"}
+	forShop := func(q asked) asked { return as(q, "X-Parse-Application-Id", "shop") }
+	forBlog := func(q asked) asked { return as(q, "X-Parse-Application-Id", "blog") }
+	// A worker that doesn't know the app of the header goes by the body.
+	hidden := forBlog(asked{method: "POST", path: "/parse/classes/Game", body: `{"_ApplicationId":"shop","_MasterKey":"x"}`})
+	large := asked{method: "POST", path: "/parse/classes/Game", body: `{"a":"` + strings.Repeat("x", 2<<20) + `"}`}
+	hiddenLarge := forBlog(asked{method: "POST", path: "/parse/classes/Game", body: large.body[:len(large.body)-1] + `,"_ApplicationId":"shop","_MasterKey":"x"}`})
+	upload := asked{method: "POST", path: "/parse/files/a.png", body: "\x89PNG" + strings.Repeat("x", 1000)}
+	sdkUpload := asked{method: "POST", path: "/parse/files/a.png", body: `{"base64":"` + strings.Repeat("x", 2<<20) + `","_ApplicationId":"shop","_MasterKey":"x"}`}
+	basic := forBlog(find)
+	basic.header["Authorization"] = "Basic c2hvcDp4" // shop:x
 
 	for _, test := range []struct {
 		settings  string
@@ -177,8 +187,10 @@ func TestMatching(t *testing.T) {
 		{"class Score\noperation write", []asked{batch(read + "," + write)}, []asked{create, batch(read)}},
 		{"class Game\noperation write", []asked{create}, []asked{batch(read + "," + write), find}}, // one part has to be both
 		{"function report", []asked{function, job}, []asked{find, {method: "POST", path: "/parse/functions/other", body: "{}"}}},
-		{"app shop", []asked{sdkFind, as(find, "X-Parse-Application-Id", "shop"), file}, []asked{find, as(find, "X-Parse-Application-Id", "blog"), options}},
-		{"master_key presented", []asked{as(find, "X-Parse-Master-Key", "x"), {method: "POST", path: "/parse/classes/Game", body: sdk("GET", `,"_MasterKey":"x"`)}, compressed}, []asked{find, sdkFind}},
+		{"app shop", []asked{sdkFind, forShop(find), file, hidden, hiddenLarge, basic, sdkUpload, forBlog(sdkUpload), forShop(upload), forBlog(compressed), odder, long},
+			[]asked{find, forBlog(find), options, forBlog(large), forBlog(upload)}},
+		{"app shop\nonly", []asked{sdkFind, forShop(find), file, forShop(large), forShop(upload), sdkUpload}, []asked{find, forBlog(find), hidden, hiddenLarge, basic, forBlog(sdkUpload), forShop(compressed), odder, long}},
+		{"master_key presented", []asked{as(find, "X-Parse-Master-Key", "x"), {method: "POST", path: "/parse/classes/Game", body: sdk("GET", `,"_MasterKey":"x"`)}, compressed, hidden, hiddenLarge, sdkUpload, basic}, []asked{find, sdkFind, large, forShop(upload)}},
 		{"master_key presented\nonly", []asked{as(find, "X-Parse-Master-Key", "x")}, []asked{find, compressed}},
 		{"master_key absent", []asked{find, sdkFind, compressed}, []asked{as(find, "X-Parse-Master-Key", "x"), as(find, "Authorization", "Basic eA==")}},
 		{"master_key absent\nonly", []asked{find, sdkFind}, []asked{as(find, "X-Parse-Master-Key", "x"), compressed}},

@@ -1,5 +1,7 @@
 package request
 
+import "bytes"
+
 type bodyState uint8
 
 const (
@@ -91,6 +93,22 @@ func (b *body) add(name, value []byte) bool {
 	return true
 }
 
+// readUpload looks for credentials in the body of an upload: a worker that doesn't know the app of the header takes a JSON object
+// for one that holds them beside the file, whatever its Content-Type says.
+func (r *Request) readUpload(in *Input) {
+	content := bytes.TrimLeft(in.Body, " \t\r\n")
+	var b body
+	switch {
+	case in.Header["Content-Encoding"] != nil || !in.BodyComplete && (len(content) == 0 || content[0] == '{'):
+		r.Doubtful, r.unread = true, true
+	case !in.BodyComplete || len(content) == 0 || content[0] != '{':
+	case members(in.Body, b.add):
+		r.mergeBody(&b)
+	default:
+		r.Doubtful, r.unread = true, true
+	}
+}
+
 // mergeBody brings header and body together. The worker looks at the credentials in the body only if it doesn't know
 // the app of the header. The gateway doesn't know apps: if there is an app id in the header, the worker may go by
 // either, and nothing is cached.
@@ -108,11 +126,13 @@ func (r *Request) mergeBody(b *body) {
 		return
 	}
 	app, okApp := credential(b.app)
+	r.inBody = app
 	session, okSession := credential(b.session)
 	javascript, okJavaScript := credential(b.javascript)
 	_, okInstallation := credential(b.installation)
 	if _, okType := credential(b.contentType); !okApp || !okSession || !okJavaScript || !okInstallation || !okType {
 		r.Doubtful = true
+		r.unread = r.unread || !okApp
 		r.refuse(whyCredentials)
 	}
 	if r.AppID != "" {

@@ -24,8 +24,8 @@ func (r *Request) readHeader(h http.Header) {
 	if r.Privileged {
 		r.MasterKey = r.field(h, "X-Parse-Master-Key")
 		r.refuse(whyPrivileged)
-		if r.AppID == "" {
-			r.AppID = basicUser(h["Authorization"])
+		if r.user = basicUser(h["Authorization"]); r.AppID == "" {
+			r.AppID = r.user
 		}
 	}
 	if present(h, "X-Parse-Cloud-Context") {

@@ -2,6 +2,7 @@ package request
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/parsescale/parsescale/server/query"
@@ -85,8 +86,21 @@ type Request struct {
 	Cacheable bool
 	Why       string
 
-	alias bool // by /users or /roles rather than by /classes
-	seed  uint64
+	alias        bool // by /users or /roles rather than by /classes
+	seed         uint64
+	user, inBody string // application ids of the Authorization field and of the body
+	unread       bool   // there may be another one in a body that can't be read
+}
+
+// Apps are the application ids that the request names, any of which its worker may go by: a worker that doesn't know the one of
+// the header takes that of the body. more says that there may be another one, in a body that can't be read.
+func (r *Request) Apps() (ids []string, more bool) {
+	for _, id := range [...]string{r.AppID, r.user, r.inBody} {
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, r.unread
 }
 
 // Reasons why an answer isn't cached.
@@ -120,6 +134,9 @@ func Classify(in Input) Request {
 	r.readHeader(in.Header)
 	p := splitPath(in.Path)
 	if r.classifyEarly(in.Method, &p) {
+		if r.Op == FileUpload {
+			r.readUpload(&in)
+		}
 		return r
 	}
 	var b body
@@ -128,7 +145,7 @@ func Classify(in Input) Request {
 	case bodyObject:
 		r.mergeBody(&b)
 	case bodyOpaque:
-		r.Doubtful = true
+		r.Doubtful, r.unread = true, true
 	}
 	r.Method = effectiveMethod(in.Method, &b)
 	t := routeOf(r.Method, &p)
