@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -42,7 +43,7 @@ func timesOf(list []OpTime, usual []string, fit func(request.Op) bool, why strin
 				return t, err
 			}
 		}
-		for op := range group {
+		for _, op := range slices.Sorted(maps.Keys(group)) { // so that the same mistake always says the same
 			switch {
 			case !fit(op):
 				return t, fmt.Errorf("%s has no such time: %s", op, why)
