@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/notify"
 	"go.uber.org/zap"
 
@@ -97,6 +99,9 @@ func (a *App) upgrade() (*Upgraded, error) {
 	a.logger.Info("started a process that is to take the place of this one", zap.Int("pid", s.PID()), zap.Strings("command", command[:1]))
 	if err := await(s, s.Prepared(), prepareTimeout); err != nil {
 		return failed(err)
+	}
+	if activeApp.Load() != a { // whose workers are to be stopped, and which configuration the new process has, isn't sure
+		return failed(errors.New("another configuration was loaded meanwhile; try again"))
 	}
 	began := time.Now()
 	if err := a.handOver(s); err != nil {
@@ -189,7 +194,7 @@ func (a *App) keptListeners() (warnings []string, err error) {
 		return nil, nil
 	}
 	for _, srv := range a.http.Servers {
-		for _, l := range srv.Listen {
+		for i, l := range srv.Listen {
 			addr, err := caddy.ParseNetworkAddress(l)
 			switch {
 			case err != nil:
@@ -198,9 +203,22 @@ func (a *App) keptListeners() (warnings []string, err error) {
 			case addr.Network != keptNetwork && !addr.IsFdNetwork():
 				warnings = append(warnings, fmt.Sprintf("connections that were just being made to %s may have failed; write `bind parse/` into its site", l))
 			}
+			if offersHTTP3(srv, i) {
+				warnings = append(warnings, fmt.Sprintf("requests by HTTP/3 to %s that were under way may have failed, and its clients make new connections: these can't be handed over; `protocols h1 h2` in the global option servers does without them", l))
+			}
 		}
 	}
 	return warnings, nil
+}
+
+// offersHTTP3 reports whether a server's i-th address is one of UDP as well. Packets for it have no queue that processes share: with
+// two sockets each gets some of them, and can't read those of the other's connections.
+func offersHTTP3(srv *caddyhttp.Server, i int) bool {
+	protocols := srv.Protocols
+	if i < len(srv.ListenProtocols) && srv.ListenProtocols[i] != nil {
+		protocols = srv.ListenProtocols[i]
+	}
+	return len(srv.TLSConnPolicies) > 0 && slices.Contains(protocols, "h3")
 }
 
 // program is the command that this process was started with, for a file that may have been replaced since.

@@ -28,7 +28,7 @@ func bound(caddyfile string) string {
 
 // startUpgradable runs a Caddyfile with a program file of its own. Whatever process runs in the gateway's folder ends with the
 // test.
-func startUpgradable(t *testing.T, caddyfile string) *gateway {
+func startUpgradable(t testing.TB, caddyfile string) *gateway {
 	t.Helper()
 	original, err := binary()
 	if err != nil {
@@ -37,25 +37,28 @@ func startUpgradable(t *testing.T, caddyfile string) *gateway {
 	program := filepath.Join(t.TempDir(), "parsescale")
 	install(t, original, program)
 	g := startProgram(t, program, bound(caddyfile))
-	t.Cleanup(func() {
-		for deadline := time.Now().Add(20 * time.Second); len(g.processes()) > 0; time.Sleep(20 * time.Millisecond) {
-			late, left := time.Now().After(deadline), g.processes()
-			for _, pid := range left {
-				switch {
-				case late:
-					_ = syscall.Kill(pid, syscall.SIGKILL)
-				case !slices.Contains(left, parent(pid)): // workers are ended by their gateway
-					_ = syscall.Kill(pid, syscall.SIGTERM)
-				}
+	t.Cleanup(func() { endAll(g) })
+	return g
+}
+
+// endAll ends whatever process runs in the gateway's folder.
+func endAll(g *gateway) {
+	for deadline := time.Now().Add(20 * time.Second); len(g.processes()) > 0; time.Sleep(20 * time.Millisecond) {
+		late, left := time.Now().After(deadline), g.processes()
+		for _, pid := range left {
+			switch {
+			case late:
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			case !slices.Contains(left, parent(pid)): // workers are ended by their gateway
+				_ = syscall.Kill(pid, syscall.SIGTERM)
 			}
 		}
-	})
-	return g
+	}
 }
 
 // install puts a program in the place of another, as packages do: the old file is gone for new processes, and there for those
 // that run it.
-func install(t *testing.T, from, to string) {
+func install(t testing.TB, from, to string) {
 	t.Helper()
 	b, err := os.ReadFile(from)
 	if err != nil {
@@ -217,6 +220,7 @@ func TestUpgradeFails(t *testing.T) {
 	}
 	original, _ := binary()
 	l := startLoad(t, g.url(), 4)
+	var reloaded sync.WaitGroup
 	for _, test := range []struct {
 		name    string
 		prepare func()
@@ -228,19 +232,31 @@ func TestUpgradeFails(t *testing.T) {
 		}, "Default limit must be a value greater than 0"},
 		{"a program that isn't one", func() {
 			write(t, g.program+".new", "#!/bin/sh\necho this is no gateway >&2\nexit 3\n")
-			rename(t, g.program)
+			rename(t, g.program+".new", g.program)
 		}, "this is no gateway (exit status 3)"},
 		{"no program", func() {
 			if err := os.Remove(g.program); err != nil {
 				t.Fatal(err)
 			}
 		}, "no such file"},
-		{"a program that ignores what it is told", func() { write(t, g.program+".new", "#!/bin/sh\nexec sleep 1\n"); rename(t, g.program) }, "it ended by itself"},
+		{"another configuration, which is loaded meanwhile", func() {
+			rename(t, g.program, g.program+".late")
+			write(t, g.program, "#!/bin/sh\nsleep 2\nexec "+g.program+".late \"$@\"\n")
+			reloaded.Go(func() {
+				time.Sleep(500 * time.Millisecond)
+				g.reload(oneMoreWorker)
+			})
+		}, "another configuration was loaded meanwhile"},
+		{"a program that ignores what it is told", func() {
+			write(t, g.program+".new", "#!/bin/sh\nexec sleep 1\n")
+			rename(t, g.program+".new", g.program)
+		}, "it ended by itself"},
 	} {
 		write(t, path, string(good))
 		install(t, original, g.program)
 		test.prepare()
 		out, err := g.tryUpgrade("--address", g.admin)
+		reloaded.Wait()
 		if err == nil || !strings.Contains(out, test.says) || !strings.Contains(out, fmt.Sprintf("process %d goes on", g.process.PID())) {
 			t.Errorf("%s: %v, %s", test.name, err, out)
 		}
@@ -263,9 +279,9 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-func rename(t *testing.T, to string) {
+func rename(t *testing.T, from, to string) {
 	t.Helper()
-	if err := os.Rename(to+".new", to); err != nil {
+	if err := os.Rename(from, to); err != nil {
 		t.Fatal(err)
 	}
 }
