@@ -22,12 +22,18 @@ type deployment struct {
 // startDeployment starts one; directive goes into the sites' directives, and settings are PostgreSQL's.
 func startDeployment(t testing.TB, consistency, directive string, settings ...string) *deployment {
 	t.Helper()
+	return startDeploymentOf(t, startGateway, consistency, directive, settings...)
+}
+
+// startDeploymentOf is startDeployment with another way to start a gateway.
+func startDeploymentOf(t testing.TB, start func(t testing.TB, caddyfile string) *gateway, consistency, directive string, settings ...string) *deployment {
+	t.Helper()
 	uri := testservices.StartPostgreSQL(t, settings...).URI
 	d := &deployment{redis: testservices.StartRedis(t)}
 	d.proxy = testservices.StartProxy(t, d.redis.Address)
 	config := sharing(d.redis.At(d.proxy.Address), bundledApp("exclusive\n\t\t\tconsistency "+consistency+"\n\t\t\toption allowCustomObjectId true\n\t\t\toption serverURL http://deployment.example/parse", directive))
 	for range maxDoors {
-		d.gateways = append(d.gateways, startGateway(t, strings.Replace(config, "sqlite://data/parse.db", uri, 1)))
+		d.gateways = append(d.gateways, start(t, strings.Replace(config, "sqlite://data/parse.db", uri, 1)))
 	}
 	d.awaitStep(t, maxDoors-1)
 	return d
