@@ -72,7 +72,7 @@ func New(store storage.Store, webhookKey string, log *slog.Logger) *Cloud {
 		// A webhook answers itself: where it would send us, nobody has allowed.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
-	c.hooks.store, c.hooks.now = store, time.Now
+	c.hooks.store, c.hooks.now, c.hooks.reading = store, time.Now, make(chan struct{}, 1)
 	return c
 }
 

@@ -3,7 +3,6 @@ package cloud
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,7 +28,8 @@ type hookTable struct {
 	now   func() time.Time
 
 	known atomic.Pointer[knownHooks]
-	mu    sync.Mutex
+	// reading has room for the one who reads. The others wait no longer than their contexts last.
+	reading chan struct{}
 	// changes counts what was registered here, so that what was read before isn't taken for what is there after.
 	changes atomic.Int64
 }
@@ -47,8 +47,12 @@ func (t *hookTable) get(ctx context.Context) (*knownHooks, error) {
 	if k := t.fresh(ctx); k != nil {
 		return k, nil
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	select {
+	case t.reading <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("cannot wait for the webhooks to be read: %w", ctx.Err())
+	}
+	defer func() { <-t.reading }()
 	if k := t.fresh(ctx); k != nil {
 		return k, nil
 	}

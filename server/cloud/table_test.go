@@ -100,6 +100,49 @@ func TestHookTable(t *testing.T) {
 	}
 }
 
+// hanging is a store that answers no read before it is told to.
+type hanging struct {
+	storage.Store
+	asked, answer chan struct{}
+}
+
+func (h hanging) Read(ctx context.Context, f func(storage.Snapshot) error) error {
+	h.asked <- struct{}{}
+	<-h.answer
+	return h.Store.Read(ctx, f)
+}
+
+// TestHookTableWhileRead: who waits for another's reading waits no longer than for one's own.
+func TestHookTableWhileRead(t *testing.T) {
+	store := hanging{open(t), make(chan struct{}, 1), make(chan struct{})}
+	c := New(store, "", slog.New(slog.DiscardHandler))
+	first := make(chan error, 1)
+	go func() {
+		_, err := c.Triggers(context.Background(), "A")
+		first <- err
+	}()
+	<-store.asked
+	ctx, cancel := context.WithCancel(t.Context())
+	second := make(chan error, 1)
+	go func() {
+		_, err := c.Triggers(ctx, "A")
+		second <- err
+	}()
+	cancel()
+	select {
+	case err := <-second:
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("who has gone still waits")
+	}
+	close(store.answer)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCodeBeforeWebhooks(t *testing.T) {
 	c := New(open(t), "", slog.New(slog.DiscardHandler))
 	if err := c.Create(t.Context(), Hook{ClassName: "A", TriggerName: "beforeSave", URL: "http://127.0.0.1:1/"}, ""); err != nil {
