@@ -43,7 +43,8 @@ func (u *Users) beforeLogIn(ctx context.Context, set trigger.Set, c auth.Caller,
 	return u.ask(ctx, trigger.BeforeLogin, c, trigger.Found(schema.User, user), nil)
 }
 
-// afterLogIn tells AfterLogin of a log-in that is done, and has the triggers of finds take part in its answer.
+// afterLogIn tells AfterLogin of a log-in that is done, also when the client is gone meanwhile, and has the triggers of finds
+// take part in its answer.
 func (u *Users) afterLogIn(ctx context.Context, set trigger.Set, c auth.Caller, userID string, res *write.Result) error {
 	if res.Repeated {
 		return nil
@@ -54,7 +55,7 @@ func (u *Users) afterLogIn(ctx context.Context, set trigger.Set, c auth.Caller, 
 	}
 	token, _ := answer.Values["sessionToken"].(string)
 	if set.Has(trigger.AfterLogin) {
-		user, err := u.shown(ctx, c, schema.User, userID)
+		user, err := u.shown(context.WithoutCancel(ctx), c, schema.User, userID)
 		if err != nil {
 			return err
 		}
