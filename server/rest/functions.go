@@ -60,16 +60,16 @@ func (a *API) callFunction(c *call) (*answer, error) {
 	for _, role := range who.Roles {
 		r.Roles = append(r.Roles, strings.TrimPrefix(role, "role:"))
 	}
+	if c.http != nil && isForm(c.http.Header) {
+		if r.Params, err = readForm(c.http, a.limit); err != nil {
+			return nil, err
+		}
+	}
 	if id := a.requestIDs.of(c); id != "" {
 		// A function's effects are its own: the id is kept before it runs.
 		caller := c.caller
 		caller.RequestID = id
 		if err := a.o.Once.Once(c.ctx, caller); err != nil {
-			return nil, err
-		}
-	}
-	if c.http != nil && isForm(c.http.Header) {
-		if r.Params, err = readForm(c.http, a.limit); err != nil {
 			return nil, err
 		}
 	}

@@ -44,7 +44,9 @@ func TestForms(t *testing.T) {
 			}
 			return out, nil
 		}, cloud.Validator{})
-	}}, func(o *config.Options) { o.MaxUploadSize = 1 << 20 })
+	}}, func(o *config.Options) {
+		o.MaxUploadSize, o.IdempotencyOptions = 1<<20, config.Idempotency{Paths: []string{"functions/.*"}, TTL: 60}
+	})
 	w.do("POST", "/hooks/functions", `{"functionName":"hooked","url":"`+hook.URL+`"}`, master())
 	form := app("Content-Type", "multipart/form-data; boundary=b")
 	text := func(name, content string) string {
@@ -54,6 +56,7 @@ func TestForms(t *testing.T) {
 		return "--b\r\nContent-Disposition: form-data; name=\"" + name + "\"; filename=\"a.bin\"\r\nContent-Type: image/png\r\n\r\n" + content + "\r\n"
 	}
 	const end = "--b--\r\n"
+	once := app("Content-Type", "multipart/form-data; boundary=b", "X-Parse-Request-Id", "once")
 	const tooLarge = `{"code":116,"error":"Multipart request exceeds maximum upload size."}`
 	w.run([]Scenario{
 		{Name: "texts and files", Method: "POST", Path: "/functions/sizes?q=1", Headers: form, Body: text("a", "x") + text("q", "2") + file("f", strings.Repeat("\x00", 900_000)) + end, Status: 200, Exact: `{"result":{"a":"x","f":"a.bin image/png 900000","q":"1"}}`},
@@ -65,6 +68,9 @@ func TestForms(t *testing.T) {
 		{Name: "without the last boundary", Method: "POST", Path: "/functions/sizes", Headers: form, Body: text("a", "x"), Status: 400, Exact: `{"code":107,"error":"Invalid multipart request: Unexpected end of multipart data"}`},
 		{Name: "without the last line's end", Method: "POST", Path: "/functions/sizes", Headers: form, Body: text("a", "x") + "--b--", Status: 200, Exact: `{"result":{"a":"x"}}`},
 		{Name: "without a boundary", Method: "POST", Path: "/functions/sizes", Headers: app("Content-Type", "multipart/form-data"), Body: end, Status: 400, Exact: `{"code":107,"error":"Invalid multipart request: Multipart: Boundary not found"}`},
+		{Name: "cut off, of a request that is to be done once", Method: "POST", Path: "/functions/sizes", Headers: once, Body: text("a", "x"), Status: 400, Subset: `{"code":107}`},
+		{Name: "which wasn't done, so it is now", Method: "POST", Path: "/functions/sizes", Headers: once, Body: text("a", "x") + end, Status: 200, Exact: `{"result":{"a":"x"}}`},
+		{Name: "and isn't done again", Method: "POST", Path: "/functions/sizes", Headers: once, Body: text("a", "x") + end, Status: 400, Exact: `{"code":159,"error":"Duplicate request"}`},
 		{Name: "to a webhook", Method: "POST", Path: "/functions/hooked", Headers: form, Body: text("a", "x") + file("f", string(every())) + end, Status: 200, Exact: `{"result":true}`},
 	})
 	params, _ := posted["params"].(map[string]any)

@@ -145,6 +145,29 @@ func TestTriggersAroundTransactions(t *testing.T) {
 	}
 }
 
+// TestContextOfTransactions: each write of a batch that is one transaction has the client's context, and hands on to its
+// after-trigger what its before-trigger has added, and no other's.
+func TestContextOfTransactions(t *testing.T) {
+	var seen []string
+	w := start(t, server.Environment{Cloud: func(c *cloud.Cloud) error {
+		note := func(_ context.Context, r *cloud.TriggerRequest) error {
+			seen = append(seen, fmt.Sprint(r.Kind, " ", r.Context))
+			r.Context["n"] = r.Object.Get("n")
+			return nil
+		}
+		return errors.Join(c.BeforeSave("A", note, cloud.Validator{}), c.AfterSave("A", note, cloud.Validator{}))
+	}}, nil)
+	const create = `{"method":"POST","path":"/parse/classes/A","body":{"n":%d}}`
+	res := w.do("POST", "/batch", `{"transaction":true,"requests":[`+fmt.Sprintf(create+","+create, 1, 2)+`]}`, app("X-Parse-Cloud-Context", `{"from":"client"}`))
+	if res.status != 200 {
+		t.Fatalf("%d %s", res.status, res.body)
+	}
+	want := []string{"beforeSave map[from:client]", "beforeSave map[from:client]", "afterSave map[from:client n:1]", "afterSave map[from:client n:2]"}
+	if !slices.Equal(seen, want) {
+		t.Errorf("seen %q, want %q", seen, want)
+	}
+}
+
 // TestTriggersCallBack has a webhook that uses the server in each trigger: nothing is held meanwhile that the server needs.
 func TestTriggersCallBack(t *testing.T) {
 	w := start(t, server.Environment{}, nil)
