@@ -111,13 +111,9 @@ type API struct {
 	mount      string
 	// prefixes are the paths that sub-requests of a batch may start with, beside the one the batch came by.
 	prefixes []string
-	// uploads bounds the uploads in JSON form that are put aside at a time.
-	uploads chan struct{}
+	// uploads bounds the uploads that are put aside at a time.
+	uploads *uploadRoom
 }
-
-// maxUploadsAside is how many uploads in JSON form, each up to maxUploadSize, are put aside at a time: on the disk, because
-// the content comes before the credentials.
-const maxUploadsAside = 64
 
 // New makes the API. The options must have been checked.
 func New(o Options) (*API, error) {
@@ -132,7 +128,7 @@ func New(o Options) (*API, error) {
 	a := &API{
 		o: o, keys: k, cors: newCORS(o.Config.AllowOrigin, o.Config.AllowHeaders), filter: filter,
 		complexity: complexity(o.Config.RequestComplexity), limit: int64(o.Config.MaxUploadSize), mount: strings.TrimRight(o.Config.MountPath, "/"),
-		uploads: make(chan struct{}, maxUploadsAside),
+		uploads: newUploadRoom(maxUploadsAside),
 	}
 	for _, s := range []string{o.Config.ServerURL, o.Config.PublicServerURL} {
 		if u, err := url.Parse(s); err == nil && s != "" {

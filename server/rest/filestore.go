@@ -44,7 +44,7 @@ func (a *API) saveFile(c *call, who *auth.Auth, u *uploading, content io.Reader)
 	}
 	if u.size < 0 && !u.stream && triggers.set.Has(trigger.BeforeSave) {
 		// BeforeSave is told how long it is.
-		aside, err := a.putAside(c.ctx)
+		aside, err := a.putAside(c.ctx, u.in)
 		if err != nil {
 			return nil, err
 		}
@@ -98,6 +98,7 @@ func (a *API) measure(ctx context.Context, u *uploading, content io.Reader, asid
 		return nil, a.notStored(ctx, u, err)
 	}
 	u.size = aside.size
+	u.in.whole.Store(true)
 	return aside.reader()
 }
 
@@ -106,6 +107,8 @@ func (a *API) notStored(ctx context.Context, u *uploading, err error) error {
 	switch {
 	case errors.Is(err, files.ErrTooLarge):
 		return u.tooLarge()
+	case errors.Is(err, errTooSlow):
+		return errTooSlow
 	case ctx.Err() == nil: // else the client is gone
 		a.o.Logger.Error("cannot store a file", "error", err)
 	}

@@ -20,14 +20,13 @@ type spool struct {
 	done   func()
 }
 
-// putAside returns a spool, of which there are as many as maxUploadsAside at a time. It must be closed.
-func (a *API) putAside(ctx context.Context) (*spool, error) {
-	select {
-	case a.uploads <- struct{}{}:
-		return &spool{done: func() { <-a.uploads }}, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// putAside returns a spool for an upload, once there is room. It must be closed.
+func (a *API) putAside(ctx context.Context, in *incoming) (*spool, error) {
+	leave, err := a.uploads.enter(ctx, in)
+	if err != nil {
+		return nil, err
 	}
+	return &spool{done: leave}, nil
 }
 
 // Write implements io.Writer.

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -18,9 +17,18 @@ import (
 )
 
 // upload stores a file: the raw body, streamed to the store, or the JSON form of the SDKs.
-func (a *API) upload(w http.ResponseWriter, r *http.Request, escaped string, from netip.Addr) (*answer, error) {
-	u := &uploading{limit: a.limit, contentType: r.Header.Get("Content-Type"), stream: r.Header.Get("X-Parse-Upload-Mode") == "stream"}
-	var err error
+func (a *API) upload(w http.ResponseWriter, r *http.Request, escaped string, from netip.Addr) (res *answer, err error) {
+	in := &incoming{ReadCloser: r.Body, control: http.NewResponseController(w)}
+	r.Body = in
+	u := &uploading{limit: a.limit, contentType: r.Header.Get("Content-Type"), stream: r.Header.Get("X-Parse-Upload-Mode") == "stream", in: in}
+	defer func() {
+		if errors.Is(err, errNoRoom) {
+			w.Header().Set("Retry-After", "1")
+		}
+		if err != nil && u.stream || errors.Is(err, errTooLarge) || errors.Is(err, errTooSlow) || errors.Is(err, errNoRoom) {
+			w.Header().Set("Connection", "close") // nobody wants to read the rest
+		}
+	}()
 	if u.name, err = fileName(escaped); err != nil {
 		return nil, err
 	}
@@ -37,7 +45,7 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, escaped string, fro
 		if u.stream {
 			return nil, errUnauthorized
 		}
-		aside, err := a.putAside(r.Context())
+		aside, err := a.putAside(r.Context(), in)
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +62,7 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, escaped string, fro
 		return nil, err
 	}
 	if content == nil {
-		if content, err = rawUpload(w, r, u); err != nil {
+		if content, err = rawUpload(r, u); err != nil {
 			return nil, err
 		}
 	}
@@ -62,14 +70,10 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, escaped string, fro
 		return nil, err
 	}
 	if u.stream && u.size > u.limit {
-		w.Header().Set("Connection", "close")
 		return nil, u.tooLarge()
 	}
 	file, err := a.saveFile(c, who, u, content)
 	if err != nil {
-		if errors.Is(err, errTooLarge) || u.stream {
-			w.Header().Set("Connection", "close") // nobody wants to read the rest
-		}
 		return nil, err
 	}
 	return &answer{status: http.StatusCreated, header: map[string]string{"Location": string(file.url)}, body: file.json()}, nil
@@ -83,6 +87,7 @@ type uploading struct {
 	stream            bool
 	size              int64 // of the content; -1: nobody knows
 	limit             int64
+	in                *incoming
 }
 
 // raiseLimit obeys X-Parse-File-Max-Upload-Size, which needs the master key.
@@ -109,7 +114,6 @@ func (a *API) raiseLimit(r *http.Request, u *uploading, from netip.Addr) error {
 // from the SDKs, so it is put aside.
 func (a *API) readUpload(w http.ResponseWriter, r *http.Request, u *uploading, p *presented, aside *spool) (io.Reader, error) {
 	if r.ContentLength > u.limit {
-		w.Header().Set("Connection", "close")
 		return nil, errTooLarge
 	}
 	from, err := decompressed(http.MaxBytesReader(w, r.Body, u.limit), r.Header.Get("Content-Encoding"))
@@ -121,8 +125,9 @@ func (a *API) readUpload(w http.ResponseWriter, r *http.Request, u *uploading, p
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge) || errors.Is(err, errTooLarge):
-		w.Header().Set("Connection", "close")
 		return nil, errTooLarge
+	case errors.Is(err, errTooSlow):
+		return nil, errTooSlow
 	case err != nil && r.Context().Err() != nil:
 		return nil, r.Context().Err()
 	case errors.As(err, new(*os.PathError)):
@@ -154,6 +159,7 @@ func (a *API) readUpload(w http.ResponseWriter, r *http.Request, u *uploading, p
 		return nil, errEmptyUpload
 	}
 	u.size = aside.size
+	u.in.whole.Store(true)
 	return aside.reader()
 }
 
@@ -172,54 +178,10 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// takeFileData reads {"metadata":…,"tags":…,"directory":…}.
-func takeFileData(data []byte, u *uploading) error {
-	b, err := parseBody(data)
-	if err != nil {
-		return err
-	}
-	if v := b.get("directory"); v != nil {
-		s, ok := b.text("directory")
-		if !ok {
-			return parseerror.New(parseerror.InvalidFileName, "Directory must be a string.")
-		}
-		u.directory = &s
-	}
-	for name, to := range map[string]*map[string]any{"metadata": &u.metadata, "tags": &u.tags} {
-		if *to, err = properties(b.get(name)); err != nil {
-			return parseerror.New(parseerror.InvalidKeyName, "File %s must be an object.", name)
-		}
-	}
-	return nil
-}
-
-// properties reads metadata or tags: an object, or an array, which counts as one with the names 0, 1, ….
-func properties(v []byte) (map[string]any, error) {
-	if len(v) == 0 {
-		return nil, nil
-	}
-	if v[0] != '{' && v[0] != '[' {
-		return nil, errNoUpload
-	}
-	b, err := parseBody(v)
-	if err != nil {
-		return nil, err
-	}
-	out := make(map[string]any, len(b.members))
-	for _, m := range b.members {
-		var v any
-		if err := json.Unmarshal(m.value, &v); err != nil {
-			return nil, err
-		}
-		out[m.name] = v
-	}
-	return out, nil
-}
-
 var errEmptyUpload = parseerror.New(parseerror.FileSaveError, "Invalid file upload.")
 
 // rawUpload prepares the raw body: it is read while it is stored.
-func rawUpload(w http.ResponseWriter, r *http.Request, u *uploading) (io.Reader, error) {
+func rawUpload(r *http.Request, u *uploading) (io.Reader, error) {
 	u.size = r.ContentLength
 	if u.stream {
 		if dir := r.Header.Get("X-Parse-File-Directory"); dir != "" {
@@ -242,7 +204,6 @@ func rawUpload(w http.ResponseWriter, r *http.Request, u *uploading) (io.Reader,
 		return r.Body, nil
 	}
 	if r.ContentLength > u.limit {
-		w.Header().Set("Connection", "close")
 		return nil, errTooLarge
 	}
 	if n, err := strconv.Atoi(r.Header.Get("Content-Length")); err == nil && n == 0 {

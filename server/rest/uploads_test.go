@@ -1,9 +1,13 @@
 package rest_test
 
 import (
+	"bufio"
 	"encoding/base64"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"runtime"
 	"strconv"
@@ -214,5 +218,49 @@ func TestLargeFilesAreStreamed(t *testing.T) {
 	t.Logf("the heap grew from %d MB to %d MB at most", before.HeapInuse>>20, most>>20)
 	if most > before.HeapInuse+bound {
 		t.Errorf("the heap grew by %d MB; files must not be held in memory", (most-before.HeapInuse)>>20)
+	}
+}
+
+// TestStalledUploads: clients that begin uploads and send no more don't keep others from uploading.
+func TestStalledUploads(t *testing.T) {
+	w := start(t, server.Environment{}, nil)
+	site, err := url.Parse(w.base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const more, begin = 70, `{"base64":"eA==","x":"`
+	stalled := make([]net.Conn, more)
+	for i := range stalled {
+		conn, err := net.Dial("tcp", site.Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := fmt.Fprintf(conn, "POST %s/files/a.txt HTTP/1.1\r\nHost: %s\r\nContent-Length: 1000\r\n\r\n%s", site.Path, site.Host, begin); err != nil {
+			t.Fatal(err)
+		}
+		stalled[i] = conn
+	}
+	begun := time.Now()
+	up := w.do("POST", "/files/a.txt", `{"base64":"eA==","_ApplicationId":"APP","_MasterKey":"MASTER"}`, nil)
+	if took := time.Since(begun); up.status != 201 || took > 20*time.Second {
+		t.Errorf("status %d after %s: %s", up.status, took, up.body)
+	}
+	told := 0
+	enough := time.Now().Add(200 * time.Millisecond)
+	for _, conn := range stalled {
+		if err := conn.SetReadDeadline(enough); err != nil {
+			t.Fatal(err)
+		}
+		if res, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+			if res.StatusCode != http.StatusRequestTimeout || !res.Close {
+				t.Errorf("status %d, close: %v", res.StatusCode, res.Close)
+			}
+			told++
+			res.Body.Close()
+		}
+	}
+	if told == 0 {
+		t.Error("none was told to go")
 	}
 }
