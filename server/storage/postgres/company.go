@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"sync"
 )
 
@@ -37,22 +39,44 @@ type member[T any] struct {
 	turn chan []*member[T]
 }
 
-// join serves the request, or has it served. serve is called with the requests of several members, by one of them.
-func (c *company[T]) join(request T, serve func([]T)) {
+// join serves the request, or has it served, unless ctx ends while it waits. serve is called with the requests of several
+// members, by one of them.
+func (c *company[T]) join(ctx context.Context, request T, serve func([]T)) error {
 	c.mu.Lock()
 	m := &member[T]{request: request}
 	if c.underWay < mostUnderWay {
 		c.underWay++
 		c.mu.Unlock()
 		c.lead([]*member[T]{m}, serve)
-		return
+		return nil
 	}
 	m.turn = make(chan []*member[T], 1)
 	c.waiting = append(c.waiting, m)
 	c.mu.Unlock()
-	if all := <-m.turn; all != nil {
+	var all []*member[T]
+	select {
+	case all = <-m.turn:
+	case <-ctx.Done():
+		if c.leave(m) {
+			return ctx.Err()
+		}
+		all = <-m.turn // the others count on it
+	}
+	if all != nil {
 		c.lead(all, serve)
 	}
+	return nil
+}
+
+// leave takes a member out that waits, and reports whether it still did.
+func (c *company[T]) leave(m *member[T]) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.Index(c.waiting, m)
+	if i >= 0 {
+		c.waiting = slices.Delete(c.waiting, i, i+1)
+	}
+	return i >= 0
 }
 
 // lead serves members, of which the caller is the first, and has one of those who came meanwhile go on.

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -26,7 +28,7 @@ func TestCompany(t *testing.T) {
 		}
 		const all = mostUnderWay + mostMembers + 2
 		for i := range all {
-			wg.Go(func() { c.join(i, serve) })
+			wg.Go(func() { _ = c.join(t.Context(), i, serve) })
 			synctest.Wait()
 		}
 		if len(served) != mostUnderWay {
@@ -62,7 +64,7 @@ func TestCompanyAfterPanic(t *testing.T) {
 					t.Error("no panic")
 				}
 			}()
-			c.join(0, func([]int) { <-goOn; panic("no") })
+			_ = c.join(t.Context(), 0, func([]int) { <-goOn; panic("no") })
 		}
 		for range mostUnderWay {
 			wg.Go(panics)
@@ -70,13 +72,62 @@ func TestCompanyAfterPanic(t *testing.T) {
 		synctest.Wait()
 		served := 0
 		for range 3 {
-			wg.Go(func() { c.join(1, func(all []int) { served += len(all) }) })
+			wg.Go(func() { _ = c.join(t.Context(), 1, func(all []int) { served += len(all) }) })
 		}
 		synctest.Wait()
 		close(goOn)
 		wg.Wait()
 		if served != 3 || c.underWay != 0 {
 			t.Errorf("%d served, %d under way", served, c.underWay)
+		}
+	})
+}
+
+// TestCompanyWithoutWhoHasGone: whoever waits may go, and isn't served then; who is to be served with others is.
+func TestCompanyWithoutWhoHasGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var (
+			c      company[int]
+			wg     sync.WaitGroup
+			mu     sync.Mutex
+			served []int
+			goOn   = make(chan struct{})
+			cancel [4]context.CancelFunc
+			errs   [4]error
+		)
+		serve := func(all []int) {
+			mu.Lock()
+			served = append(served, all...)
+			mu.Unlock()
+			<-goOn
+		}
+		for range mostUnderWay {
+			wg.Go(func() { _ = c.join(t.Context(), -1, serve) })
+		}
+		synctest.Wait()
+		for i := range cancel {
+			var ctx context.Context
+			ctx, cancel[i] = context.WithCancel(t.Context())
+			wg.Go(func() { errs[i] = c.join(ctx, i, serve) })
+			synctest.Wait()
+		}
+		cancel[0]()
+		cancel[2]()
+		synctest.Wait()
+		if !errors.Is(errs[0], context.Canceled) || !errors.Is(errs[2], context.Canceled) {
+			t.Errorf("those who have gone wait: %v", errs)
+		}
+		goOn <- struct{}{}
+		synctest.Wait()
+		cancel[1]() // it serves
+		cancel[3]() // it is served
+		close(goOn)
+		wg.Wait()
+		if got := served[mostUnderWay:]; !slices.Equal(got, []int{1, 3}) || errs[1] != nil || errs[3] != nil {
+			t.Errorf("served %v, %v", got, errs)
+		}
+		if c.underWay != 0 || len(c.waiting) != 0 {
+			t.Errorf("%d under way, %d wait", c.underWay, len(c.waiting))
 		}
 	})
 }

@@ -280,26 +280,38 @@ func (c *conn) readUntil(t time.Time) {
 	}
 }
 
-// watch ends the connection, and what it runs, when the context does. stop must be called; it reports whether that
-// happened.
-func (c *conn) watch(ctx context.Context) (stop func() bool) {
-	if ctx.Done() == nil {
-		return func() bool { return false }
-	}
-	done := make(chan struct{})
-	unregister := context.AfterFunc(ctx, func() {
-		defer close(done)
+// patience is for how long an answer is waited for, whatever became of those who asked: nearly every answer is there by
+// then, and the connection can go on being used.
+const patience = 100 * time.Millisecond
+
+// watch ends the connection, and what it runs, once none of those who ask waits any more. stop must be called; it reports
+// whether that happened.
+func (c *conn) watch(asking ...context.Context) (stop func() bool) {
+	answered, over, gone := make(chan struct{}), make(chan struct{}), false
+	timer := time.AfterFunc(patience, func() {
+		defer close(over)
+		for _, ctx := range asking {
+			select {
+			case <-ctx.Done():
+			case <-answered:
+				return
+			}
+		}
+		gone = true
 		c.cutOff()
-		cancel, free := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		ctx, free := context.WithTimeout(context.Background(), 5*time.Second)
 		defer free()
-		_ = c.pg.CancelRequest(cancel) // if it doesn't arrive, the server notices when it has rows to send
+		_ = c.pg.CancelRequest(ctx) // if it doesn't arrive, the server notices when it has rows to send
 	})
 	return func() bool {
-		if unregister() {
+		if timer.Stop() {
 			return false
 		}
-		<-done
-		_ = c.lose(ctx.Err())
-		return true
+		close(answered)
+		<-over
+		if gone {
+			_ = c.lose(asking[0].Err())
+		}
+		return gone
 	}
 }

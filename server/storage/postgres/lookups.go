@@ -9,6 +9,7 @@ import (
 
 // lookup is a SELECT of an object by its id that is all there is to a read.
 type lookup struct {
+	ctx     context.Context
 	catalog *catalog // by which it was made
 	sql     []byte
 	formats []int16
@@ -32,7 +33,9 @@ func (l *lookup) show(row [][]byte) {
 // askTogether asks the only question of a snapshot, about an object by its id, in the company of others.
 func (s *snapshot) askTogether(class *schema.Class, l lookup) error {
 	l.catalog, l.err = s.catalog, errApart
-	s.catalog.plan(class).lookups.join(&l, s.sharing.answer)
+	if err := s.catalog.plan(class).lookups.join(l.ctx, &l, s.sharing.answer); err != nil {
+		return s.fail(err)
+	}
 	s.over, s.checked = true, true
 	if l.err != nil {
 		return s.fail(l.err)
@@ -43,7 +46,6 @@ func (s *snapshot) askTogether(class *schema.Class, l lookup) error {
 // answer does lookups in one round trip. Each statement sees a state of the database of its own, none older than the
 // lookup; the version of the schema is asked for after all of them, see snapshot.last.
 func (s *Store) answer(all []*lookup) {
-	// Nobody's patience counts: a wait for a connection is bounded, and so is a question about one object.
 	c, err := s.primary.take(context.Background(), false)
 	if err != nil {
 		for _, l := range all {
@@ -51,8 +53,13 @@ func (s *Store) answer(all []*lookup) {
 		}
 		return
 	}
-	done := false
+	asking := make([]context.Context, len(all))
+	for i, l := range all {
+		asking[i] = l.ctx
+	}
+	stop, done := c.watch(asking...), false
 	defer func() {
+		stop()
 		if !done {
 			c.close() // a member's function ended the goroutine
 		}

@@ -8,17 +8,17 @@ import (
 )
 
 // Owners implements storage.Snapshot.
-func (s *snapshot) Owners(_ context.Context, class, field string, related []string) ([]string, error) {
-	return s.joined(class, field, "owningId", "relatedId", related)
+func (s *snapshot) Owners(ctx context.Context, class, field string, related []string) ([]string, error) {
+	return s.joined(ctx, class, field, "owningId", "relatedId", related)
 }
 
 // Members implements storage.Snapshot.
-func (s *snapshot) Members(_ context.Context, class, field, owner string) ([]string, error) {
-	return s.joined(class, field, "relatedId", "owningId", []string{owner})
+func (s *snapshot) Members(ctx context.Context, class, field, owner string) ([]string, error) {
+	return s.joined(ctx, class, field, "relatedId", "owningId", []string{owner})
 }
 
 // joined selects a column of a join table where another one is one of ids.
-func (s *snapshot) joined(class, field, want, by string, ids []string) (out []string, err error) {
+func (s *snapshot) joined(ctx context.Context, class, field, want, by string, ids []string) (out []string, err error) {
 	table := schema.JoinTable(class, field)
 	if !s.catalog.has(table) || len(ids) == 0 {
 		return nil, nil
@@ -38,7 +38,7 @@ func (s *snapshot) joined(class, field, want, by string, ids []string) (out []st
 	b.Raw(" WHERE ")
 	dialect{}.In(b, `"`+by+`"`, schema.Field{Type: schema.String}, clean.items, false)
 	b.Raw(" ORDER BY id")
-	err = s.query(context.Background(), b.SQL, nil, b.Args, func(r [][]byte) error {
+	err = s.query(ctx, b.SQL, nil, b.Args, func(r [][]byte) error {
 		out = append(out, string(r[0]))
 		return nil
 	})

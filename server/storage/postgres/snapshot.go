@@ -198,10 +198,14 @@ type beside struct {
 // query runs a SELECT and calls each for its rows, which are valid during the call only.
 func (s *snapshot) query(ctx context.Context, sql []byte, formats []int16, args []any, each func(row [][]byte) error, others ...beside) error {
 	// What runs within a transaction that writes runs to its end, whatever its context says.
+	watched := !s.writing && ctx.Done() != nil
+	if watched && ctx.Err() != nil {
+		return s.fail(ctx.Err())
+	}
 	if err := s.connect(); err != nil {
 		return err
 	}
-	if !s.writing && ctx.Done() != nil {
+	if watched {
 		stop := s.conn.watch(ctx)
 		defer stop()
 	}
@@ -276,13 +280,10 @@ func (s *snapshot) Find(ctx context.Context, f *storage.Find, each func(storage.
 		stopped = each(row)
 		return stopped
 	}
-	byID, last := sqlbuild.ByID(f.Where), f.Last && !s.writing && !s.patient
+	last := f.Last && !s.writing && !s.patient
 	switch {
-	case byID && last && s.conn == nil && s.sharing != nil && s.failed == nil && !s.over:
-		err = s.askTogether(f.Class, lookup{sql: b.SQL, formats: p.formats, args: b.Args, each: read})
-	case byID:
-		ctx = context.Background() // too short to be worth a watch
-		fallthrough
+	case last && sqlbuild.ByID(f.Where) && s.conn == nil && s.sharing != nil && s.failed == nil && !s.over:
+		err = s.askTogether(f.Class, lookup{ctx: ctx, sql: b.SQL, formats: p.formats, args: b.Args, each: read})
 	default:
 		if last {
 			s.last()
@@ -315,20 +316,20 @@ func (s *snapshot) Count(ctx context.Context, f *storage.Find) (n int64, err err
 }
 
 // Get implements storage.Snapshot.
-func (s *snapshot) Get(_ context.Context, class *schema.Class, objectID string) (storage.Object, error) {
+func (s *snapshot) Get(ctx context.Context, class *schema.Class, objectID string) (storage.Object, error) {
 	p := s.catalog.plan(class)
-	return s.object(class, p, p.byID, objectID)
+	return s.object(ctx, class, p, p.byID, objectID)
 }
 
 // object runs a SELECT of one object by its id.
-func (s *snapshot) object(class *schema.Class, p *plan, sql []byte, objectID string, others ...beside) (o storage.Object, err error) {
+func (s *snapshot) object(ctx context.Context, class *schema.Class, p *plan, sql []byte, objectID string, others ...beside) (o storage.Object, err error) {
 	id, ok := encodeText(objectID, true)
 	if len(p.Names) == 0 || !ok {
 		return nil, nil
 	}
 	v := &values{plan: p}
 	var failed error
-	err = s.query(context.Background(), sql, p.formats, []any{id}, func(r [][]byte) error {
+	err = s.query(ctx, sql, p.formats, []any{id}, func(r [][]byte) error {
 		v.row = r
 		o, failed = rowjson.NewRow(p.Plan, v).Object()
 		return failed

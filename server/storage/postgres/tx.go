@@ -38,13 +38,13 @@ const selectOrder = `SELECT nextval('parsescale._change'::regclass)`
 var sqlOrder = []byte(selectOrder)
 
 // Lock implements storage.Tx.
-func (t *tx) Lock(_ context.Context, class *schema.Class, objectID string) (storage.Object, error) {
+func (t *tx) Lock(ctx context.Context, class *schema.Class, objectID string) (storage.Object, error) {
 	p := t.catalog.plan(class)
 	var others []beside
 	if t.store.options.Announcer != nil {
 		others = []beside{{sqlOrder, func(row [][]byte) { t.order = uint64(bigint(row[0])) }}}
 	}
-	o, err := t.object(class, p, p.lock, objectID, others...)
+	o, err := t.object(ctx, class, p, p.lock, objectID, others...)
 	if err == nil && o != nil {
 		t.numbered = objectKey{class.Name, objectID}
 	}
