@@ -95,6 +95,9 @@ func (x *exchange) enter(ctx context.Context) error {
 		return nil
 	}
 	seat, err := l.Enter(ctx, admission.Request{Priority: x.priority(), Kind: x.kind(), Size: int64(len(x.body))})
+	if err == nil && x.streamed {
+		err = seat.StepAside() // while the client sends it, which may take as long as it likes
+	}
 	x.seat, x.seated = seat, err == nil
 	return err
 }

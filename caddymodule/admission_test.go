@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -104,6 +105,47 @@ func TestOverload(t *testing.T) {
 		{method: "POST", path: "/parse/login", body: `{"username":"u","password":"p"}`, status: 201, calls: 1},
 		{method: "GET", path: "/parse/classes/Known", cache: "hit"}, // what is stored needs no worker
 	})
+}
+
+// TestUploadsOfSlowClients: clients that take their time to send files keep nobody but others who send files from the workers.
+func TestUploadsOfSlowClients(t *testing.T) {
+	w := newRecordingWorker(t, results)
+	s := newSite(t, remoteSite(w, "admission {\nmin 5\nmax 5\nqueue off\n}"))
+	upload := func(body io.Reader) int {
+		r := httptest.NewRequest("POST", "/parse/files/a.txt", body)
+		r.Header.Set("X-Parse-Application-Id", "app")
+		rec := httptest.NewRecorder()
+		s.server.ServeHTTP(rec, r)
+		return rec.Code
+	}
+	var slow []*io.PipeWriter
+	ended := make(chan int, 5)
+	for range cap(ended) {
+		body, client := io.Pipe()
+		slow = append(slow, client)
+		go func() { ended <- upload(body) }()
+		if _, err := client.Write([]byte("x")); err != nil { // it is on its way
+			t.Fatal(err)
+		}
+	}
+	if got := upload(strings.NewReader("x")); got != http.StatusTooManyRequests {
+		t.Errorf("one more upload: status %d", got)
+	}
+	s.run(t, w, []step{
+		{method: "POST", path: "/parse/functions/f", body: "{}", status: 201, calls: 1},
+		{method: "GET", path: "/parse/classes/A", calls: 1},
+	})
+	for _, client := range slow {
+		client.Close()
+	}
+	for range cap(ended) {
+		if got := <-ended; got != http.StatusCreated {
+			t.Errorf("a slow upload: status %d", got)
+		}
+	}
+	if got := upload(strings.NewReader("x")); got != http.StatusCreated {
+		t.Errorf("after them: status %d", got)
+	}
 }
 
 // TestInitialOfSeveralUpstreams: the limit begins with initial for each of them.

@@ -29,6 +29,7 @@ type Limiter struct {
 	gradient gradient
 	inFlight int // those in beyond left out
 	beyond   int // let in beyond the limit, and under way: they don't take the seats of the more important
+	aside    int // held up by their clients: they take no seat
 	lines    [Priorities]line
 	waiting  int
 	bytes    int64              // that those who wait hold
@@ -78,6 +79,7 @@ type Seat struct {
 	request Request
 	since   time.Time
 	beyond  bool
+	aside   bool
 }
 
 // Enter returns a seat as soon as there is one, ErrOverloaded if there won't be one in time, or the error of ctx.
@@ -89,7 +91,7 @@ func (l *Limiter) Enter(ctx context.Context, r Request) (Seat, error) {
 	if l.inFlight < r.Priority.room(l.gradient.limit) {
 		l.take(r.Kind, false)
 		l.mu.Unlock()
-		return Seat{l, r, now, false}, nil
+		return Seat{l: l, request: r, since: now}, nil
 	}
 	w := l.queue(now, r)
 	wait := l.options.MaxWait
@@ -110,7 +112,24 @@ func (l *Limiter) Enter(ctx context.Context, r Request) (Seat, error) {
 	if err != nil {
 		return Seat{}, err
 	}
-	return Seat{l, r, l.options.Now(), w.excused}, nil
+	return Seat{l: l, request: r, since: l.options.Now(), beyond: w.excused}, nil
+}
+
+// StepAside gives the seat to others, for a request whose client may take as long as it likes: as long as it brings what is to
+// be sent. As many as the limit may do so; beyond, the seat is given back all the same, and the error is ErrOverloaded.
+func (s *Seat) StepAside() error {
+	l := s.l
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drop(s.request.Kind, s.beyond)
+	defer l.grant(l.options.Now())
+	if l.aside >= int(l.gradient.limit) {
+		l.stats.Refused[s.request.Priority]++
+		return ErrOverloaded
+	}
+	s.aside = true
+	l.aside++
+	return nil
 }
 
 // Leave gives the seat back: the answer is there, or there will be none. counts: the time since Enter says how fast the
@@ -120,9 +139,13 @@ func (s Seat) Leave(counts bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.options.Now()
-	l.drop(s.request.Kind, s.beyond)
+	if s.aside {
+		l.aside--
+	} else {
+		l.drop(s.request.Kind, s.beyond)
+	}
 	l.left[s.request.Priority]++
-	if counts {
+	if counts && !s.aside {
 		l.gradient.add(s.request.Kind, now.Sub(s.since))
 	}
 	l.look(now)

@@ -126,6 +126,53 @@ func TestNothingMoves(t *testing.T) {
 	})
 }
 
+// Those who are held up by their clients take nobody's seat, and are as many as the limit at most.
+func TestStepAside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, Options{Min: 10, Max: 10})
+		enter := func() (Seat, error) {
+			seat, err := l.Enter(t.Context(), Request{Priority: Last})
+			if err == nil {
+				err = seat.StepAside()
+			}
+			return seat, err
+		}
+		var seats []Seat
+		for range 10 {
+			seat, err := enter()
+			if err != nil {
+				t.Fatal(err)
+			}
+			seats = append(seats, seat)
+		}
+		if _, err := enter(); !errors.Is(err, ErrOverloaded) {
+			t.Errorf("one more: %v", err)
+		}
+		if s := l.Status(); s.InFlight != 0 || s.Aside != 10 || s.Refused[Last] != 1 {
+			t.Errorf("with all aside: %+v", s)
+		}
+		for range 6 { // all that there is room for
+			if _, err := l.Enter(t.Context(), Request{Priority: Last}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		waited := make(chan error, 1)
+		go func() {
+			_, err := enter()
+			waited <- err
+		}()
+		synctest.Wait()
+		seats[0].Leave(true)
+		if len(waited) != 0 {
+			t.Error("who steps aside needs no seat")
+		}
+		if s := l.Status(); s.InFlight != 6 || s.Aside != 9 {
+			t.Errorf("after one has gone: %+v", s)
+		}
+		<-waited
+	})
+}
+
 func TestOptions(t *testing.T) {
 	for _, test := range []struct {
 		options Options

@@ -4,9 +4,11 @@ import "time"
 
 // Status is a Limiter as the admin API and the metrics show it.
 type Status struct {
-	// Limit is how many requests may be under way now; InFlight are, and Waiting wait to be.
+	// Limit is how many requests may be under way now; InFlight are, and Waiting wait to be. Aside are held up by their
+	// clients, and don't count.
 	Limit    int `json:"limit"`
 	InFlight int `json:"in_flight"`
+	Aside    int `json:"aside"`
 	Waiting  int `json:"waiting"`
 	// Waited have waited and were let in, WaitTime in all and LongestWait at most, in nanoseconds.
 	Waited      uint64        `json:"waited"`
@@ -26,6 +28,6 @@ func (l *Limiter) Status() Status {
 		l.look(l.options.Now())
 	}
 	s := l.stats
-	s.Limit, s.InFlight, s.Waiting = int(l.gradient.limit), l.inFlight+l.beyond, l.waiting
+	s.Limit, s.InFlight, s.Aside, s.Waiting = int(l.gradient.limit), l.inFlight+l.beyond, l.aside, l.waiting
 	return s
 }
