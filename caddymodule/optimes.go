@@ -44,6 +44,9 @@ func timesOf(list []OpTime, usual []string, fit func(request.Op) bool, why strin
 			}
 		}
 		for _, op := range slices.Sorted(maps.Keys(group)) { // so that the same mistake always says the same
+			if !group.Has(op, false) {
+				continue // a time is for all of an operation, and its reads belong to another group
+			}
 			switch {
 			case !fit(op):
 				return t, fmt.Errorf("%s has no such time: %s", op, why)

@@ -169,7 +169,7 @@ func (m *Match) holds(p request.Part) bool {
 	if p.Op == request.Other {
 		return !m.Only
 	}
-	return (len(m.ops) == 0 || m.ops[p.Op]) &&
+	return (len(m.ops) == 0 || m.ops.Has(p.Op, p.Write)) &&
 		(m.Classes == nil || slices.Contains(m.Classes, p.Class)) &&
 		(m.Functions == nil || slices.Contains(m.Functions, p.Name))
 }

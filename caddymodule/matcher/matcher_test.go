@@ -159,6 +159,9 @@ func TestMatching(t *testing.T) {
 	elsewhere := asked{method: "POST", path: "/other", body: "{}"}
 	long := asked{method: "POST", path: "/parse/batch", body: strings.Repeat(" ", maxBatch+1)}
 	file := asked{method: "GET", path: "/parse/files/shop/a.txt"}
+	config := asked{method: "GET", path: "/parse/config"}
+	setConfig := asked{method: "PUT", path: "/parse/config", body: `{"params":{"a":1}}`}
+	addSchema := asked{method: "POST", path: "/parse/schemas/Game", body: `{"className":"Game"}`}
 	options := asked{method: "OPTIONS", path: "/parse/classes/Game"}
 	forShop := func(q asked) asked { return as(q, "X-Parse-Application-Id", "shop") }
 	forBlog := func(q asked) asked { return as(q, "X-Parse-Application-Id", "blog") }
@@ -179,9 +182,10 @@ func TestMatching(t *testing.T) {
 		{"mount /1", []asked{{method: "GET", path: "/1/classes/A"}}, []asked{find}},
 		{"operation write", []asked{create, sdkUpdate, batch(write), batch(read + "," + write), compressed, odd, odder, long, batch("1")},
 			[]asked{find, sdkFind, function, login, batch(read), options, elsewhere}},
-		{"operation write\nonly", []asked{create, sdkUpdate, batch(write)}, []asked{batch(read + "," + write), compressed, odder, long, batch("1")}},
-		{"operation read\nonly", []asked{find, sdkFind, batch(read)}, []asked{create, sdkUpdate, batch(read + "," + write), compressed, odd, long}},
+		{"operation write\nonly", []asked{create, sdkUpdate, batch(write), setConfig, addSchema}, []asked{batch(read + "," + write), compressed, odder, long, batch("1")}},
+		{"operation read\nonly", []asked{find, sdkFind, batch(read), config}, []asked{setConfig, addSchema, batch(`{"method":"PUT","path":"/parse/config","body":{}}`), create, sdkUpdate, batch(read + "," + write), compressed, odd, long}},
 		{"operation read", []asked{find, sdkFind, batch(read + "," + write), compressed}, []asked{create, sdkUpdate, batch(write)}},
+		{"operation config", []asked{config, setConfig}, []asked{find, addSchema}},
 		{"operation create login", []asked{create, login}, []asked{find, sdkUpdate}},
 		{"class Game", []asked{find, create, sdkFind, batch(read + "," + write)}, []asked{batch(write), function}},
 		{"class Score\noperation write", []asked{batch(read + "," + write)}, []asked{create, batch(read)}},

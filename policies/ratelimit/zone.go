@@ -7,25 +7,36 @@ import (
 	"github.com/parsescale/parsescale/policies/request"
 )
 
-// Group is a set of operations.
-type Group map[request.Op]bool
+// Group is a set of operations, of some of which it has only the reads or only the writes.
+type Group map[request.Op]kinds
+
+// kinds are kinds of requests for one operation.
+type kinds uint8
+
+const (
+	reads kinds = 1 << iota
+	writes
+	both = reads | writes
+)
 
 // groups are sets of operations by the names that configurations use. Each operation's own name is one, too.
-var groups = map[string][]request.Op{
-	"read":      {request.Find, request.Get, request.Me, request.Config, request.Schema, request.ServerInfo},
-	"write":     {request.Create, request.Update, request.Delete, request.Purge},
-	"login":     {request.LogIn, request.SignUp, request.Account},
-	"function":  {request.Function, request.Job},
-	"aggregate": {request.Aggregate},
-	"push":      {request.Push},
-	"files":     {request.FileUpload, request.FileRead, request.FileDelete},
+var groups = map[string]Group{
+	"read": {request.Find: both, request.Get: both, request.Me: both, request.Config: reads, request.Schema: reads, request.ServerInfo: both},
+	"write": {
+		request.Create: both, request.Update: both, request.Delete: both, request.Purge: both, request.Config: writes, request.Schema: writes,
+	},
+	"login":     {request.LogIn: both, request.SignUp: both, request.Account: both},
+	"function":  {request.Function: both, request.Job: both},
+	"aggregate": {request.Aggregate: both},
+	"push":      {request.Push: both},
+	"files":     {request.FileUpload: both, request.FileRead: both, request.FileDelete: both},
 }
 
 // Add adds what a name stands for to a group.
 func (g Group) Add(name string) error {
 	if list, ok := groups[name]; ok {
-		for _, op := range list {
-			g[op] = true
+		for op, k := range list {
+			g[op] |= k
 		}
 		return nil
 	}
@@ -33,8 +44,16 @@ func (g Group) Add(name string) error {
 	if !ok || op == request.Other || op == request.Batch {
 		return fmt.Errorf("%q is no operation; there are read, write, login, function, aggregate, push, files, and single ones such as create", name)
 	}
-	g[op] = true
+	g[op] |= both
 	return nil
+}
+
+// Has reports whether an operation is in the group: one that writes, or one that doesn't.
+func (g Group) Has(op request.Op, write bool) bool {
+	if write {
+		return g[op]&writes != 0
+	}
+	return g[op]&reads != 0
 }
 
 // Zone is a rate for some of the requests.
@@ -67,7 +86,7 @@ func (z *Zone) charges(p request.Part) bool {
 	if p.Op == request.Other {
 		return true
 	}
-	return (len(z.Ops) == 0 || z.Ops[p.Op]) &&
+	return (len(z.Ops) == 0 || z.Ops.Has(p.Op, p.Write)) &&
 		(len(z.Classes) == 0 || slices.Contains(z.Classes, p.Class)) &&
 		(len(z.Names) == 0 || slices.Contains(z.Names, p.Name))
 }

@@ -87,6 +87,11 @@ func TestWhatAZoneCharges(t *testing.T) {
 		{"writes, an upload", Zone{Ops: groupOf("write")}, classified("POST", "/files/f.txt", "x"), 0},
 		{"a read by the SDK", Zone{Ops: groupOf("read")}, classified("POST", "/classes/A", `{"_method":"GET"}`), 1},
 		{"writes, a read by the SDK", Zone{Ops: groupOf("write")}, classified("POST", "/classes/A", `{"_method":"GET"}`), 0},
+		{"reads, the config", Zone{Ops: groupOf("read")}, classified("GET", "/config", ""), 1},
+		{"reads, a new config", Zone{Ops: groupOf("read")}, classified("PUT", "/config", "{}"), 0},
+		{"writes, a new config", Zone{Ops: groupOf("write")}, classified("PUT", "/config", "{}"), 1},
+		{"writes, a schema in a batch", Zone{Ops: groupOf("write")}, batchOf(create, `{"method":"POST","path":"/parse/schemas/A","body":{}}`, `{"method":"GET","path":"/parse/schemas/A"}`), 2},
+		{"a single operation that reads and writes", Zone{Ops: groupOf("config")}, classified("PUT", "/config", "{}"), 1},
 		{"a single operation", Zone{Ops: groupOf("create")}, classified("POST", "/classes/A", "{}"), 1},
 		{"what isn't known", Zone{Ops: groupOf("login")}, classified("POST", "/something", "{}"), 1},
 	} {

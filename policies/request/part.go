@@ -6,6 +6,8 @@ type Part struct {
 	Op Op
 	// Class and Name are those of the path; Name is that of a function or job.
 	Class, Name string
+	// Write: it may change something.
+	Write bool
 	// Count is how many there are.
 	Count int
 }
@@ -15,13 +17,13 @@ const maxParts = 64
 
 func (r *Request) addPart(p Part) {
 	for i := range r.Parts {
-		if q := &r.Parts[i]; q.Op == p.Op && q.Class == p.Class && q.Name == p.Name {
+		if q := &r.Parts[i]; q.Op == p.Op && q.Class == p.Class && q.Name == p.Name && q.Write == p.Write {
 			q.Count += p.Count
 			return
 		}
 	}
 	if len(r.Parts) >= maxParts {
-		p.Op, p.Class, p.Name = Other, "", ""
+		p.Op, p.Class, p.Name, p.Write = Other, "", "", true
 		if last := &r.Parts[len(r.Parts)-1]; len(r.Parts) > maxParts {
 			last.Count += p.Count
 			return
@@ -35,9 +37,9 @@ func (r *Request) addPart(p Part) {
 func (r *Request) EachPart(f func(Part)) {
 	switch {
 	case r.Op != Batch:
-		f(Part{Op: r.Op, Class: r.Class, Name: r.Name, Count: r.Cost})
+		f(Part{Op: r.Op, Class: r.Class, Name: r.Name, Write: r.Write, Count: r.Cost})
 	case r.Parts == nil:
-		f(Part{Op: Other, Count: r.Cost})
+		f(Part{Op: Other, Write: true, Count: r.Cost})
 	default:
 		for _, p := range r.Parts {
 			f(p)

@@ -67,7 +67,7 @@ func (r *Request) readBatch(in *Input, b *body) {
 	if !elements(requests, func(sub []byte) bool {
 		count++
 		t := subRequest(sub, in.Mount)
-		r.addPart(Part{Op: t.op, Class: t.class, Name: t.name, Count: 1})
+		r.addPart(Part{Op: t.op, Class: t.class, Name: t.name, Write: t.write, Count: 1})
 		write, r.Once = write || t.write, r.Once || t.once() || t.op == Other
 		if !known || !t.write {
 			return true
