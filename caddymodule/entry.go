@@ -46,6 +46,9 @@ func (x *exchange) entry(a answer, f *cache.Fill) (e *cache.Entry, deps cache.De
 		Status: a.Status, Body: body, ETag: a.Header.Get("Etag"), Everyone: reads.Everyone && x.route.tellsRights(), Timed: timed,
 		Stored: time.Now(), Expires: earlier(reads.Expires, time.Now().Add(x.route.ttl)), Until: reads.Expires,
 	}
+	if x.route.sharing {
+		e.Shared = &cache.Shared{Reads: a.Header.Get("X-Parsescale-Reads")}
+	}
 	for name, values := range a.Header {
 		if isInternal(name) || name == "Content-Length" || name == "Date" || name == "Etag" || strings.HasPrefix(name, "X-Ratelimit-") {
 			continue // of the answer, of the moment, or of the one who asked

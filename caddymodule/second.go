@@ -93,6 +93,7 @@ func secondKey(secret *[sha256.Size]byte, x *exchange, s request.Scope) redissto
 type fillAt struct {
 	secret   *[sha256.Size]byte
 	position peers.Position
+	arrivals uint64
 }
 
 // beforeFill is called before a fill begins.
@@ -101,6 +102,7 @@ func (x *exchange) beforeFill() (at fillAt) {
 	if s == nil || !x.route.sharing {
 		return at
 	}
+	at.arrivals = s.node.Arrivals() // first: who comes now can't make anything of the position
 	var ok bool
 	if at.position, ok = s.node.Position(); ok {
 		at.secret = s.secret.Load()
@@ -110,21 +112,46 @@ func (x *exchange) beforeFill() (at fillAt) {
 
 // share gives others the answer that was stored.
 func (x *exchange) share(at fillAt, a answer, e *cache.Entry) {
-	s := x.route.second.Load()
-	if s == nil || at.secret == nil || e.Timed {
-		return
-	}
 	rights := ""
 	if x.req.Session != "" {
-		rights, _, _ = cache.ParseRights(a.Header.Get("X-Parsescale-Rights"))
-		if rights == "" {
+		if rights, _, _ = cache.ParseRights(a.Header.Get("X-Parsescale-Rights")); rights == "" {
 			return
 		}
 	}
-	reads := a.Header.Get("X-Parsescale-Reads")
-	scope := x.scope(&cache.Reads{Everyone: e.Everyone}, rights)
+	x.handOver(at, x.scope(&cache.Reads{Everyone: e.Everyone}, rights), e)
+}
+
+// shareAgain gives others an answer that is served from the cache, if one of them has come since it was given last: who has just
+// started can make nothing of what was given before.
+func (x *exchange) shareAgain(e *cache.Entry) {
+	s := x.route.second.Load()
+	if s == nil || e.Shared == nil {
+		return
+	}
+	given, arrivals := e.Shared.Last.Load(), s.node.Arrivals()
+	if given >= arrivals {
+		return
+	}
+	position, ok := s.node.SettledPosition()
+	// Asked after that whether the entry is there: as long as it is, it shows what the position says.
+	if !ok || !x.route.cache.Holds(x.key, e) || !e.Shared.Last.CompareAndSwap(given, arrivals) {
+		return
+	}
+	rights := ""
+	if x.rights != nil {
+		rights = x.rights.Name
+	}
+	x.handOver(fillAt{secret: s.secret.Load(), position: position}, x.scope(&cache.Reads{Everyone: e.Everyone}, rights), e)
+}
+
+// handOver puts an answer where others find it.
+func (x *exchange) handOver(at fillAt, scope request.Scope, e *cache.Entry) {
+	s := x.route.second.Load()
+	if s == nil || at.secret == nil || e.Timed || e.Shared == nil {
+		return
+	}
 	kept := redisstore.Answer{
-		Status: e.Status, ETag: e.ETag, Body: e.Body, Reads: reads, Stored: e.Stored, Position: at.position,
+		Status: e.Status, ETag: e.ETag, Body: e.Body, Reads: e.Shared.Reads, Stored: e.Stored, Position: at.position,
 	}
 	for _, f := range e.Header {
 		kept.Header = append(kept.Header, redisstore.Field(f))
@@ -151,6 +178,7 @@ func (x *exchange) take(at fillAt, f *cache.Fill) bool {
 	if !ok {
 		return false
 	}
+	e.Shared.Last.Store(at.arrivals) // by who has put it there
 	since, dropped, ok := s.node.Since(a.Position)
 	if !ok {
 		return false
@@ -188,7 +216,7 @@ func (x *exchange) takenEntry(a *redisstore.Answer, everyone bool) (e *cache.Ent
 	if stored.After(now) { // the clocks differ
 		stored = now
 	}
-	e = &cache.Entry{Status: a.Status, Body: a.Body, ETag: a.ETag, Everyone: everyone, Stored: stored, Expires: stored.Add(x.route.ttl)}
+	e = &cache.Entry{Status: a.Status, Body: a.Body, ETag: a.ETag, Everyone: everyone, Stored: stored, Expires: stored.Add(x.route.ttl), Shared: &cache.Shared{Reads: a.Reads}}
 	h := http.Header{}
 	for _, f := range a.Header {
 		name := http.CanonicalHeaderKey(f.Name)

@@ -43,6 +43,7 @@ func (x *exchange) serveCached() {
 		x.giveBack()
 		x.writeEntry(e, "hit")
 		x.selfCheck(e)
+		x.shareAgain(e)
 		return
 	}
 	reading := x.reading()
@@ -114,6 +115,9 @@ func (x *exchange) fill(f *cache.Fill, at fillAt) {
 		f.Abandon() // first: nobody else waits for this client to take its answer
 		x.relayOrStale(a, verdict)
 		return
+	}
+	if e.Shared != nil {
+		e.Shared.Last.Store(at.arrivals)
 	}
 	if f.StoreAs(key, e, deps) {
 		verdict += "; stored"

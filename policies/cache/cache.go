@@ -19,7 +19,7 @@ type Key struct {
 // Field is one line of a response's header.
 type Field struct{ Name, Value string }
 
-// Entry is a stored answer. It never changes once it was given to the cache.
+// Entry is a stored answer. It never changes once it was given to the cache, but for what Packed and Shared point at.
 type Entry struct {
 	Status int
 	Header []Field // in order
@@ -38,6 +38,16 @@ type Entry struct {
 	// Until is how long the answer is good by the word of the worker that gave it; zero: until something changes. Later
 	// than that it is served in no case.
 	Until time.Time
+	// Shared is for callers that hand the answer on; nil: nobody does.
+	Shared *Shared
+}
+
+// Shared is what it takes to hand an answer on.
+type Shared struct {
+	// Reads is what the worker said that the answer depends on.
+	Reads string
+	// Last notes when it was done last, as the caller tells times.
+	Last atomic.Uint64
 }
 
 // Options configure a Cache.

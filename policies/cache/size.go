@@ -13,6 +13,9 @@ const (
 	indexSize = 256 // a where's place in the predicate index
 )
 
+// sharedSize is the memory of Shared beside its text.
+const sharedSize = 24
+
 // rightsSize is the memory of Rights beside their node.
 const rightsSize = 96
 
@@ -22,6 +25,9 @@ func (e *Entry) size() int64 {
 	n := int64(cap(e.Body)) + int64(len(e.ETag))
 	if e.Packed != nil {
 		n += packedSize
+	}
+	if e.Shared != nil {
+		n += sharedSize + int64(len(e.Shared.Reads))
 	}
 	for _, f := range e.Header {
 		n += 32 + int64(len(f.Value)) // names are constants, shared by all

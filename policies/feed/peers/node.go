@@ -78,6 +78,8 @@ type Node struct {
 	step   atomic.Pointer[time.Time] // in step until then
 	ticked atomic.Pointer[time.Time] // when the last tick was
 	left   atomic.Bool
+	// arrivals is what Arrivals returns.
+	arrivals atomic.Uint64
 
 	mu       sync.Mutex
 	peers    map[string]*peer
@@ -93,6 +95,7 @@ type Node struct {
 	beaten   time.Time // when the last beat was made
 	own      uint64    // the last own record that was read in the log
 	lag      time.Duration
+	samples  []sample
 	said     marks  // own records
 	floor    uint64 // a position counts if this own record was heard
 	wasIn    bool
@@ -105,6 +108,9 @@ type totals struct{ received, gaps, lost, overflows, waits uint64 }
 type peer struct {
 	last uint64    // number of the last record that was read and applied
 	read time.Time // when that was
+	came time.Time // when the first was
+	// counted is how often its arrival was.
+	counted int
 	// from is the first record since when nothing of it is missing. What it prepared before may be unknown here.
 	from      uint64
 	confirmed time.Time // all that its workers committed before was applied here

@@ -1,5 +1,7 @@
 package peers
 
+import "time"
+
 // Position is how far a gateway had heard when it began to ask a question, so that others know which changes its answer shows:
 // by the gateways' names the number of the last record of each that was applied, its own included.
 type Position map[string]uint64
@@ -12,6 +14,11 @@ func (n *Node) Position() (Position, bool) {
 	if !n.maySay() {
 		return nil, false
 	}
+	return n.position(), true
+}
+
+// position is how far this gateway has heard. The lock is held.
+func (n *Node) position() Position {
 	p := make(Position, 1+len(n.peers))
 	p[n.o.Name] = n.seq
 	for name, other := range n.peers {
@@ -19,7 +26,59 @@ func (n *Node) Position() (Position, bool) {
 			p[name] = other.last
 		}
 	}
-	return p, true
+	return p
+}
+
+// sample is a Position at a moment.
+type sample struct {
+	at       time.Time
+	position Position
+}
+
+// sample keeps positions for as long as it takes them to settle. The lock is held.
+func (n *Node) sample(now time.Time) {
+	switch {
+	case !n.maySay():
+		n.samples = nil
+		return
+	case len(n.samples) > 0 && now.Sub(n.samples[len(n.samples)-1].at) < n.o.Beat:
+		return
+	}
+	n.samples = append(n.samples, sample{now, n.position()})
+	for len(n.samples) > 1 && n.settled(n.samples[1], now) {
+		n.samples = n.samples[1:]
+	}
+}
+
+// settled reports whether all that was committed before a sample is applied here or dropped, if this gateway is in step: also what
+// nobody was told of, because who wrote it is gone. The lock is held.
+func (n *Node) settled(s sample, now time.Time) bool { return now.Sub(s.at) >= n.o.Lease+n.o.Margin }
+
+// SettledPosition returns a Position of a lease ago that counts for all that is in the cache after the call: it shows whatever was
+// written before, as what a worker answers does. It must not be changed.
+func (n *Node) SettledPosition() (Position, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.maySay() || len(n.samples) == 0 || !n.settled(n.samples[0], n.o.Clock()) {
+		return nil, false
+	}
+	return n.samples[0].position, true
+}
+
+// Arrivals counts the gateways that have come, each twice, once a SettledPosition may be of after that: one that came after a
+// Position was taken can't tell by that which changes an answer shows.
+func (n *Node) Arrivals() uint64 { return n.arrivals.Load() }
+
+// arrivalAges are how long after it was heard first, in leases, a gateway counts among the arrivals. One that starts drops all it
+// has once it is sure of its database, which usually takes it three seconds and may take longer; only positions of after that count.
+var arrivalAges = [...]time.Duration{4, 8}
+
+// arrive counts a gateway's arrival. The lock is held.
+func (n *Node) arrive(now time.Time, p *peer) {
+	for p.last > 0 && !p.left && p.counted < len(arrivalAges) && now.Sub(p.came) >= arrivalAges[p.counted]*n.o.Lease {
+		p.counted++
+		n.arrivals.Add(1)
+	}
 }
 
 // Since says what the cache has to look at before it takes an answer that another gateway got at a position: whatever it

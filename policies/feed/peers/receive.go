@@ -65,6 +65,9 @@ func (n *Node) receive(now time.Time, r *record) {
 		p.left = true
 		p.finish(^uint64(0))
 	}
+	if p.last == 0 {
+		p.came = now
+	}
 	p.last, p.read = r.seq, now
 }
 

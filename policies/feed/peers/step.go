@@ -59,10 +59,12 @@ func (n *Node) Tick() {
 		n.purge()
 	}
 	n.ticked.Store(&now)
+	n.sample(now)
 	if now.Sub(n.beaten) >= n.o.Beat && !n.left.Load() {
 		n.beatSoon()
 	}
 	for name, p := range n.peers {
+		n.arrive(now, p)
 		if !p.member && now.Sub(p.read) > 30*n.o.Lease && len(p.held) == 0 {
 			delete(n.peers, name)
 			n.forgotten()

@@ -1,0 +1,141 @@
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/parsescale/parsescale/server/testservices"
+)
+
+// origins is where a gateway's answers came from.
+type origins struct {
+	own, redis, workers int
+	took                []time.Duration // of those for which the gateway's own cache wasn't enough
+}
+
+// ask asks the questions one after another.
+func (o *origins) ask(t *testing.T, c *client, paths []string) {
+	t.Helper()
+	for _, path := range paths {
+		begun := time.Now()
+		a := c.must(t, "GET", path, "", nil)
+		took := time.Since(begun)
+		switch {
+		case fromRedis(a):
+			o.redis++
+		case a.verdict() == hit:
+			o.own++
+			continue
+		default:
+			o.workers++
+		}
+		o.took = append(o.took, took)
+	}
+}
+
+// String tells the median, too.
+func (o *origins) String() string {
+	slices.Sort(o.took)
+	median := time.Duration(0)
+	if len(o.took) > 0 {
+		median = o.took[len(o.took)/2]
+	}
+	return fmt.Sprintf("%d by its own cache, %d by Redis, %d by workers; of the others half within %s", o.own, o.redis, o.workers, median.Round(10*time.Microsecond))
+}
+
+// written waits until so many answers are in Redis.
+func (d *deployment) written(t *testing.T, g *gateway, n uint64) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		s, err := g.status()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Apps["default"].SecondLevel.Written >= n {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d answers are written, not %d", s.Apps["default"].SecondLevel.Written, n)
+		}
+	}
+}
+
+// TestSecondLevelGain measures what shared answers spare workers: at a second gateway that is asked what the first one was, at both
+// after each of many writes, and at one that was started again while the other went on.
+func TestSecondLevelGain(t *testing.T) {
+	testservices.Need(t, "postgresql with postgis, and redis-server")
+	const objects, questions, rounds = 60, 150, 30
+	measure := func(t *testing.T, directive string) (second, writes, restarted origins) {
+		d := startDeployment(t, "bounded", directive)
+		one, two := newClient(t, d.gateways[0].url()), newClient(t, d.gateways[1].url())
+		var ids, paths []string
+		for n := range objects {
+			ids = append(ids, one.create(t, "Gain", fmt.Sprintf(`{"n":%d,"text":"%0200d"}`, n, n)))
+		}
+		for n := range questions {
+			paths = append(paths, where("Gain", fmt.Sprintf(`{"n":{"$gte":%d,"$lt":%d}}`, n%objects, n%objects+5), fmt.Sprint("limit=", 10+n)))
+		}
+		written := func(n int) {
+			if directive == sharedCache {
+				d.written(t, d.gateways[0], uint64(n))
+			}
+		}
+		time.Sleep(time.Second) // both have heard of all objects, and of each other since both are sure of the database
+		for _, path := range paths {
+			one.stored(t, path)
+		}
+		written(questions)
+		second.ask(t, two, paths)
+
+		for n := range rounds {
+			clients := []*client{one, two}
+			clients[n%2].must(t, "PUT", "/classes/Gain/"+ids[n], `{"text":"new"}`, nil)
+			time.Sleep(20 * time.Millisecond) // the other hears of it
+			for i := range clients {
+				writes.ask(t, clients[(n+i)%2], paths)
+				time.Sleep(20 * time.Millisecond) // what a worker answers is written in the background
+			}
+		}
+
+		d.gateways[1].process.Stop(syscall.SIGTERM)
+		d.gateways[1].start()
+		d.awaitStep(t, maxDoors-1)
+		if directive == sharedCache {
+			time.Sleep(17 * time.Second) // until then it counts as one that has just come
+		}
+		before, err := d.gateways[0].status()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths { // the one that has gone on is asked as ever
+			one.stored(t, path)
+		}
+		written(int(before.Apps["default"].SecondLevel.Written) + questions*9/10)
+		restarted.ask(t, two, paths)
+		return second, writes, restarted
+	}
+	alone, aloneWrites, aloneRestarted := measure(t, "")
+	second, writes, restarted := measure(t, sharedCache)
+	t.Logf("a second gateway, alone: %v", &alone)
+	t.Logf("a second gateway, shared: %v", &second)
+	t.Logf("%d writes, alone: %v", rounds, &aloneWrites)
+	t.Logf("%d writes, shared: %v", rounds, &writes)
+	t.Logf("started again, alone: %v", &aloneRestarted)
+	t.Logf("started again, shared: %v", &restarted)
+	for _, o := range []origins{alone, aloneWrites, aloneRestarted} {
+		if o.redis > 0 || o.workers == 0 {
+			t.Errorf("nothing is shared, and yet: %v", &o)
+		}
+	}
+	for _, o := range []origins{second, restarted} {
+		if o.redis < questions*9/10 {
+			t.Errorf("of %d answers that the other gateway had: %v", questions, &o)
+		}
+	}
+	if writes.workers*10 > aloneWrites.workers*7 {
+		t.Errorf("after writes the workers were asked %d times, and without sharing %d", writes.workers, aloneWrites.workers)
+	}
+}
