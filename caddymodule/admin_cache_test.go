@@ -107,7 +107,7 @@ func TestExplain(t *testing.T) {
 	s := newSite(t, remoteSite(w, "cache {\nttl 5s\n}"))
 	s.run(t, w, []step{{method: "GET", path: "/parse/classes/A?where=" + url.QueryEscape(`{"n":1}`), cache: "fwd=miss; stored", calls: 1}})
 	asApp := func(more string) string {
-		return `{"headers":{"X-Parse-Application-Id":"app"` + more
+		return `{"headers":{"Host":"example.com","X-Parse-Application-Id":"app"` + more
 	}
 	for _, c := range []struct {
 		name, question string

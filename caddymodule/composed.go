@@ -4,13 +4,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/zeebo/xxh3"
 
 	"github.com/parsescale/parsescale/caddymodule/inspect"
 	"github.com/parsescale/parsescale/policies/cache"
@@ -24,20 +22,6 @@ type composed struct {
 	own uint64 // no other handler's
 	// unnamed counts the handlers of the config that cache and have no name; nil: this one has a name, or doesn't cache.
 	unnamed *atomic.Int32
-}
-
-// seedFor is the seed of a request's cache key. To a next handler another host may be another app: they share no answers. Nor do
-// several handlers without a name, for nothing says that what comes after them answers alike; only one that is alone is known
-// again after a reload.
-func (h *Handler) seedFor(r *http.Request) uint64 {
-	if h.composed == nil {
-		return h.seed
-	}
-	seed := h.seed ^ xxh3.HashString(strings.ToLower(r.Host))
-	if n := h.composed.unnamed; n != nil && n.Load() > 1 {
-		seed ^= h.composed.own
-	}
-	return seed
 }
 
 // compose provisions the handler as a part of one that hands requests on: it limits and caches, and whatever comes after it

@@ -18,7 +18,7 @@ type Question struct {
 	Method string `json:"method"`
 	// Path is the path with the query string: /parse/classes/Game?where={"n":1}. It need not be escaped.
 	Path string `json:"path"`
-	// Headers are the request's headers by name.
+	// Headers are the request's headers by name, Host among them: before workers that aren't bundled each host has its own answers.
 	Headers map[string]string `json:"headers"`
 	// Body is the body's text.
 	Body string `json:"body"`

@@ -27,6 +27,7 @@ type runtime struct {
 	logger *zap.Logger
 	redis  *sharedRedis      // nil: there is none
 	seed   uint64            // of cache keys
+	ours   bool              // all workers are bundled
 	routes []*route          // one per app that the handler may choose
 	byID   map[string]*route // by application id; nil when there is only one route
 	// looking is what reads are mirrored to; nil: nothing.
@@ -65,7 +66,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if len(gateways) > 1 {
 		h.byID = map[string]*route{}
 	}
+	h.ours = true
 	for _, g := range gateways {
+		h.ours = h.ours && g.bundled()
 		rt, err := h.route(g)
 		if err != nil {
 			return fmt.Errorf("parse app %q: %w", g.name, err)

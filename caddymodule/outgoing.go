@@ -13,13 +13,7 @@ import (
 // Whatever the client said about that is replaced, not added to. Only a proxy that Caddy trusts is believed which scheme and host the
 // client asked for: Caddy itself doesn't know.
 func (x *exchange) prepare(h http.Header, t *upstream.Target) {
-	proto, host := "http", x.r.Host
-	if x.r.TLS != nil {
-		proto = "https"
-	}
-	if x.behindProxy {
-		proto, host = lastOr(h["X-Forwarded-Proto"], proto), lastOr(h["X-Forwarded-Host"], host)
-	}
+	proto, host := cameBy(x.r, h, x.behindProxy)
 	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
 		delete(h, name)
 	}
@@ -35,6 +29,18 @@ func (x *exchange) prepare(h http.Header, t *upstream.Target) {
 		delete(h, "If-Modified-Since")
 		delete(h, "Accept-Encoding")
 	}
+}
+
+// cameBy is the scheme and host by which the client came, by a header of its request.
+func cameBy(r *http.Request, h http.Header, behindProxy bool) (proto, host string) {
+	proto, host = "http", r.Host
+	if r.TLS != nil {
+		proto = "https"
+	}
+	if behindProxy {
+		proto, host = lastOr(h["X-Forwarded-Proto"], proto), lastOr(h["X-Forwarded-Host"], host)
+	}
+	return proto, host
 }
 
 // lastOr is the last value of a field, or the other one if it has none.

@@ -1,7 +1,11 @@
 package caddymodule
 
 import (
+	"net/http"
+	"strings"
 	"time"
+
+	"github.com/zeebo/xxh3"
 
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/request"
@@ -9,6 +13,25 @@ import (
 
 // cacheKey converts the classifier's key to the cache's: the two packages don't know each other.
 func cacheKey(k request.Key) cache.Key { return cache.Key{Hi: k.Hi, Lo: k.Lo, Len: k.Len} }
+
+// seedFor is the seed of a request's cache key. Workers that aren't ours write addresses of files by how the client came, if nothing
+// else is configured; and to a next handler another host may be another app: so hosts share no answers there. Nor do several handlers
+// without a name that hand requests on, for nothing says that what comes after them answers alike; only one that is alone is known
+// again after a reload.
+func (h *Handler) seedFor(r *http.Request) uint64 {
+	if h.ours {
+		return h.seed
+	}
+	proto, forwarded := cameBy(r, r.Header, behindProxy(r))
+	seed := h.seed ^ xxh3.HashStringSeed(strings.ToLower(r.Host), xxh3.HashString(proto))
+	if forwarded != r.Host {
+		seed ^= xxh3.HashString(forwarded)
+	}
+	if c := h.composed; c != nil && c.unnamed != nil && c.unnamed.Load() > 1 {
+		seed ^= c.own
+	}
+	return seed
+}
 
 // tellsRights reports whether workers tell what a session token stands for, and which answers are everyone's, and
 // whether that may be trusted to hold: every change of sessions, users and roles is known.
@@ -53,9 +76,9 @@ func (x *exchange) lookUp() (e *cache.Entry, key cache.Key, everyone bool) {
 func (x *exchange) sharers() (keys []cache.Key, scope string) {
 	switch own := cacheKey(x.req.Key(x.req.Token())); {
 	case x.req.Session == "" && !x.route.tellsRights():
-		return []cache.Key{own}, "requests with the same keys and no session"
+		return []cache.Key{own}, "requests to the same host with the same keys and no session"
 	case !x.route.tellsRights():
-		return []cache.Key{own}, "requests with the same keys and the same session token"
+		return []cache.Key{own}, "requests to the same host with the same keys and the same session token"
 	case x.req.Session == "":
 		own, all := x.req.KeysIn(request.Scope{}, request.Everyone())
 		return []cache.Key{cacheKey(own), cacheKey(all)}, "requests with the same keys and no session, or with any where the answer is everyone's"

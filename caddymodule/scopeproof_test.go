@@ -1,11 +1,13 @@
 package caddymodule
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -383,4 +385,48 @@ func (p *proof) permissions(c choices) string {
 		}
 	}
 	return strings.Join(append(parts, `"protectedFields":{`+strings.Join(hidden, ",")+`}`), ",")
+}
+
+// TestHostsShareNoAnswers: workers that aren't ours write the addresses of files by how the client came, so nobody can have another's
+// client sent elsewhere.
+func TestHostsShareNoAnswers(t *testing.T) {
+	w := newRecordingWorker(t, func(w http.ResponseWriter, r *http.Request, _ string) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"results":[{"objectId":"o1","f":{"__type":"File","name":"a.txt","url":"%s://%s/parse/files/app/a.txt"}}]}`, r.Header.Get("X-Forwarded-Proto"), r.Host)
+	})
+	s := newSite(t, "{\n\tadmin off\n\tservers {\n\t\ttrusted_proxies static 10.0.0.0/8\n\t}\n}\n:9 {\n\tparse "+w.addr()+" {\n\t\tcache\n\t}\n}")
+	ask := func(host, proxy, proto string, secure bool) string {
+		r := httptest.NewRequest("GET", "http://"+host+"/parse/classes/A", http.NoBody)
+		r.Header.Set("X-Parse-Application-Id", "app")
+		if proto != "" {
+			r.Header.Set("X-Forwarded-Proto", proto)
+		}
+		r.RemoteAddr = proxy + ":1"
+		if secure {
+			r.TLS = new(tls.ConnectionState)
+		}
+		rec := httptest.NewRecorder()
+		s.server.ServeHTTP(rec, r)
+		_, verdict, _ := strings.Cut(rec.Header().Get("Cache-Status"), "; ")
+		_, url, _ := strings.Cut(rec.Body.String(), `"url":"`)
+		url, _, _ = strings.Cut(url, "/parse")
+		return verdict + " " + url
+	}
+	for _, tt := range []struct {
+		host, from, proto string
+		tls               bool
+		want              string
+	}{
+		{"evil.example", "9.9.9.9", "", false, "fwd=miss; stored http://evil.example"},
+		{"api.example", "9.9.9.9", "", false, "fwd=miss; stored http://api.example"},
+		{"API.example", "9.9.9.9", "", false, "hit http://api.example"},
+		{"api.example", "9.9.9.9", "https", false, "hit http://api.example"}, // nobody believes that client
+		{"api.example", "9.9.9.9", "", true, "fwd=miss; stored https://api.example"},
+		{"api.example", "10.0.0.1", "https", false, "hit https://api.example"},
+		{"api.example", "10.0.0.1", "http", false, "hit http://api.example"},
+	} {
+		if got := ask(tt.host, tt.from, tt.proto, tt.tls); got != tt.want {
+			t.Errorf("%+v: got %s", tt, got)
+		}
+	}
 }
