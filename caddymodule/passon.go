@@ -68,9 +68,14 @@ func (x *exchange) passOn(to *succession.Successor) {
 			}
 		},
 		ModifyResponse: func(res *http.Response) error {
-			if x.r.TLS != nil { // other connections are given away, but these have to be made anew
+			if x.r.TLS == nil {
+				return nil
+			}
+			// Other connections are given away, but these have to be made anew; and by TCP, where the queue is shared.
+			if x.r.ProtoMajor < 3 { // there such a header makes the answer malformed
 				res.Header.Set("Connection", "close")
 			}
+			res.Header.Set("Alt-Svc", "clear")
 			return nil
 		},
 		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) {
