@@ -96,10 +96,21 @@ func (x *exchange) enter(ctx context.Context) error {
 	}
 	seat, err := l.Enter(ctx, admission.Request{Priority: x.priority(), Kind: x.kind(), Size: int64(len(x.body))})
 	if err == nil && x.streamed {
-		err = seat.StepAside() // while the client sends it, which may take as long as it likes
+		err = x.stepAside(&seat)
 	}
 	x.seat, x.seated = seat, err == nil
 	return err
+}
+
+// stepAside gives the seat of an upload to others while its client sends it. Where too many do so already, the slowest has to
+// go: else clients that send next to nothing would keep all others from uploading.
+func (x *exchange) stepAside(seat *admission.Seat) error {
+	if err := seat.StepAside(); err != nil {
+		x.route.sending.CutSlowest()
+		return err
+	}
+	x.route.sending.Add(x.sending)
+	return nil
 }
 
 // leave tells that the worker has answered. The body of a large answer may still be under way: how fast it is taken is
@@ -107,6 +118,9 @@ func (x *exchange) enter(ctx context.Context) error {
 func (x *exchange) leave() {
 	if x.seated {
 		x.seated = false
+		if x.streamed {
+			x.route.sending.Remove(x.sending)
+		}
 		x.seat.Leave(x.prompt)
 	}
 }

@@ -1,16 +1,21 @@
 package caddymodule
 
 import (
+	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/parsescale/parsescale/policies/admission"
 	"github.com/parsescale/parsescale/policies/request"
+	"github.com/parsescale/parsescale/server/trickle"
 )
 
 // TestPriorities: who goes first when not all can be answered.
@@ -123,7 +128,10 @@ func TestUploadsOfSlowClients(t *testing.T) {
 	for range cap(ended) {
 		body, client := io.Pipe()
 		slow = append(slow, client)
-		go func() { ended <- upload(body) }()
+		go func() {
+			ended <- upload(body)
+			body.Close()
+		}()
 		if _, err := client.Write([]byte("x")); err != nil { // it is on its way
 			t.Fatal(err)
 		}
@@ -145,6 +153,86 @@ func TestUploadsOfSlowClients(t *testing.T) {
 	}
 	if got := upload(strings.NewReader("x")); got != http.StatusCreated {
 		t.Errorf("after them: status %d", got)
+	}
+}
+
+// TestStalledUploads: clients that begin uploads and send no more don't keep others from uploading for long.
+func TestStalledUploads(t *testing.T) {
+	w := newRecordingWorker(t, results)
+	s := newSite(t, remoteSite(w, "admission {\nmin 2\nmax 2\nqueue off\n}"))
+	var late atomic.Int64
+	s.handlers[0].routes[0].sending = trickle.Among(func() time.Time { return time.Now().Add(time.Duration(late.Load())) })
+	front := httptest.NewServer(s.server)
+	t.Cleanup(front.Close)
+	begin := func() net.Conn {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(front.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(conn, "POST /parse/files/a.txt HTTP/1.1\r\nHost: h\r\nContent-Type: text/plain\r\nX-Parse-Application-Id: app\r\nContent-Length: 5\r\n\r\nhalf")
+		return conn
+	}
+	limiter := s.handlers[0].routes[0].admission.Load()
+	first, second := begin(), begin()
+	for deadline := time.Now().Add(10 * time.Second); limiter.Status().Aside < 2 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	status := func(conn net.Conn) int {
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	refused := func() {
+		t.Helper()
+		r := httptest.NewRequest("POST", "/parse/files/a.txt", strings.NewReader("x"))
+		r.Header.Set("X-Parse-Application-Id", "app")
+		rec := httptest.NewRecorder()
+		if s.server.ServeHTTP(rec, r); rec.Code != http.StatusTooManyRequests {
+			t.Errorf("one too many: status %d", rec.Code)
+		}
+	}
+	refused()
+	fmt.Fprint(second, "!") // it had time
+	if got := status(second); got != http.StatusCreated {
+		t.Errorf("who was slow for a moment: status %d", got)
+	}
+	second = begin()
+	for deadline := time.Now().Add(10 * time.Second); limiter.Status().Aside < 2 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	late.Store(int64(time.Minute))
+	refused() // it is too late for this one, but not for those that come after
+	gone := make(chan int, 2)
+	for _, conn := range []net.Conn{first, second} {
+		go func() {
+			if res, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+				res.Body.Close()
+				gone <- res.StatusCode
+			}
+		}()
+	}
+	select {
+	case got := <-gone:
+		if got != http.StatusRequestTimeout {
+			t.Errorf("the slowest one: status %d", got)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody has gone")
+	}
+	next := begin()
+	fmt.Fprint(next, "!")
+	if got := status(next); got != http.StatusCreated {
+		t.Errorf("the next one: status %d", got)
+	}
+	if got := s.handlers[0].routes[0].pool.Status()[0]; got.Failures != 0 || got.Breaker != "closed" {
+		t.Errorf("the worker is blamed: %+v", got)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/ratelimit"
 	"github.com/parsescale/parsescale/policies/request"
+	"github.com/parsescale/parsescale/server/trickle"
 )
 
 // exchange is one request on its way through the gateway.
@@ -28,10 +29,11 @@ type exchange struct {
 	behindProxy bool
 	req         request.Request
 
-	body      []byte // the whole body, unless it is streamed
-	streamed  bool   // the body is passed on as it comes
-	inspected []byte // what the classifier may look at
-	complete  bool   // inspected is the whole body
+	body      []byte        // the whole body, unless it is streamed
+	streamed  bool          // the body is passed on as it comes
+	sending   *trickle.Body // that body
+	inspected []byte        // what the classifier may look at
+	complete  bool          // inspected is the whole body
 
 	charged ratelimit.Charged
 	rights  *cache.Rights // what the session token stands for; nil: nobody knows, or there is none
@@ -75,7 +77,8 @@ func (x *exchange) readBody() bool {
 	limited := http.MaxBytesReader(x.w, r.Body, limit)
 	upload := inspect.IsUpload(r, x.path)
 	if upload && !x.lacksApp() {
-		r.Body, x.streamed = limited, true
+		x.sending, x.streamed = trickle.New(limited, http.NewResponseController(x.w)), true
+		r.Body = x.sending
 		return true
 	}
 	var buf bytes.Buffer

@@ -28,6 +28,7 @@ import (
 	"github.com/parsescale/parsescale/policies/ratelimit"
 	"github.com/parsescale/parsescale/policies/upstream"
 	"github.com/parsescale/parsescale/server/storage/sqlite"
+	"github.com/parsescale/parsescale/server/trickle"
 )
 
 // startTimeout is how long a config waits for the first worker to be ready.
@@ -68,6 +69,8 @@ type gateway struct {
 	checks   cache.Checks
 	// admission bounds the requests to workers; nil: it is off.
 	admission atomic.Pointer[admission.Limiter]
+	// sending are the uploads that clients send just now.
+	sending *trickle.Bodies
 	// times are those of the requests to workers; nil before the first apply.
 	times atomic.Pointer[poolTimes]
 	// scaling follows the load with the number of workers; nil: it stays.
@@ -96,6 +99,7 @@ func newGateway(s *settings) (*gateway, error) {
 		limited: map[*appState]usedLimits{},
 		pool:    upstream.New(upstream.Options{}),
 		writes:  newWriteIDs(),
+		sending: trickle.Among(time.Now),
 	}
 	g.cache = cache.New(cache.Options{MaxBytes: cmp.Or(s.cacheSize, defaultCacheSize), Oldest: g.owner.oldest})
 	var err error

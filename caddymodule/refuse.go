@@ -19,6 +19,7 @@ type refusal struct {
 var (
 	tooLarge = refusal{http.StatusRequestEntityTooLarge, 0, "request entity too large"}
 	aborted  = refusal{http.StatusBadRequest, 0, "request aborted"}
+	tooSlow  = refusal{http.StatusRequestTimeout, 0, "request timeout"}
 	notFound = refusal{http.StatusNotFound, 0, "not found"}
 	tooMany  = refusal{http.StatusTooManyRequests, 100, "Too many requests."}
 	// As parse-server's own refusals for too many requests, so that clients handle both alike.

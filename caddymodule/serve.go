@@ -297,6 +297,10 @@ func (x *exchange) fail(err error, verdict string) {
 	case errors.As(err, &next):
 		x.failed = next.error
 		return
+	case x.streamed && x.sending.Cut(): // to the server it looks as if the client had gone
+		x.w.Header()["Connection"] = []string{"close"}
+		x.refuse(tooSlow, "fwd=bypass; detail=body-too-slow")
+		return
 	case errors.Is(err, context.Canceled):
 		x.answers(499, refused) // nobody is listening
 		return

@@ -9,6 +9,7 @@ import (
 	"github.com/parsescale/parsescale/server/files"
 	"github.com/parsescale/parsescale/server/parseerror"
 	"github.com/parsescale/parsescale/server/query"
+	"github.com/parsescale/parsescale/server/trickle"
 	"github.com/parsescale/parsescale/server/trigger"
 )
 
@@ -98,7 +99,7 @@ func (a *API) measure(ctx context.Context, u *uploading, content io.Reader, asid
 		return nil, a.notStored(ctx, u, err)
 	}
 	u.size = aside.size
-	u.in.whole.Store(true)
+	u.in.Whole()
 	return aside.reader()
 }
 
@@ -107,7 +108,7 @@ func (a *API) notStored(ctx context.Context, u *uploading, err error) error {
 	switch {
 	case errors.Is(err, files.ErrTooLarge):
 		return u.tooLarge()
-	case errors.Is(err, errTooSlow):
+	case errors.Is(err, trickle.ErrTooSlow):
 		return errTooSlow
 	case ctx.Err() == nil: // else the client is gone
 		a.o.Logger.Error("cannot store a file", "error", err)

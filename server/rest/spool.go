@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/parsescale/parsescale/server/trickle"
 )
 
 // spoolMemory is how much of an upload is held in memory before it goes to a file.
@@ -21,7 +23,7 @@ type spool struct {
 }
 
 // putAside returns a spool for an upload, once there is room. It must be closed.
-func (a *API) putAside(ctx context.Context, in *incoming) (*spool, error) {
+func (a *API) putAside(ctx context.Context, in *trickle.Body) (*spool, error) {
 	leave, err := a.uploads.enter(ctx, in)
 	if err != nil {
 		return nil, err

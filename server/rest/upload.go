@@ -14,11 +14,12 @@ import (
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/files"
 	"github.com/parsescale/parsescale/server/parseerror"
+	"github.com/parsescale/parsescale/server/trickle"
 )
 
 // upload stores a file: the raw body, streamed to the store, or the JSON form of the SDKs.
 func (a *API) upload(w http.ResponseWriter, r *http.Request, escaped string, from netip.Addr) (res *answer, err error) {
-	in := &incoming{ReadCloser: r.Body, control: http.NewResponseController(w)}
+	in := trickle.New(r.Body, http.NewResponseController(w))
 	r.Body = in
 	u := &uploading{limit: a.limit, contentType: r.Header.Get("Content-Type"), stream: r.Header.Get("X-Parse-Upload-Mode") == "stream", in: in}
 	defer func() {
@@ -87,7 +88,7 @@ type uploading struct {
 	stream            bool
 	size              int64 // of the content; -1: nobody knows
 	limit             int64
-	in                *incoming
+	in                *trickle.Body
 }
 
 // raiseLimit obeys X-Parse-File-Max-Upload-Size, which needs the master key.
@@ -126,7 +127,7 @@ func (a *API) readUpload(w http.ResponseWriter, r *http.Request, u *uploading, p
 	switch {
 	case errors.As(err, &tooLarge) || errors.Is(err, errTooLarge):
 		return nil, errTooLarge
-	case errors.Is(err, errTooSlow):
+	case errors.Is(err, trickle.ErrTooSlow):
 		return nil, errTooSlow
 	case err != nil && r.Context().Err() != nil:
 		return nil, r.Context().Err()
@@ -159,7 +160,7 @@ func (a *API) readUpload(w http.ResponseWriter, r *http.Request, u *uploading, p
 		return nil, errEmptyUpload
 	}
 	u.size = aside.size
-	u.in.whole.Store(true)
+	u.in.Whole()
 	return aside.reader()
 }
 

@@ -4,20 +4,20 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/parsescale/parsescale/server/trickle"
 )
 
-// trickle is a body that brings a piece each second, until its deadline.
-type trickle struct {
+// dripping is a body that brings a piece each second, until its deadline.
+type dripping struct {
 	piece   int
 	expired chan struct{}
 }
 
-func (b *trickle) Read(p []byte) (int, error) {
+func (b *dripping) Read(p []byte) (int, error) {
 	select {
 	case <-b.expired:
 		return 0, errors.New("i/o timeout")
@@ -26,20 +26,22 @@ func (b *trickle) Read(p []byte) (int, error) {
 	}
 }
 
-func (b *trickle) Close() error { return nil }
+func (b *dripping) Close() error { return nil }
 
-func (b *trickle) SetReadDeadline(time.Time) error {
+func (b *dripping) SetReadDeadline(time.Time) error {
 	close(b.expired)
 	return nil
 }
 
-func upload(piece int) *incoming {
-	b := &trickle{piece, make(chan struct{})}
-	return &incoming{ReadCloser: b, control: b}
+func upload(piece int) *trickle.Body {
+	b := &dripping{piece, make(chan struct{})}
+	return trickle.New(b, b)
 }
 
+func expired(in *trickle.Body) chan struct{} { return in.ReadCloser.(*dripping).expired }
+
 // put has an upload take a place and come in until it fails; err gets how.
-func put(t *testing.T, r *uploadRoom, in *incoming) (err chan error) {
+func put(t *testing.T, r *uploadRoom, in *trickle.Body) (err chan error) {
 	t.Helper()
 	err = make(chan error, 1)
 	leave, full := r.enter(t.Context(), in)
@@ -47,7 +49,7 @@ func put(t *testing.T, r *uploadRoom, in *incoming) (err chan error) {
 		t.Fatal(full)
 	}
 	go func() {
-		_, e := io.CopyBuffer(struct{ io.Writer }{io.Discard}, in, make([]byte, 4*slowUpload))
+		_, e := io.CopyBuffer(struct{ io.Writer }{io.Discard}, in, make([]byte, 4*trickle.Least))
 		leave()
 		err <- e
 	}()
@@ -59,7 +61,8 @@ func put(t *testing.T, r *uploadRoom, in *incoming) (err chan error) {
 func TestSlowUploadsMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newUploadRoom(3)
-		slowest, slow, quick := put(t, r, upload(1)), put(t, r, upload(slowUpload/2)), put(t, r, upload(2*slowUpload))
+		fast := [3]*trickle.Body{upload(2 * trickle.Least), upload(2 * trickle.Least), upload(2 * trickle.Least)}
+		slowest, slow, quick := put(t, r, upload(1)), put(t, r, upload(trickle.Least/2)), put(t, r, fast[0])
 		time.Sleep(time.Hour)
 		for name, err := range map[string]chan error{"slowest": slowest, "slow": slow, "quick": quick} {
 			if len(err) != 0 {
@@ -67,12 +70,12 @@ func TestSlowUploadsMakeRoom(t *testing.T) {
 			}
 		}
 		begun := time.Now()
-		next := put(t, r, upload(2*slowUpload))
-		if err := <-slowest; !errors.Is(err, errTooSlow) || time.Since(begun) > lookForSlow {
+		next := put(t, r, fast[1])
+		if err := <-slowest; !errors.Is(err, trickle.ErrTooSlow) || time.Since(begun) > lookForSlow {
 			t.Errorf("the slowest one ended with %v, after %s", err, time.Since(begun))
 		}
-		after := put(t, r, upload(2*slowUpload))
-		if err := <-slow; !errors.Is(err, errTooSlow) || time.Since(begun) > 2*lookForSlow {
+		after := put(t, r, fast[2])
+		if err := <-slow; !errors.Is(err, trickle.ErrTooSlow) || time.Since(begun) > 2*lookForSlow {
 			t.Errorf("the slow one ended with %v, after %s", err, time.Since(begun))
 		}
 		begun = time.Now()
@@ -89,8 +92,8 @@ func TestSlowUploadsMakeRoom(t *testing.T) {
 				t.Errorf("a quick one ended: %v", <-err)
 			}
 		}
-		for in := range r.inside {
-			close(in.ReadCloser.(*trickle).expired)
+		for _, in := range fast {
+			close(expired(in))
 		}
 	})
 }
@@ -104,60 +107,23 @@ func TestNewUploadsHaveTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stored.whole.Store(true)
+		stored.Whole()
 		time.Sleep(time.Hour)
 		begun := time.Now()
 		ended := put(t, r, upload(1))
 		leaveToo, err := r.enter(t.Context(), upload(1))
-		if took := time.Since(begun); err != nil || took < slowGrace || took > slowGrace+lookForSlow {
+		if took := time.Since(begun); err != nil || took < trickle.Grace || took > trickle.Grace+lookForSlow {
 			t.Errorf("%v, after %s", err, took)
 		}
-		if err := <-ended; !errors.Is(err, errTooSlow) || stored.cut.Load() {
-			t.Errorf("%v; that which has come is cut off: %v", err, stored.cut.Load())
+		if err := <-ended; !errors.Is(err, trickle.ErrTooSlow) {
+			t.Error(err)
+		}
+		select {
+		case <-expired(stored):
+			t.Error("what has come is cut off")
+		default:
 		}
 		leave()
 		leaveToo()
 	})
-}
-
-// TestCutOffUpload: the wait for a client that sends nothing ends, and the client is told.
-func TestCutOffUpload(t *testing.T) {
-	r := newUploadRoom(1)
-	entered := make(chan struct{})
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		in := &incoming{ReadCloser: q.Body, control: http.NewResponseController(&tracked{ResponseWriter: w})}
-		leave, err := r.enter(q.Context(), in)
-		if err == nil {
-			defer leave()
-			close(entered)
-			_, err = io.Copy(io.Discard, in)
-		}
-		if errors.Is(err, errTooSlow) {
-			w.WriteHeader(http.StatusRequestTimeout)
-		}
-	}))
-	defer s.Close()
-	body, silent := io.Pipe()
-	defer silent.Close()
-	status := make(chan int, 1)
-	go func() {
-		res, err := http.Post(s.URL, "text/plain", body)
-		if err != nil {
-			t.Error(err)
-			status <- 0
-			return
-		}
-		res.Body.Close()
-		status <- res.StatusCode
-	}()
-	<-entered
-	r.cutSlowest(time.Now().Add(slowGrace))
-	select {
-	case got := <-status:
-		if got != http.StatusRequestTimeout {
-			t.Errorf("status %d", got)
-		}
-	case <-time.After(10 * time.Second):
-		t.Error("it still waits")
-	}
 }
