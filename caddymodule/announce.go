@@ -31,7 +31,11 @@ func (a *App) urls(g *gateway) []string {
 		return urls
 	}
 	for _, srv := range a.http.Servers {
-		for _, h := range parseHandlers(srv.Routes) {
+		routes := slices.Clip(srv.Routes)
+		for _, r := range srv.NamedRoutes {
+			routes = append(routes, *r)
+		}
+		for _, h := range parseHandlers(routes) {
 			for _, rt := range h.routes {
 				if rt.gateway == g {
 					urls = append(urls, addresses(srv, h.Mount)...)

@@ -75,6 +75,8 @@ type gateway struct {
 	times atomic.Pointer[poolTimes]
 	// scaling follows the load with the number of workers; nil: it stays.
 	scaling atomic.Pointer[scaling]
+	// byHost: the workers, though bundled, write addresses of files by how the client came.
+	byHost atomic.Bool
 	// masterKey is the hash of the bundled workers' master key.
 	masterKey atomic.Pointer[[sha256.Size]byte]
 
@@ -128,6 +130,7 @@ func (g *gateway) bundled() bool { return g.hub != nil }
 func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	g.changing.Lock()
 	defer g.changing.Unlock()
+	g.byHost.Store(s.workers != nil && s.options["serverURL"] == nil && s.options["publicServerURL"] == nil)
 	slogger := slog.New(zapslog.NewHandler(log.Core()))
 	g.cache.SetMaxBytes(cmp.Or(s.cacheSize, defaultCacheSize))
 	g.cache.SetStale(s.staleIfError)

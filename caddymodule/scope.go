@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,12 +15,12 @@ import (
 // cacheKey converts the classifier's key to the cache's: the two packages don't know each other.
 func cacheKey(k request.Key) cache.Key { return cache.Key{Hi: k.Hi, Lo: k.Lo, Len: k.Len} }
 
-// seedFor is the seed of a request's cache key. Workers that aren't ours write addresses of files by how the client came, if nothing
-// else is configured; and to a next handler another host may be another app: so hosts share no answers there. Nor do several handlers
+// seedFor is the seed of a request's cache key. Workers write addresses of files by how the client came, if nothing else is configured,
+// which of those that aren't ours nobody knows; and to a next handler another host may be another app: so hosts share no answers there. Nor do several handlers
 // without a name that hand requests on, for nothing says that what comes after them answers alike; only one that is alone is known
 // again after a reload.
 func (h *Handler) seedFor(r *http.Request) uint64 {
-	if h.ours {
+	if h.ours && !slices.ContainsFunc(h.routes, func(rt *route) bool { return rt.byHost.Load() }) {
 		return h.seed
 	}
 	proto, forwarded := cameBy(r, r.Header, behindProxy(r))

@@ -15,6 +15,7 @@ import (
 	"github.com/parsescale/parsescale/policies/cache"
 	"github.com/parsescale/parsescale/policies/cache/redisstore"
 	"github.com/parsescale/parsescale/policies/feed/peers"
+	"github.com/parsescale/parsescale/policies/parts"
 	"github.com/parsescale/parsescale/policies/ratelimit/ledger"
 	"github.com/parsescale/parsescale/policies/request"
 )
@@ -85,6 +86,12 @@ func version() string {
 // secondKey hashes a question and who shares its answer. The hash tells nobody of what.
 func secondKey(secret *[sha256.Size]byte, x *exchange, s request.Scope) redisstore.Key {
 	h := hmac.New(sha256.New, secret[:])
+	if x.route.byHost.Load() {
+		proto, host := cameBy(x.r, x.r.Header, x.behindProxy)
+		for _, text := range []string{proto, host, x.r.Host} {
+			h.Write(parts.AppendText(nil, text))
+		}
+	}
 	h.Write(x.req.AppendKey(nil, s))
 	return redisstore.Key(h.Sum(nil))
 }

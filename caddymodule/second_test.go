@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -86,7 +87,7 @@ func TestSecretOf(t *testing.T) {
 // TestSecondKeys: each question and scope has a key of its own, and another secret others.
 func TestSecondKeys(t *testing.T) {
 	ask := func(class string) *exchange {
-		x := &exchange{}
+		x := &exchange{route: &route{gateway: &gateway{}}, r: httptest.NewRequest("GET", "http://one.example/", nil)}
 		x.req = request.Classify(request.Input{
 			Method: "GET", Path: "/classes/" + class, BodyComplete: true, Mount: "/parse", Seed: rand.Uint64(),
 			Header: http.Header{"X-Parse-Application-Id": {"app"}},
@@ -107,6 +108,16 @@ func TestSecondKeys(t *testing.T) {
 	seen[secondKey(&one, ask("A"), request.Rights("0123456789abcdef"))] = true
 	if len(seen) != 5 {
 		t.Errorf("%d keys of 5 questions", len(seen))
+	}
+	for _, host := range []string{"one.example", "two.example"} {
+		x := ask("A")
+		x.r.Host = host
+		seen[secondKey(&one, x, request.Scope{})] = true
+		x.route.byHost.Store(true)
+		seen[secondKey(&one, x, request.Scope{})] = true
+	}
+	if len(seen) != 7 {
+		t.Errorf("%d keys of 5 questions and two of hosts", len(seen))
 	}
 }
 

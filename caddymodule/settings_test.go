@@ -1,8 +1,13 @@
 package caddymodule
 
 import (
+	"encoding/json"
+	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	"github.com/parsescale/parsescale/policies/cache"
 )
@@ -110,5 +115,51 @@ func TestConsistency(t *testing.T) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})
+	}
+}
+
+// TestAddressesOfBundledWorkers: the addresses of files are those of a site, also of one that invokes its routes by name; where none can
+// be told, as behind a Unix socket, workers write them by how the client came, and then hosts share no answers.
+func TestAddressesOfBundledWorkers(t *testing.T) {
+	for _, tt := range []struct {
+		name, site, url string
+	}{
+		{"a site", ":9 {\nparse /parse/*\n}", "http://localhost:9/parse"},
+		{"a route by name", "&(api) {\nparse /parse/*\n}\n:9 {\ninvoke api\n}", "http://localhost:9/parse"},
+		{"a Unix socket", "http:// {\nbind unix//run/parse\nparse /parse/*\n}", ""},
+	} {
+		b, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte("{\nadmin off\nparse {\nworkers 1\n}\n}\n"+tt.site), map[string]any{"filename": "Caddyfile"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var config caddy.Config
+		if err := json.Unmarshal(b, &config); err != nil {
+			t.Fatal(err)
+		}
+		ctx, err := caddy.ProvisionContext(&config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := ctx.App("parse")
+		if err != nil {
+			t.Fatal(err)
+		}
+		app := p.(*App)
+		g, s := app.gateways[defaultApp], app.settings[defaultApp]
+		s.defaultServerURL(app.urls(g))
+		if got := strings.Trim(string(s.options["serverURL"]), `"`); got != tt.url {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.url)
+		}
+		h := app.handlers[0]
+		for _, byHost := range []bool{false, true} {
+			g.byHost.Store(byHost)
+			one, two := httptest.NewRequest("GET", "http://one.example/", nil), httptest.NewRequest("GET", "http://two.example/", nil)
+			if differ := h.seedFor(one) != h.seedFor(two); differ != byHost {
+				t.Errorf("%s: hosts have keys of their own: %v, want %v", tt.name, differ, byHost)
+			}
+		}
+		if err := app.Cleanup(); err != nil {
+			t.Error(err)
+		}
 	}
 }
