@@ -74,7 +74,12 @@ func (a *API) download(w http.ResponseWriter, r *http.Request, app, escaped stri
 	if file.Name != asked {
 		file.ContentType = files.ServedType(file.Name)
 	}
-	sendFound(w, r, f, content, file)
+	if err := sendFound(w, r, f, content, file); err != nil {
+		if r.Context().Err() == nil {
+			a.o.Logger.Error("cannot send what afterFind has made of a file", "error", err)
+		}
+		panic(http.ErrAbortHandler) // the client must not take the part for the whole
+	}
 }
 
 // wanted is the part that a Range field asks for. ok is false when the field is to be ignored: it asks for several parts, or

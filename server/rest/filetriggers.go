@@ -92,8 +92,8 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// sendFound answers with what AfterFind has left of a file.
-func sendFound(w http.ResponseWriter, r *http.Request, stored *files.File, content io.ReadSeeker, f *trigger.File) {
+// sendFound answers with what AfterFind has left of a file. An error says that only a part of it was sent.
+func sendFound(w http.ResponseWriter, r *http.Request, stored *files.File, content io.ReadSeeker, f *trigger.File) error {
 	h := w.Header()
 	h.Set("Content-Type", f.ContentType)
 	for name, v := range f.ResponseHeaders {
@@ -107,12 +107,14 @@ func sendFound(w http.ResponseWriter, r *http.Request, stored *files.File, conte
 			h.Set("ETag", stored.ETag)
 		}
 		http.ServeContent(w, r, "", stored.Modified, content)
-		return
+		return nil
 	}
 	// It is the app's: nobody knows its length, nor when it changes.
-	if r.Method != http.MethodHead {
-		_, _ = io.Copy(w, f.Content) // the client is gone; nobody to tell
+	if r.Method == http.MethodHead {
+		return nil
 	}
+	_, err := io.Copy(w, f.Content)
+	return err
 }
 
 // attachment has browsers store a file under its name.

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/parsescale/parsescale/server"
 	"github.com/parsescale/parsescale/server/cloud"
@@ -59,6 +61,9 @@ func TestFileTriggers(t *testing.T) {
 			if r.Headers["x-load"] != "" {
 				r.File.ForceDownload, r.File.ResponseHeaders["X-My"] = true, "field"
 			}
+			if r.Headers["x-broken"] != "" {
+				r.File.Content = io.MultiReader(strings.NewReader("some"), iotest.ErrReader(errors.New("broken")))
+			}
 			if r.Headers["x-loud"] != "" {
 				data, err := io.ReadAll(r.File.Content)
 				r.File.Content = bytes.NewReader(bytes.ToUpper(data))
@@ -108,6 +113,20 @@ func TestFileTriggers(t *testing.T) {
 		{Name: "a part", Method: "GET", Path: "/files/APP/" + plain, Headers: app("Range", "bytes=5-"), Status: 206, Exact: "text"},
 		{Name: "to be stored", Method: "GET", Path: "/files/APP/" + plain, Headers: app("X-Load", "1"), Status: 200, Exact: "some text", WantHeaders: map[string]string{"X-My": "field", "Content-Disposition": "attachment;filename=" + plain}},
 		{Name: "changed", Method: "GET", Path: "/files/APP/" + plain, Headers: app("X-Loud", "1"), Status: 200, Exact: "SOME TEXT"},
+	})
+	req, err := http.NewRequest("GET", w.base+"/files/APP/"+plain, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Broken", "1")
+	if res, err := w.c.Do(req); err == nil {
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err == nil {
+			t.Errorf("a file that can't be read to its end was sent as if %q were all of it", body)
+		}
+	}
+	w.run([]Scenario{
 		{Name: "deleted", Method: "DELETE", Path: "/files/" + plain, Headers: master(), Status: 200},
 		{Name: "what isn't there", Method: "GET", Path: "/files/APP/" + plain, Status: 404},
 	})
