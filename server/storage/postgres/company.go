@@ -10,13 +10,14 @@ import (
 // Under load a round trip costs more than what is done in it: the server and we wake each other up, read and write. So
 // requests of a kind share one: while some are under way, those that come wait, and go out together. A request that finds
 // nobody under way goes at once, so that there is no delay to tune. Who waits does so for requests of the same kind, about the
-// same class, which are all short, and is never worse off than in a queue for a connection.
+// same class, which are all short (of finds, those that have shown it: see pace), and is never worse off than in a queue for a
+// connection.
 //
 // If anything goes wrong with a company, each of its members tries again alone, and sees what is wrong with its own request.
 
 const (
-	// mostUnderWay is how many companies of a class are under way at a time: as one waits for the network or the disk,
-	// another one is worked on.
+	// mostUnderWay is how many companies of a class, and a kind, are under way at a time: as one waits for the network or the
+	// disk, another one is worked on.
 	mostUnderWay = 4
 	// mostMembers bounds a company, so that the first answer of one isn't long after the first answer that is there.
 	mostMembers = 32
@@ -39,12 +40,12 @@ type member[T any] struct {
 	turn chan []*member[T]
 }
 
-// join serves the request, or has it served, unless ctx ends while it waits. serve is called with the requests of several
-// members, by one of them.
-func (c *company[T]) join(ctx context.Context, request T, serve func([]T)) error {
+// join serves the request, or has it served once fewer than most companies are under way, unless ctx ends while it waits.
+// serve is called with the requests of several members, by one of them.
+func (c *company[T]) join(ctx context.Context, most int, request T, serve func([]T)) error {
 	c.mu.Lock()
 	m := &member[T]{request: request}
-	if c.underWay < mostUnderWay {
+	if c.underWay < most {
 		c.underWay++
 		c.mu.Unlock()
 		c.lead([]*member[T]{m}, serve)

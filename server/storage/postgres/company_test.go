@@ -28,7 +28,7 @@ func TestCompany(t *testing.T) {
 		}
 		const all = mostUnderWay + mostMembers + 2
 		for i := range all {
-			wg.Go(func() { _ = c.join(t.Context(), i, serve) })
+			wg.Go(func() { _ = c.join(t.Context(), mostUnderWay, i, serve) })
 			synctest.Wait()
 		}
 		if len(served) != mostUnderWay {
@@ -64,7 +64,7 @@ func TestCompanyAfterPanic(t *testing.T) {
 					t.Error("no panic")
 				}
 			}()
-			_ = c.join(t.Context(), 0, func([]int) { <-goOn; panic("no") })
+			_ = c.join(t.Context(), mostUnderWay, 0, func([]int) { <-goOn; panic("no") })
 		}
 		for range mostUnderWay {
 			wg.Go(panics)
@@ -72,7 +72,7 @@ func TestCompanyAfterPanic(t *testing.T) {
 		synctest.Wait()
 		served := 0
 		for range 3 {
-			wg.Go(func() { _ = c.join(t.Context(), 1, func(all []int) { served += len(all) }) })
+			wg.Go(func() { _ = c.join(t.Context(), mostUnderWay, 1, func(all []int) { served += len(all) }) })
 		}
 		synctest.Wait()
 		close(goOn)
@@ -102,13 +102,13 @@ func TestCompanyWithoutWhoHasGone(t *testing.T) {
 			<-goOn
 		}
 		for range mostUnderWay {
-			wg.Go(func() { _ = c.join(t.Context(), -1, serve) })
+			wg.Go(func() { _ = c.join(t.Context(), mostUnderWay, -1, serve) })
 		}
 		synctest.Wait()
 		for i := range cancel {
 			var ctx context.Context
 			ctx, cancel[i] = context.WithCancel(t.Context())
-			wg.Go(func() { errs[i] = c.join(ctx, i, serve) })
+			wg.Go(func() { errs[i] = c.join(ctx, mostUnderWay, i, serve) })
 			synctest.Wait()
 		}
 		cancel[0]()

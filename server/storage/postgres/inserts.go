@@ -58,7 +58,7 @@ func (a *attempt) commitTogether(result []byte) outcome {
 	if err != nil {
 		return outcome{err: fmt.Errorf("cannot announce the changes: %w", err)}
 	}
-	_ = t.catalog.plan(t.pending.class).inserts.join(context.Background(), in, a.insert) // what is announced is carried out
+	_ = t.catalog.plan(t.pending.class).inserts.join(context.Background(), mostUnderWay, in, a.insert) // what is announced is carried out
 	switch {
 	case in.err == nil:
 		a.done(finish)

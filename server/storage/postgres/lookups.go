@@ -3,11 +3,12 @@ package postgres
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/parsescale/parsescale/server/schema"
 )
 
-// lookup is a SELECT of an object by its id that is all there is to a read.
+// lookup is a SELECT that is all there is to a read: of an object by its id, or a find.
 type lookup struct {
 	ctx     context.Context
 	catalog *catalog // by which it was made
@@ -15,6 +16,7 @@ type lookup struct {
 	formats []int16
 	args    []any
 	each    func(row [][]byte) error
+	pace    *pace // of a find
 	err     error // errApart until it was answered, then nil or errStale; or there is no connection
 	stopped error // what each had against a row
 	// panicked: each did.
@@ -30,10 +32,41 @@ func (l *lookup) show(row [][]byte) {
 	l.stopped = l.each(row)
 }
 
-// askTogether asks the only question of a snapshot, about an object by its id, in the company of others.
-func (s *snapshot) askTogether(class *schema.Class, l lookup) error {
+// askLast asks the last question of a snapshot. If it is the only one too, it may be in the company of others.
+func (s *snapshot) askLast(class *schema.Class, byID bool, l lookup) error {
+	if s.conn == nil && s.sharing != nil && s.failed == nil && !s.over {
+		if !byID {
+			l.pace = s.catalog.plan(class).paces.pace(l.sql)
+		}
+		if byID || l.pace.quick() {
+			return s.askTogether(class, l)
+		}
+	}
+	if err := s.connect(); err != nil {
+		return err
+	}
+	s.last()
+	begin := time.Now()
+	err := s.query(l.ctx, l.sql, l.formats, l.args, l.each)
+	switch {
+	case l.pace == nil:
+	case err != nil:
+		l.pace.slow()
+	default:
+		l.pace.took(time.Since(begin))
+	}
+	return err
+}
+
+// askTogether asks the only question of a snapshot in the company of others.
+func (s *snapshot) askTogether(class *schema.Class, l lookup) (err error) {
 	l.catalog, l.err = s.catalog, errApart
-	if err := s.catalog.plan(class).lookups.join(l.ctx, &l, s.sharing.answer); err != nil {
+	if p := s.catalog.plan(class); l.pace == nil {
+		err = p.lookups.join(l.ctx, mostUnderWay, &l, s.sharing.answerLookups)
+	} else {
+		err = p.finds.join(l.ctx, s.sharing.mostFinds(), &l, s.sharing.answerFinds)
+	}
+	if err != nil {
 		return s.fail(err)
 	}
 	s.over, s.checked = true, true
@@ -43,19 +76,35 @@ func (s *snapshot) askTogether(class *schema.Class, l lookup) error {
 	return l.stopped
 }
 
-// answer does lookups in one round trip. Each statement sees a state of the database of its own, none older than the
-// lookup; the version of the schema is asked for after all of them, see snapshot.last.
-func (s *Store) answer(all []*lookup) {
+// mostFinds is how many companies of finds of a class may be under way: nearly as many as there are connections, for the
+// database may have more processors than we, and what they do is more than a round trip.
+func (s *Store) mostFinds() int { return max(1, s.primary.location.connections*3/4) }
+
+// answerLookups does lookups by ids, for as long as any of those who ask waits.
+func (s *Store) answerLookups(all []*lookup) {
+	asking := make([]context.Context, len(all))
+	for i, l := range all {
+		asking[i] = l.ctx
+	}
+	s.answer(all, asking...)
+}
+
+// answerFinds does finds. If they turn out to take long, each of them has to go on alone.
+func (s *Store) answerFinds(all []*lookup) {
+	ctx, cancel := context.WithTimeout(context.Background(), mostPatience)
+	defer cancel()
+	s.answer(all, ctx)
+}
+
+// answer does lookups in one round trip, while any of the contexts lasts. Each statement sees a state of the database of its own,
+// none older than the lookup; the version of the schema is asked for after all of them, see snapshot.last.
+func (s *Store) answer(all []*lookup, asking ...context.Context) {
 	c, err := s.primary.take(context.Background(), false)
 	if err != nil {
 		for _, l := range all {
 			l.err = err
 		}
 		return
-	}
-	asking := make([]context.Context, len(all))
-	for i, l := range all {
-		asking[i] = l.ctx
 	}
 	stop, done := c.watch(asking...), false
 	defer func() {
@@ -92,16 +141,25 @@ func (c *conn) answers(all []*lookup) (version uint64, err error) {
 	if err := c.sync(); err != nil {
 		return 0, err
 	}
+	begin := time.Now()
 	for _, l := range all {
 		for {
 			row, err := c.row()
 			if err != nil {
+				if l.pace != nil {
+					l.pace.slow()
+				}
 				return 0, errors.Join(err, c.end())
 			}
 			if row == nil {
 				break
 			}
 			l.show(row)
+		}
+		if l.pace != nil {
+			end := time.Now()
+			l.pace.took(end.Sub(begin))
+			begin = end
 		}
 	}
 	known := false

@@ -21,7 +21,9 @@ type plan struct {
 	lock    []byte  // the same, and nobody else may change the object
 	// Those of a class's requests that share round trips.
 	lookups company[*lookup]
+	finds   company[*lookup]
 	inserts company[*insertion]
+	paces   paces
 }
 
 func newPlan(p *rowjson.Plan) *plan {

@@ -280,14 +280,9 @@ func (s *snapshot) Find(ctx context.Context, f *storage.Find, each func(storage.
 		stopped = each(row)
 		return stopped
 	}
-	last := f.Last && !s.writing && !s.patient
-	switch {
-	case last && sqlbuild.ByID(f.Where) && s.conn == nil && s.sharing != nil && s.failed == nil && !s.over:
-		err = s.askTogether(f.Class, lookup{ctx: ctx, sql: b.SQL, formats: p.formats, args: b.Args, each: read})
-	default:
-		if last {
-			s.last()
-		}
+	if f.Last && !s.writing && !s.patient {
+		err = s.askLast(f.Class, sqlbuild.ByID(f.Where), lookup{ctx: ctx, sql: b.SQL, formats: p.formats, args: b.Args, each: read})
+	} else {
 		err = s.query(ctx, b.SQL, p.formats, b.Args, read)
 	}
 	if stopped != nil || err == nil {
