@@ -25,7 +25,8 @@ type question struct {
 	score   bool // results have a score
 }
 
-func (r *reading) find(q *query.Query) ([]byte, error) {
+// find appends the answer to a find.
+func (r *reading) find(out []byte, q *query.Query) ([]byte, error) {
 	k, err := r.ask("find", q)
 	if err != nil {
 		return nil, err
@@ -43,7 +44,6 @@ func (r *reading) find(q *query.Query) ([]byte, error) {
 			return query.AppendString(append(dst, `,"className":`...), k.name)
 		}
 	}
-	out := make([]byte, 0, 1024)
 	out = append(out, `{"results":[`...)
 	// parse-server doesn't ask for permission to find nothing: count with limit 0 needs that to count alone.
 	switch {

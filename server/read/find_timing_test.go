@@ -2,6 +2,7 @@ package read_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -55,6 +56,38 @@ func TestRowsCostFewAllocations(t *testing.T) {
 	}
 	if few > 400 {
 		t.Errorf("a find of ten costs %.0f allocations", few)
+	}
+}
+
+// TestSentFindsCostLittle: the memory of answers that were sent is used again.
+func TestSentFindsCostLittle(t *testing.T) {
+	a, _ := shelf(t, 100)
+	q := ask(t, "limit=100&order=pages")
+	find := func(sent bool) (size int) {
+		res, err := a.Reads.Find(t.Context(), apptest.Caller(""), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size = len(res.Body)
+		if sent {
+			res.Release()
+		}
+		return size
+	}
+	cost := func(sent bool) int {
+		const times = 50
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range times {
+			find(sent)
+		}
+		runtime.ReadMemStats(&after)
+		return int(after.TotalAlloc-before.TotalAlloc) / times //nolint:gosec // a few megabytes
+	}
+	size := find(true)
+	kept, sent := cost(false), cost(true)
+	if kept-sent < size {
+		t.Errorf("an answer of %d bytes costs %d if it is kept, and %d if it was sent", size, kept, sent)
 	}
 }
 

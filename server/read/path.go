@@ -28,6 +28,8 @@ type Result struct {
 	Body []byte
 	// Reads is what the body depends on beyond what it and the query tell.
 	Reads Reads
+	// memory is where Body comes from; nil: it is its own.
+	memory *[]byte
 }
 
 // New returns the read path over a store.
@@ -59,13 +61,14 @@ func (p *Path) Find(ctx context.Context, c auth.Caller, q *query.Query) (*Result
 	if asked, err := p.asks(ctx, q.Class, q); asked || err != nil {
 		return p.findAsked(ctx, c, q, err)
 	}
-	res := &Result{}
+	res := &Result{memory: bodies.Get().(*[]byte)}
 	err := p.in(ctx, c, res, func(r *reading) (err error) {
-		res.Body, err = r.find(q)
+		res.Body, err = r.find((*res.memory)[:0], q)
 		res.Reads.everyone = r.shared && err == nil
 		return err
 	})
 	if err != nil {
+		res.Release()
 		return nil, err
 	}
 	return res, nil

@@ -26,6 +26,9 @@ type answer struct {
 	// contentType is typeJSON when empty.
 	contentType string
 	body        []byte
+	// sent, if not nil, is called once the body was sent and nobody reads it any more. A batch, which has bodies of others in
+	// its own, doesn't.
+	sent func()
 	// result, of a write, has the body that the app's code has left once all is done; nil: body is it.
 	result *write.Result
 	// reads are what the gateway must know of the answer's dependencies; nil for none.
@@ -69,8 +72,12 @@ func (a *answer) write(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(a.body)))
 	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(a.body) // the client is gone; nobody to tell
+	if r.Method == http.MethodHead {
+		return
+	}
+	// After an error the client is gone, there is nobody to tell, and the server may still be reading the body.
+	if _, err := w.Write(a.body); err == nil && a.sent != nil {
+		a.sent()
 	}
 }
 

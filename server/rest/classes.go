@@ -27,7 +27,7 @@ func find(class string) handler {
 		if err != nil {
 			return nil, err
 		}
-		return &answer{body: res.Body, reads: &res.Reads}, nil
+		return &answer{body: res.Body, reads: &res.Reads, sent: res.Release}, nil
 	}
 }
 

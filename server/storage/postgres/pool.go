@@ -1,14 +1,17 @@
 package postgres
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/parsescale/parsescale/server/storage"
 )
 
@@ -26,8 +29,14 @@ type pool struct {
 	stop   chan struct{}
 }
 
+// readAhead is how many bytes of answers are read at a time, at most: those of a company come together.
+const readAhead = 64 << 10
+
 func newPool(loc location, timeout time.Duration) *pool {
 	loc.config.DialFunc = dialer(timeout).DialContext
+	loc.config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		return pgproto3.NewFrontend(bufio.NewReaderSize(r, readAhead), w)
+	}
 	p := &pool{location: loc, timeout: timeout, slots: make(chan struct{}, loc.connections), stop: make(chan struct{})}
 	go p.reap()
 	return p
