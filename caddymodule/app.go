@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/parsescale/parsescale/policies/balance"
+	"github.com/parsescale/parsescale/server/startpages"
 	"github.com/parsescale/parsescale/server/storage/sqlite"
 )
 
@@ -122,6 +123,7 @@ func (a *App) Start() error {
 	}
 	activeApp.begin(a)
 	a.announce()
+	startpages.ReleaseSoon(func(err error) { a.logger.Debug("cannot release the memory of the start", zap.Error(err)) })
 	return nil
 }
 

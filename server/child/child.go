@@ -18,6 +18,7 @@ import (
 	"github.com/parsescale/parsescale/server"
 	"github.com/parsescale/parsescale/server/config"
 	"github.com/parsescale/parsescale/server/link"
+	"github.com/parsescale/parsescale/server/startpages"
 )
 
 // Exit codes of Run.
@@ -73,6 +74,7 @@ func Run(ctx context.Context, control io.ReadWriteCloser, stderr io.Writer) int 
 	if err := l.Ready(); err != nil {
 		return ExitLost
 	}
+	defer startpages.ReleaseSoon(func(err error) { logger.Debug("cannot release the memory of the start", "error", err) })()
 	select {
 	case err := <-ended:
 		return fail(fmt.Errorf("cannot serve: %w", err))

@@ -21,6 +21,7 @@ import (
 
 	"github.com/parsescale/parsescale/server"
 	"github.com/parsescale/parsescale/server/config"
+	"github.com/parsescale/parsescale/server/startpages"
 )
 
 const usage = `Usage: parsescale parse-server [CONFIG.json] [--option value]...
@@ -94,6 +95,7 @@ func run(ctx context.Context, in server.Environment, args, env []string, stderr 
 	ended := make(chan error, 1)
 	go func() { ended <- h.Serve(l) }()
 	logger.Info("parse-server running on "+o.URL(), "appId", o.AppID)
+	defer startpages.ReleaseSoon(func(err error) { logger.Debug("cannot release the memory of the start", "error", err) })()
 
 	select {
 	case err = <-ended:
