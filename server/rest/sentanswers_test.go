@@ -23,7 +23,9 @@ func TestSentAnswers(t *testing.T) {
 			}
 		}
 	}
-	ask := func(kind int) string { return fmt.Sprintf(`/classes/Page?where={"kind":%d}&keys=kind,text&order=objectId`, kind) }
+	ask := func(kind int) string {
+		return fmt.Sprintf(`/classes/Page?where={"kind":%d}&keys=kind,text&order=objectId`, kind)
+	}
 	inBatch := func(kind int) string {
 		return fmt.Sprintf(`{"method":"GET","path":"/parse/classes/Page","body":{"where":{"kind":%d},"keys":"kind,text","order":"objectId"}}`, kind)
 	}
