@@ -2,6 +2,7 @@ package users_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -145,5 +146,35 @@ func TestRoles(t *testing.T) {
 	}
 	if got := a.Do("", "GET /classes/A", ""); got.Reads != "" || got.Rights != "" {
 		t.Errorf("an answer for nobody depends on %s and the rights %s", got.Reads, got.Rights)
+	}
+}
+
+// TestSessionsEndTwice: sessions that end by themselves while a change of password ends all of a user's are no reason for it
+// to fail.
+func TestSessionsEndTwice(t *testing.T) {
+	a := apptest.New(t, nil)
+	a.Play(t, []apptest.Step{signUp("ann")})
+	const rounds, sessions = 4, 30
+	for round := range rounds {
+		var tokens []string
+		for range sessions {
+			got := a.Do("", "POST /login", `{"username":"ann","password":"pw"}`)
+			_, token, _ := strings.Cut(got.Body, `"sessionToken":"`)
+			token, _, _ = strings.Cut(token, `"`)
+			if got.Status != 200 || token == "" {
+				t.Fatalf("%d %s", got.Status, got.Body)
+			}
+			tokens = append(tokens, token)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if got := a.Do("master", a.Fill("PUT /users/<ann>"), `{"password":"pw"}`); got.Status != 200 {
+				t.Errorf("round %d: %d %s", round, got.Status, got.Body)
+			}
+		})
+		for _, token := range tokens {
+			wg.Go(func() { a.Do(token, "POST /logout", `{}`) })
+		}
+		wg.Wait()
 	}
 }

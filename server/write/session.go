@@ -150,7 +150,7 @@ func (w *writing) endSessions(where query.Expr) error {
 	}
 	for _, o := range ended {
 		id, _ := o["objectId"].(string)
-		if err := w.remove(class, id, o); err != nil {
+		if err := w.remove(class, id, o); err != nil && !errors.Is(err, storage.ErrNotFound) { // it has ended meanwhile
 			return err
 		}
 	}
