@@ -1,6 +1,7 @@
 package write
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -212,6 +213,14 @@ func (w *writing) dropTokenRows(rows []storage.Object, other func(storage.Object
 
 // dropInstallation removes a row that stands for a device no more, or just clears the field by which it did.
 func (w *writing) dropInstallation(o storage.Object, field string) error {
+	now, err := w.tx.Lock(w.ctx, w.class, objectID(o))
+	if errors.Is(err, storage.ErrNotFound) || err == nil && (now == nil || now[field] != o[field]) {
+		return nil // it has gone meanwhile, or stands for another device
+	}
+	if err != nil {
+		return err
+	}
+	o = now
 	op := "delete"
 	if w.o.Installations.Clear {
 		op = "update"

@@ -1,9 +1,13 @@
 package write_test
 
 import (
+	"cmp"
 	"fmt"
+	"reflect"
+	"slices"
 	"testing"
 
+	"github.com/parsescale/parsescale/server/change"
 	"github.com/parsescale/parsescale/server/users/apptest"
 )
 
@@ -88,4 +92,62 @@ func TestInstallationsAtOnce(t *testing.T) {
 		}
 	})
 	a.Play(t, []apptest.Step{{Who: "master", Do: "GET /classes/_Installation?count=1&limit=0", Want: `{"results":[],"count":3}`}})
+}
+
+// TestInstallationsChangeMeanwhile: what is told of a row that is tidied up is what it was and became, also if others change it
+// at the same time.
+func TestInstallationsChangeMeanwhile(t *testing.T) {
+	a := apptest.New(t, func(o *apptest.Options) { o.Write.Installations.Clear = true })
+	a.Play(t, []apptest.Step{{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"a","deviceToken":"t","badge":0}`, Want: installed("a")}})
+	row := a.Fill("PUT /classes/_Installation/<a>")
+	together(6, func(i int) {
+		for j := range 15 {
+			do, body := row, fmt.Sprintf(`{"badge":%d}`, 100*i+j)
+			switch {
+			case i == 0:
+				body = `{"installationId":"a","deviceToken":"t"}`
+			case i == 1:
+				do, body = "POST /classes/_Installation", fmt.Sprintf(`{"deviceType":"ios","installationId":"b%d","deviceToken":"t"}`, j)
+			}
+			if got := a.Do("master", do, body); got.Status != 200 && got.Status != 201 {
+				t.Errorf("%s %s: %d %s", do, body, got.Status, got.Body)
+			}
+		}
+	})
+	id := a.Fill("<a>")
+	var all []change.Change
+	for _, c := range a.Changes.Take() {
+		if c.Class == "_Installation" && c.ObjectID == id {
+			all = append(all, c)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b change.Change) int { return cmp.Compare(a.Version, b.Version) })
+	for i := 1; i < len(all); i++ {
+		if !reflect.DeepEqual(all[i].Before, all[i-1].After) {
+			t.Fatalf("change %d was told to be made to\n%v, the one before it had left\n%v", i, all[i].Before, all[i-1].After)
+		}
+	}
+	if len(all) < 70 {
+		t.Errorf("%d changes", len(all))
+	}
+}
+
+// TestInstallationsGoMeanwhile: a row that is deleted while it is tidied up fails nobody.
+func TestInstallationsGoMeanwhile(t *testing.T) {
+	a := apptest.New(t, nil)
+	a.Play(t, []apptest.Step{{Do: "POST /classes/_Installation", Body: `{"deviceType":"ios","installationId":"first"}`, Want: installed("first")}})
+	for round := range 20 {
+		for i := range 4 {
+			a.Play(t, []apptest.Step{{Do: "POST /classes/_Installation", Body: fmt.Sprintf(`{"deviceType":"ios","installationId":"i%d-%d","deviceToken":"t%d","appIdentifier":"app%d"}`, round, i, round, i), Want: installed(fmt.Sprintf("o%d%d", round, i))}})
+		}
+		together(5, func(i int) {
+			if i < 4 {
+				a.Do("master", a.Fill(fmt.Sprintf("DELETE /classes/_Installation/<o%d%d>", round, i)), "")
+				return
+			}
+			if got := a.Do("", "POST /classes/_Installation", fmt.Sprintf(`{"deviceType":"ios","installationId":"new%d","deviceToken":"t%d"}`, round, round)); got.Status != 201 {
+				t.Errorf("%d %s", got.Status, got.Body)
+			}
+		})
+	}
 }
