@@ -100,10 +100,10 @@ func (g *Group) Remove(m *Member) {
 	g.members.Store(&members)
 }
 
-// Panic tells whether no member is healthy, so that all are available.
+// Panic tells whether no member that isn't set aside is healthy, so that all are available.
 func (g *Group) Panic(now time.Time) bool {
 	for _, m := range *g.members.Load() {
-		if m.Healthy(now) {
+		if !m.aside.Load() && m.Healthy(now) {
 			return false
 		}
 	}
@@ -112,9 +112,12 @@ func (g *Group) Panic(now time.Time) bool {
 
 // mayEject decides whether m may go out at now. The caller holds mu.
 func (g *Group) mayEject(m *Member, now time.Time) bool {
-	ejected, others := 0, 0
-	members := *g.members.Load()
-	for _, x := range members {
+	ejected, others, all := 0, 0, 0
+	for _, x := range *g.members.Load() {
+		if x.aside.Load() {
+			continue
+		}
+		all++
 		if x.ejected(now) {
 			ejected++
 		}
@@ -122,5 +125,5 @@ func (g *Group) mayEject(m *Member, now time.Time) bool {
 			others++
 		}
 	}
-	return others > 0 && (ejected == 0 || float64(ejected+1) <= g.o.MaxEjected*float64(len(members)))
+	return others > 0 && (ejected == 0 || float64(ejected+1) <= g.o.MaxEjected*float64(all))
 }

@@ -276,3 +276,22 @@ func TestMembersComeAndGoConcurrently(t *testing.T) {
 		t.Errorf("%d members left", n)
 	}
 }
+
+// TestSetAside: a member that gets no requests takes nobody's place.
+func TestSetAside(t *testing.T) {
+	g, ms := group(3, Options{})
+	ms[0].SetAside(true)
+	if !fail(ms[1], start, 5) || fail(ms[2], start, 5) {
+		t.Error("of the two in use not exactly the first was ejected")
+	}
+	for range 3 {
+		ms[2].Probe(false)
+	}
+	if !g.Panic(start) || !ms[1].Available(start) {
+		t.Error("none in use is healthy, and not all are available")
+	}
+	ms[0].SetAside(false)
+	if g.Panic(start) || ms[1].Available(start) {
+		t.Error("a healthy member that is in use again doesn't count")
+	}
+}

@@ -45,6 +45,7 @@ func (s State) String() string {
 type Member struct {
 	g *Group
 
+	aside    atomic.Bool
 	down     atomic.Bool
 	until    atomic.Int64 // end of the ejection, Unix nanoseconds; 0: none yet
 	failures atomic.Int64 // of requests, in a row
@@ -53,6 +54,10 @@ type Member struct {
 	passes, fails int // of probes, in a row; one of them is zero
 	ejections     int // how often it was ejected, less what time in use took off
 }
+
+// SetAside says whether the worker gets no requests for another reason than its health, such as being drained. It isn't counted
+// among those that could take the place of others then.
+func (m *Member) SetAside(aside bool) { m.aside.Store(aside) }
 
 // Probe takes the result of an active probe in and tells whether the worker went up or down by it.
 func (m *Member) Probe(ok bool) (changed bool) {

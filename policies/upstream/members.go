@@ -32,7 +32,7 @@ func (p *Pool) add(t Target, addr Address) error {
 	w := &worker{target: t, addr: addr, pool: p, idle: make(chan struct{}, 1)}
 	w.transport = w.newTransport(o)
 	w.policy = p.newPolicy(w)
-	w.policy.node.SetShare(t.share())
+	w.setShare(t.share())
 	ctx, stop := context.WithCancel(context.Background())
 	w.life, w.stopProbe = ctx, stop
 	members := append(append(make([]*worker, 0, len(old)+1), old...), w)
@@ -131,7 +131,7 @@ func (p *Pool) Update(targets []Target) error {
 			}
 		case t != nil && t.same(&w.target) && !w.draining.Load():
 			stay = append(stay, t.Name)
-			w.policy.node.SetShare(t.share())
+			w.setShare(t.share())
 		}
 	}
 	for _, name := range stay {

@@ -21,8 +21,8 @@ func (w *worker) probe(ctx context.Context) {
 		case <-timer.C:
 		}
 		o := w.pool.options.Load()
-		if o.Probe.Path == "" {
-			continue // Configure may set one later
+		if o.Probe.Path == "" || w.draining.Load() {
+			continue // Configure may set one later; and who is about to end may not answer any more
 		}
 		err := w.check(ctx, o)
 		if ctx.Err() != nil {

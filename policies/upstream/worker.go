@@ -50,12 +50,19 @@ func (w *worker) leave() {
 // drain lets nothing new in.
 func (w *worker) drain() {
 	w.draining.Store(true)
+	w.policy.health.SetAside(true)
 	if w.inflight.Load() == 0 {
 		select {
 		case w.idle <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// setShare is the worker's share of the requests from now on.
+func (w *worker) setShare(share int) {
+	w.policy.node.SetShare(share)
+	w.policy.health.SetAside(share <= 0 || w.draining.Load())
 }
 
 // empty waits until nothing is in flight at a draining worker.
