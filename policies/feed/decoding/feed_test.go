@@ -274,6 +274,19 @@ func TestPooler(t *testing.T) {
 	h.refused(ErrPooler, "PgBouncer")
 }
 
+// TestPgBouncer puts the pooler between that most have, in each of its modes.
+func TestPgBouncer(t *testing.T) {
+	for _, mode := range []string{"session", "transaction"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t, layout)
+			b := h.server.StartPgBouncer(t, mode)
+			h.feed = h.newFeed("postgres://postgres@"+b.Address()+"/"+h.name+"?sslmode=disable", nil)
+			h.refused(ErrPooler, "PgBouncer")
+		})
+	}
+}
+
 // TestFeedsShareAPublication starts several gateways at once.
 func TestFeedsShareAPublication(t *testing.T) {
 	t.Parallel()

@@ -27,6 +27,9 @@ func (c *Claim) connect(ctx context.Context) (*claimSession, error) {
 	limited, cancel := context.WithTimeout(ctx, 2*c.o.Lease)
 	defer cancel()
 	pg, err := pgconn.ConnectConfig(limited, c.config)
+	if unsupported(err) {
+		return nil, fmt.Errorf("%w (%w)", errPooler, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 	}
@@ -43,7 +46,10 @@ func (s *claimSession) close() {
 var holdsClaim = fmt.Sprintf(`l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg_catalog.pg_database
 WHERE datname = current_database()) AND ((l.classid::bigint << 32) | l.objid::bigint) = %d`, int64(claimLock))
 
-var errNoAnswer = errors.New("cannot read the database's answer")
+var (
+	errNoAnswer = errors.New("cannot read the database's answer")
+	errPooler   = errors.New("a pooler stands between the gateway and PostgreSQL: exclusive needs an address that leads to the server itself")
+)
 
 // row asks a question whose answer is one row.
 func (s *claimSession) row(sql string, args ...string) ([]string, error) {
@@ -75,7 +81,7 @@ func (s *claimSession) direct() error {
 		return err
 	}
 	if row[0] != strconv.FormatUint(uint64(s.pg.PID()), 10) || row[1] != s.name+"/gateway" {
-		return errors.New("a pooler stands between the gateway and PostgreSQL: exclusive needs an address that leads to the server itself")
+		return errPooler
 	}
 	return nil
 }

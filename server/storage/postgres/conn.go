@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ type conn struct {
 	front *pgproto3.Frontend
 	net   net.Conn
 
+	// pooled: a pooler stands between, such as PgBouncer, so that each transaction may be in another session.
+	pooled     bool
 	statements map[string]*statement
 	names      uint64
 	clock      uint64
@@ -129,6 +132,9 @@ func (c *conn) receive() (msg pgproto3.BackendMessage, ready bool, err error) {
 			c.parsed()
 			return msg, true, nil
 		case *pgproto3.CommandComplete:
+			if bytes.Equal(m.CommandTag, tagSet) {
+				continue // nobody reads it
+			}
 			c.command = append(c.command[:0], m.CommandTag...)
 			return msg, false, nil
 		case *pgproto3.DataRow, *pgproto3.EmptyQueryResponse:

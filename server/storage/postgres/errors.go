@@ -34,6 +34,7 @@ const (
 	invalidRegex         = "2201B"
 	canceled             = "57014"
 	lockTimeout          = "55P03"
+	protocolViolation    = "08P01"
 	adminShutdown        = "57P01" // also of a session that pg_terminate_backend ended
 )
 
@@ -44,6 +45,12 @@ func stateOf(err error) string {
 		return e.Code
 	}
 	return ""
+}
+
+// unsupported reports whether a connection was refused for a parameter, as poolers do that know few of them.
+func unsupported(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == protocolViolation && strings.Contains(e.Message, "unsupported startup parameter")
 }
 
 // stale reports whether an error comes from what has changed since the schema was read or the statement was prepared, so

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -22,6 +24,7 @@ type pool struct {
 	timeout  time.Duration     // for a free connection, and for opening one
 	slots    chan struct{}     // one token for each connection that is in use
 	greet    func(*conn) error // if not nil, it is called with each new connection
+	plain    atomic.Bool       // a pooler doesn't take parameters that only make queries faster
 
 	mu     sync.Mutex
 	idle   []*conn
@@ -87,17 +90,42 @@ func (p *pool) wait(ctx context.Context) error {
 	}
 }
 
+// open opens a connection and finds out who is at its other end.
+func (p *pool) open(ctx context.Context) (*conn, error) {
+	config := p.location.config
+	if p.plain.Load() {
+		config = config.Copy()
+		delete(config.RuntimeParams, "jit")
+	}
+	pg, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		if unsupported(err) && !p.plain.Swap(true) {
+			return p.open(ctx)
+		}
+		return nil, err
+	}
+	c := newConn(pg)
+	// Whoever answers the start of a connection and isn't who answers its statements is a pooler.
+	sessions, err := pg.Exec(ctx, "SELECT pg_catalog.pg_backend_pid()").ReadAll()
+	if err != nil || len(sessions) != 1 || len(sessions[0].Rows) != 1 {
+		c.close()
+		return nil, fmt.Errorf("cannot tell whose session it is: %w", errors.Join(err, errLost))
+	}
+	c.pooled = string(sessions[0].Rows[0][0]) != strconv.FormatUint(uint64(pg.PID()), 10)
+	return c, nil
+}
+
+// connect opens a connection and greets the server.
 func (p *pool) connect(ctx context.Context) (*conn, error) {
 	limited, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	pg, err := pgconn.ConnectConfig(limited, p.location.config)
+	c, err := p.open(limited)
 	if ctx.Err() != nil && err != nil {
 		return nil, ctx.Err()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 	}
-	c := newConn(pg)
 	if p.greet != nil {
 		stop := c.watch(limited)
 		err := p.greet(c)

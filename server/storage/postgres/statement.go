@@ -16,25 +16,51 @@ type statement struct {
 	prepared  bool
 }
 
+// longStatement is the length of a statement for which it is worth to see to it that it isn't compiled.
+const longStatement = 1 << 10
+
+var (
+	sqlInterpret = []byte("SET LOCAL jit = off")
+	tagSet       = []byte("SET")
+)
+
 // send queues a statement. formats are those of the result's columns.
 func (c *conn) send(sql []byte, formats []int16, args ...any) {
-	c.clock++
-	s, ok := c.statements[string(sql)]
-	if !ok {
-		if len(c.statements) >= maxStatements {
-			c.evict()
-		}
-		c.names++
-		s = &statement{name: "s" + strconv.FormatUint(c.names, 10), sql: string(sql)}
-		c.statements[s.sql] = s
-		c.parsing = append(c.parsing, s)
-		c.front.SendParse(&pgproto3.Parse{Name: s.name, Query: s.sql})
+	if c.pooled && len(sql) >= longStatement {
+		// Elsewhere it is a parameter of the session, see Open. Its answer is passed over, see receive.
+		c.queue(sqlInterpret, nil)
 	}
-	s.used = c.clock
+	c.queue(sql, formats, args...)
+}
+
+func (c *conn) queue(sql []byte, formats []int16, args ...any) {
+	s := c.statement(sql)
 	c.binding.set(args)
 	c.bind = pgproto3.Bind{PreparedStatement: s.name, ParameterFormatCodes: c.binding.formats, Parameters: c.binding.values, ResultFormatCodes: formats}
 	c.front.SendBind(&c.bind)
 	c.front.SendExecute(&pgproto3.Execute{})
+}
+
+// statement returns the prepared statement of a text, which is sent to be parsed if it isn't known. Behind a pooler that is each
+// time, without a name: the next transaction may be another session's, which doesn't know it, or knows something else by its name.
+func (c *conn) statement(sql []byte) *statement {
+	c.clock++
+	if s, ok := c.statements[string(sql)]; ok {
+		s.used = c.clock
+		return s
+	}
+	s := &statement{sql: string(sql), used: c.clock}
+	if !c.pooled {
+		if len(c.statements) >= maxStatements {
+			c.evict()
+		}
+		c.names++
+		s.name = "s" + strconv.FormatUint(c.names, 10)
+		c.statements[s.sql] = s
+	}
+	c.parsing = append(c.parsing, s)
+	c.front.SendParse(&pgproto3.Parse{Name: s.name, Query: s.sql})
+	return s
 }
 
 // evict closes the statement that wasn't used for the longest time.
