@@ -47,7 +47,8 @@ func (x *exchange) askNext(ctx context.Context) answer {
 type recorder struct {
 	x      *exchange
 	header http.Header
-	status int // 0: none yet
+	sent   http.Header // as it was with the status
+	status int         // 0: none yet
 	body   []byte
 	direct bool // the client gets it
 }
@@ -59,7 +60,7 @@ func (c *recorder) Header() http.Header { return c.header }
 func (c *recorder) WriteHeader(status int) {
 	if status >= 200 && c.status == 0 {
 		c.status = status
-		c.header = c.header.Clone() // as with any ResponseWriter, what is changed from now on doesn't count
+		c.sent = c.header.Clone() // as with any ResponseWriter, what is changed from now on, such as a trailer, doesn't count
 	}
 }
 
@@ -87,8 +88,8 @@ func (c *recorder) Flush() {}
 
 // cleaned is the header without what only our own workers may say.
 func (c *recorder) cleaned() http.Header {
-	stripInternal(c.header)
-	return c.header
+	stripInternal(c.sent)
+	return c.sent
 }
 
 func (c *recorder) answer() answer {
@@ -97,10 +98,10 @@ func (c *recorder) answer() answer {
 	if c.body == nil {
 		a.Body = []byte{}
 	}
-	if text := c.header.Get("Content-Length"); !c.direct && c.x.r.Method != http.MethodHead && c.status != http.StatusNotModified &&
+	if text := c.sent.Get("Content-Length"); !c.direct && c.x.r.Method != http.MethodHead && c.status != http.StatusNotModified &&
 		text != "" && text != strconv.Itoa(len(c.body)) {
 		panic(http.ErrAbortHandler) // the client must not take the part for the whole
 	}
-	a.unfit = c.direct || c.header["Content-Encoding"] != nil
+	a.unfit = c.direct || c.sent["Content-Encoding"] != nil
 	return a
 }

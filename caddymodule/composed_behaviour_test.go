@@ -257,6 +257,21 @@ func TestCacheStoresWhatIsFit(t *testing.T) {
 	}
 }
 
+// TestCacheAndTrailers: what the next handler says only after the head isn't taken for a part of that.
+func TestCacheAndTrailers(t *testing.T) {
+	w := newRecordingWorker(t, func(w http.ResponseWriter, _ *http.Request, _ string) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Trailer", "X-Late")
+		fmt.Fprint(w, found)
+		w.Header().Set("X-Late", "1")
+	})
+	s := newSite(t, inFront(w, "parse_cache"))
+	read := step{method: "GET", path: "/parse/classes/A", cache: "stored", calls: 1, headers: map[string]string{"X-Late": ""}}
+	hit := read
+	hit.cache, hit.calls = "hit", 0
+	s.run(t, w, []step{read, hit})
+}
+
 // TestCacheAndWritesUnderWay: while a write is under way nothing that it may touch is stored, nor what was asked before it.
 func TestCacheAndWritesUnderWay(t *testing.T) {
 	began, proceed := make(chan string, 2), map[string]chan struct{}{"GET": make(chan struct{}), "POST": make(chan struct{})}
