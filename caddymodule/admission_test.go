@@ -58,7 +58,7 @@ func TestPriorities(t *testing.T) {
 		if test.known != "" {
 			g.learnMasterKey(map[string]json.RawMessage{"masterKey": json.RawMessage(`"` + test.known + `"`)})
 		}
-		header := http.Header{}
+		header := http.Header{"Content-Type": {"text/plain"}}
 		for k, v := range test.header {
 			header.Set(k, v)
 		}

@@ -20,7 +20,7 @@ type Question struct {
 	Path string `json:"path"`
 	// Headers are the request's headers by name, Host among them: before workers that aren't bundled each host has its own answers.
 	Headers map[string]string `json:"headers"`
-	// Body is the body's text.
+	// Body is the body's text. If no header says what it is, it is text/plain, as from the SDKs.
 	Body string `json:"body"`
 }
 
@@ -109,6 +109,9 @@ func (q *Question) request() (*http.Request, error) {
 	}
 	for name, value := range q.Headers {
 		r.Header.Set(name, value)
+	}
+	if q.Body != "" && r.Header["Content-Type"] == nil {
+		r.Header.Set("Content-Type", "text/plain")
 	}
 	r.Host = r.Header.Get("Host")
 	r.Header.Del("Host")

@@ -38,6 +38,7 @@ func hitSite(t testing.TB, method, path, body string) func() *blank {
 			r.Header["X-Parse-Application-Id"] = []string{"app"}
 		} else {
 			r = httptest.NewRequest(method, path, strings.NewReader(body))
+			r.Header["Content-Type"] = []string{"text/plain"}
 		}
 		out := &blank{h: http.Header{}}
 		s.server.ServeHTTP(out, r)

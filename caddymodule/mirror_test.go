@@ -68,6 +68,7 @@ func TestMirror(t *testing.T) {
 		r := httptest.NewRequest(test.method, test.path, strings.NewReader(test.body))
 		r.Header.Set("X-Parse-Application-Id", "app")
 		r.Header.Set("X-Parse-Session-Token", "r:1")
+		r.Header.Set("Content-Type", "text/plain")
 		r.Header.Set("If-None-Match", `"x"`)
 		w := httptest.NewRecorder()
 		s.server.ServeHTTP(w, r)

@@ -34,6 +34,9 @@ func everyQuestionCalls(t *testing.T, h http.Handler, calls func() int, entries 
 				if !strings.Contains(q.body, "_ApplicationId") {
 					r.Header.Set("X-Parse-Application-Id", ownApp)
 				}
+				if q.body != "" {
+					r.Header.Set("Content-Type", "text/plain")
+				}
 				for k, v := range q.header {
 					r.Header.Set(k, v)
 				}

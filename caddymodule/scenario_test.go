@@ -147,6 +147,9 @@ func (s *site) send(st step) *httptest.ResponseRecorder {
 		r = httptest.NewRequest(st.method, st.path, http.NoBody)
 	}
 	r.Header.Set("X-Parse-Application-Id", "app")
+	if st.body != "" {
+		r.Header.Set("Content-Type", "text/plain") // as the SDKs say
+	}
 	for k, v := range st.header {
 		r.Header.Set(k, v)
 	}

@@ -89,6 +89,8 @@ func TestOddRequests(t *testing.T) {
 		{"an empty chunked GET", "GET " + find + " HTTP/1.1\r\nHost: x\r\n" + keys + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
 		{"a POST that is a find", post(json, `{"_method":"GET","where":{"n":1}}`)},
 		{"a chunked POST that is a find", chunked("POST", "/parse/classes/Odd", json, `{"_method":"GET","where":{"n":1}}`)},
+		{"a find without a content type", post("", `{"_method":"GET","where":{"n":1}}`)},
+		{"a create without a content type", post("", `{"n":1}`)},
 		{"a find with text/plain", post("Content-Type: text/plain\r\n", `{"_method":"GET","where":{"n":1}}`)},
 		{"a find in a form", post("Content-Type: application/x-www-form-urlencoded\r\n", "_method=GET&limit=1")},
 		{"a find in another character set", post("Content-Type: application/json; charset=utf-16\r\n", `{"_method":"GET","where":{"n":1}}`)},

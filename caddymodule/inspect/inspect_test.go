@@ -42,6 +42,7 @@ func TestClassifyLeavesTheBodyReadable(t *testing.T) {
 					from = unannounced{from}
 				}
 				r := httptest.NewRequest(test.method, "/parse"+test.path, from)
+				r.Header.Set("Content-Type", "text/plain")
 				for range 3 { // again and again, as several matchers do
 					got, err := Classify(r, test.path, Options{Mount: "/parse", MaxBatch: 20 << 20})
 					if err != nil || got.Op != test.op || got.Write != test.write || got.Cost != test.cost {
@@ -69,6 +70,7 @@ func TestClassifyOfWhatWasRead(t *testing.T) {
 		t.Errorf("what remains of a body was taken for a whole: %v, %v", got.Op, err)
 	}
 	r = httptest.NewRequest("POST", "/parse/classes/A", strings.NewReader(find))
+	r.Header.Set("Content-Type", "text/plain")
 	if got, _ := Classify(r, "/classes/A", Options{Mount: "/parse"}); got.Op != request.Find {
 		t.Fatalf("got %v", got.Op)
 	}

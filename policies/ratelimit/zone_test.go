@@ -28,7 +28,7 @@ func TestAddress(t *testing.T) {
 
 // classified is a request as the gateway sees it.
 func classified(method, path, body string, header ...string) *request.Request {
-	h := http.Header{"X-Parse-Application-Id": {"app"}}
+	h := http.Header{"X-Parse-Application-Id": {"app"}, "Content-Type": {"text/plain"}}
 	for i := 0; i < len(header); i += 2 {
 		h.Set(header[i], header[i+1])
 	}

@@ -38,6 +38,8 @@ func (b *body) read(in *Input) {
 		b.state = bodyNone
 	case !readableBody(in.Header) || !members(in.Body, b.add):
 		*b = body{state: bodyOpaque}
+	case !present(in.Header, "Content-Type") && (b.method != nil || b.reserved):
+		*b = body{state: bodyOpaque} // parse-server doesn't read it, and other workers do
 	default:
 		b.state = bodyObject
 	}

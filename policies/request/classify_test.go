@@ -1,6 +1,7 @@
 package request
 
 import (
+	"maps"
 	"net/http"
 	"reflect"
 	"strings"
@@ -19,6 +20,9 @@ func ask(target, body string, header ...string) Input {
 	for _, h := range header {
 		name, value, _ := strings.Cut(h, ": ")
 		in.Header.Add(name, value)
+	}
+	if in.Body != nil && in.Header["Content-Type"] == nil {
+		in.Header.Set("Content-Type", "application/json")
 	}
 	return in
 }
@@ -195,6 +199,7 @@ func TestBodyEncodings(t *testing.T) {
 		{"Content-Type: multipart/form-data; boundary=x", false},
 		{"Content-Type: application/x-www-form-urlencoded", false},
 		{"Content-Type: image/png", false},
+		{"Content-Type: ", false},
 		{"Content-Encoding: gzip", false},
 		{"Content-Encoding: ", false},
 	} {
@@ -207,6 +212,13 @@ func TestBodyEncodings(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		})
+	}
+	for body, want := range map[string]Op{`{"_method":"GET"}`: Other, `{"a":1,"_SessionToken":"r:1"}`: Other, `{"a":1}`: Create} {
+		without := ask("POST /classes/Game", body, app)
+		delete(without.Header, "Content-Type")
+		if r := Classify(without); r.Op != want || !r.Write || r.Doubtful != (want == Other) {
+			t.Errorf("%s without a content type: %+v", body, r)
+		}
 	}
 	r := Classify(ask("POST /classes/Game", `{"_method":"GET"}`, app, "Content-Type: text/plain", "Content-Type: multipart/form-data"))
 	if r.Op != Other {
@@ -414,7 +426,9 @@ func TestDoubtful(t *testing.T) {
 		{"an app that isn't text", `{"_ApplicationId":["APP"]}`, nil, true},
 		{"a body that can't be read", `{`, http.Header{app: {"APP"}}, true},
 	} {
-		r := Classify(Input{Method: "POST", Path: "/classes/A", Header: c.header, Body: []byte(c.body), BodyComplete: true, Mount: "/parse"})
+		header := http.Header{"Content-Type": {"text/plain"}}
+		maps.Copy(header, c.header)
+		r := Classify(Input{Method: "POST", Path: "/classes/A", Header: header, Body: []byte(c.body), BodyComplete: true, Mount: "/parse"})
 		if r.Doubtful != c.want {
 			t.Errorf("%s: doubtful %v, want %v", c.name, r.Doubtful, c.want)
 		}

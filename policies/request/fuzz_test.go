@@ -25,7 +25,7 @@ func slowMethod(in *Input) string {
 	if in.Method != http.MethodPost {
 		return in.Method
 	}
-	if !in.BodyComplete || strings.HasPrefix(in.Header.Get("Content-Type"), "multipart/") || strings.Contains(in.Header.Get("Content-Type"), "urlencoded") {
+	if !in.BodyComplete || in.Header["Content-Type"] == nil || strings.HasPrefix(in.Header.Get("Content-Type"), "multipart/") || strings.Contains(in.Header.Get("Content-Type"), "urlencoded") {
 		return http.MethodPost
 	}
 	if m, _ := slowBody(in)["_method"].(string); m != "" {

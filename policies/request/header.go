@@ -103,7 +103,7 @@ func (r *Request) readCacheControl(h http.Header) {
 	}
 }
 
-// readableBody tells whether the header fields leave no doubt that the body is read as JSON in UTF-8.
+// readableBody tells whether the header fields leave no doubt that the body, if it is read, is read as JSON in UTF-8.
 func readableBody(h http.Header) bool {
 	if v, ok := h["Content-Encoding"]; ok && (len(v) != 1 || !equalFold(v[0], "identity")) {
 		return false
