@@ -178,3 +178,34 @@ func TestSessionsEndTwice(t *testing.T) {
 		wg.Wait()
 	}
 }
+
+// TestOneSessionPerInstallationAtOnce: of log-ins of one installation at the same time, by whatever door, one session is left.
+func TestOneSessionPerInstallationAtOnce(t *testing.T) {
+	a := apptest.New(t, nil)
+	a.Play(t, []apptest.Step{
+		signUp("ann"),
+		{Do: "POST /users", Body: `{"authData":{"anonymous":{"id":"x"}}}`, Want: `{"objectId":"<guest>",<any>}`},
+	})
+	for name, door := range map[string]struct{ who, do, body, user string }{
+		"by password":   {"installation=i1", "POST /login", `{"username":"ann","password":"pw"}`, "<ann>"},
+		"by a provider": {"installation=i2", "POST /users", `{"authData":{"anonymous":{"id":"x"}}}`, "<guest>"},
+		"as another":    {"master installation=i3", "POST /loginAs", a.Fill(`{"userId":"<ann>"}`), "<ann>"},
+	} {
+		for range 4 {
+			var wg sync.WaitGroup
+			for range 12 {
+				wg.Go(func() {
+					if got := a.Do(door.who, door.do, door.body); got.Status != 200 {
+						t.Errorf("%s: %d %s", name, got.Status, got.Body)
+					}
+				})
+			}
+			wg.Wait()
+			_, installation, _ := strings.Cut(door.who, "installation=")
+			got := a.Do("master", `GET /sessions?count=1&limit=0&where={"installationId":"`+installation+`"}`, "")
+			if got.Body != `{"results":[],"count":1}` {
+				t.Errorf("%s: %s", name, got.Body)
+			}
+		}
+	}
+}

@@ -142,7 +142,7 @@ func (u *Users) LogInAs(ctx context.Context, c auth.Caller, userID, id string) (
 		return nil, parseerror.New(parseerror.InvalidValue, "userId must not be empty, null, or undefined")
 	}
 	return u.writes.Do(ctx, c, id, func(tx storage.Tx, a *auth.Auth) (*write.Result, error) {
-		user, err := get(ctx, tx, userID)
+		user, err := lock(ctx, tx, userID)
 		if err != nil {
 			return nil, err
 		}
