@@ -242,6 +242,9 @@ func (p *Path) Drop(ctx context.Context, name, id string) error {
 		if err != nil {
 			return nil, err
 		}
+		if err := tx.LockClass(ctx, class); err != nil {
+			return nil, err
+		}
 		n, err := tx.Count(ctx, &storage.Find{Schema: s, Class: class, Limit: -1})
 		if err != nil {
 			return nil, err

@@ -7,10 +7,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/parsescale/parsescale/server/change"
 	"github.com/parsescale/parsescale/server/classes"
 	"github.com/parsescale/parsescale/server/parseerror"
+	"github.com/parsescale/parsescale/server/storage"
 	"github.com/parsescale/parsescale/server/users/apptest"
 )
 
@@ -178,6 +180,49 @@ func TestRepeatedWriteIDs(t *testing.T) {
 		class, err := p.Update(t.Context(), "Once", define(`{"a":{"__op":"Delete"}}`, "", ""), "id-2")
 		if err != nil || class.Fields["a"].Type != "" {
 			t.Fatalf("%v, %v", class, err)
+		}
+	}
+}
+
+// TestDropOfAClassInUse: an object that is being made while its class is dropped either keeps the class or isn't made.
+func TestDropOfAClassInUse(t *testing.T) {
+	a := apptest.New(t, nil)
+	p := classes.New(a.Store, classes.Options{})
+	for _, name := range []string{"Used", "_Role"} {
+		if name == "Used" {
+			if _, err := p.Create(t.Context(), name, define("", "", ""), ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		made, goOn := make(chan struct{}), make(chan struct{})
+		var created error
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			announce := sync.OnceFunc(func() { close(made) })
+			_, _, created = a.Store.Write(t.Context(), "", func(tx storage.Tx) ([]byte, error) {
+				s, err := tx.Schema(t.Context())
+				if err != nil {
+					return nil, err
+				}
+				if err := tx.Insert(t.Context(), s.Class(name), storage.Object{"objectId": "1"}); err != nil {
+					return nil, err
+				}
+				announce()
+				<-goOn
+				return nil, nil
+			})
+		})
+		<-made
+		var dropped error
+		wg.Go(func() { dropped = p.Drop(t.Context(), name, "") })
+		time.Sleep(100 * time.Millisecond) // it should be waiting by now
+		close(goOn)
+		wg.Wait()
+		if e := parseerror.From(dropped); created != nil || e == nil || e.Code != parseerror.InvalidSchemaOperation {
+			t.Errorf("%s: it was created with %v, and the class dropped with %v", name, created, dropped)
+		}
+		if got := a.Do("master", "GET /classes/"+name+"?count=1&limit=0", ""); got.Body != `{"results":[],"count":1}` {
+			t.Errorf("%s: there are %s", name, got.Body)
 		}
 	}
 }

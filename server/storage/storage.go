@@ -141,6 +141,8 @@ type Tx interface {
 	// LockSchema is Schema for classes about to be changed by AlterClass or DropClass: what it returns is not older than
 	// any change that was committed, and nobody else changes a class until the transaction ends.
 	LockSchema(ctx context.Context) (*schema.Schema, error)
+	// LockClass has nobody else change the objects of a class until the transaction ends: what is counted stays so.
+	LockClass(ctx context.Context, class *schema.Class) error
 	// PutClass creates the class, or adds to the stored one the fields, indexes and permissions it lacks or has
 	// differently; tables, join tables and columns follow, new columns in the order of class.Columns, then by name.
 	// Nothing is dropped, and a field that is stored with another type keeps it. It returns the class as stored.

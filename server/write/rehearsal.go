@@ -32,6 +32,8 @@ func (rehearsal) Unlink(context.Context, string, string, string, []string) ([]st
 
 func (r rehearsal) LockSchema(ctx context.Context) (*schema.Schema, error) { return r.Schema(ctx) }
 
+func (rehearsal) LockClass(context.Context, *schema.Class) error { return nil }
+
 func (rehearsal) PutClass(_ context.Context, class *schema.Class) (*schema.Class, error) {
 	return class, nil
 }

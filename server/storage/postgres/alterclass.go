@@ -16,6 +16,21 @@ func (t *tx) LockSchema(ctx context.Context) (*schema.Schema, error) {
 	return t.Schema(ctx)
 }
 
+// LockClass implements storage.Tx. Who reads isn't held up.
+func (t *tx) LockClass(_ context.Context, class *schema.Class) error {
+	if len(class.Columns) == 0 {
+		return nil
+	}
+	sql := append(dialect{}.AppendTable([]byte("LOCK TABLE "), class.Name), " IN SHARE ROW EXCLUSIVE MODE"...)
+	if err := t.ask(func() { t.conn.send(sql, nil) }); err != nil {
+		return writeError("lock the objects", class.Name, err)
+	}
+	if err := t.finish(); err != nil {
+		return writeError("lock the objects", class.Name, err)
+	}
+	return nil
+}
+
 // AlterClass implements storage.Tx.
 func (t *tx) AlterClass(ctx context.Context, class *schema.Class) (*schema.Class, error) {
 	if err := t.lockSchema(); err != nil {

@@ -142,6 +142,9 @@ func (t *tx) DropClass(_ context.Context, name string) error {
 	return nil
 }
 
+// LockClass implements storage.Tx. There is one writer.
+func (*tx) LockClass(context.Context, *schema.Class) error { return nil }
+
 // Purge implements storage.Tx.
 func (t *tx) Purge(_ context.Context, class *schema.Class) error {
 	if _, err := t.conn.exec(t.catalog.AppendTable([]byte("DELETE FROM "), class.Name)); err != nil {
