@@ -136,6 +136,14 @@ func (d *deployment) trouble(ctx context.Context, t *testing.T, c *coherence) {
 	}
 	cancel()
 	killing.Wait()
+	d.missRecords(t, c)
+	if !pause(time.Second) {
+		return
+	}
+	d.failOver(t, c)
+	if !pause(2 * time.Second) {
+		return
+	}
 	c.journal.add("* a gateway is killed")
 	c.dying.Store(true)
 	d.gateways[1].kill()
@@ -145,14 +153,43 @@ func (d *deployment) trouble(ctx context.Context, t *testing.T, c *coherence) {
 	c.dying.Store(false)
 }
 
+// missRecords pauses a gateway, and has Redis forget meanwhile what it was told of.
+func (d *deployment) missRecords(t *testing.T, c *coherence) {
+	pid := d.gateways[1].process.PID()
+	c.journal.add("* a gateway is paused")
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Error(err)
+		return
+	}
+	time.Sleep(time.Second)
+	c.journal.add("* the stream is trimmed")
+	d.redis.Trim(t, "parsescale:*:feed")
+	c.journal.add("* the gateway goes on")
+	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+		t.Error(err)
+	}
+}
+
+// failOver has a replica of Redis take over that hasn't heard all that the primary took.
+func (d *deployment) failOver(t *testing.T, c *coherence) {
+	replica := d.redis.StartReplica(t)
+	replica.Promote(t)
+	time.Sleep(300 * time.Millisecond)
+	c.journal.add("* Redis is lost, and a replica takes over that lags")
+	d.redis.Kill()
+	d.proxy.To(replica.Address)
+	d.redis = replica
+}
+
 // TestSeveralGateways checks the answers of two gateways against what both are told to promise, while workers are killed, Redis
-// is away and slow, a configuration is reloaded, and a gateway is killed and started again.
+// is away, slow, forgets records and fails over to a replica that lags, a configuration is reloaded, a gateway is paused, and one
+// is killed and started again.
 func TestSeveralGateways(t *testing.T) {
-	testservices.NeedTime(t, "30 s of concurrent reads and writes")
+	testservices.NeedTime(t, "40 s of concurrent reads and writes")
 	for _, test := range []struct {
 		consistency string
 		bound, run  time.Duration
-	}{{"bounded", 5 * time.Second, 14 * time.Second}, {"strict", 0, 19 * time.Second}} {
+	}{{"bounded", 5 * time.Second, 18 * time.Second}, {"strict", 0, 23 * time.Second}} {
 		t.Run(test.consistency, func(t *testing.T) {
 			d := startDeployment(t, test.consistency, sharedCache)
 			c := d.coherence(t, test.bound)

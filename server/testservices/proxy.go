@@ -14,6 +14,7 @@ type Proxy struct {
 	Address string
 
 	listener net.Listener
+	server   atomic.Pointer[string] // its host and port
 	delay    atomic.Int64
 
 	mu    sync.Mutex
@@ -29,13 +30,14 @@ func StartProxy(tb testing.TB, to string) *Proxy {
 		tb.Fatalf("cannot start a proxy: %v", err)
 	}
 	p := &Proxy{Address: l.Addr().String(), listener: l, open: map[net.Conn]bool{}}
+	p.To(to)
 	go func() {
 		for {
 			client, err := l.Accept()
 			if err != nil {
 				return // it has ended
 			}
-			server, err := net.Dial("tcp", to)
+			server, err := net.Dial("tcp", *p.server.Load())
 			if err != nil {
 				client.Close()
 				continue
@@ -50,6 +52,9 @@ func StartProxy(tb testing.TB, to string) *Proxy {
 	tb.Cleanup(p.end)
 	return p
 }
+
+// To has connections that are opened from now on lead to another server.
+func (p *Proxy) To(server string) { p.server.Store(&server) }
 
 // Delay holds back for so long what comes from now on, in either direction.
 func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
