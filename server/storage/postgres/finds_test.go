@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/parsescale/parsescale/server/storage"
 	"github.com/parsescale/parsescale/server/storage/storetest"
+	"github.com/parsescale/parsescale/server/testservices"
 )
 
 // askFor asks a question about a class in the way a find does, with a statement of the test's own.
@@ -192,6 +194,27 @@ func TestFindsTogetherOneFails(t *testing.T) {
 	}
 	close(begin)
 	wg.Wait()
+}
+
+// TestFindsTogetherFarAway: how far away the database is doesn't make a find slow.
+func TestFindsTogetherFarAway(t *testing.T) {
+	const far = 3 * quickPace // in each direction
+	p, uri := testservices.SharedDatabase(t)
+	proxy := testservices.StartProxy(t, p.Address())
+	proxy.Delay(far)
+	s := open(t, strings.Replace(uri, p.Address(), proxy.Address, 1))
+	storetest.PutClass(t, s, "A", "n Number")
+	for range 3 {
+		if err := askFor(ctx, s, "A", sleeps, "0", func([][]byte) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := s.roundTrip(); d < 2*far {
+		t.Errorf("a round trip takes %s", d)
+	}
+	if p := paceOf(t, s, "A", sleeps); !p.quick() {
+		t.Errorf("it counts as one that takes %s", time.Duration(p.mean.Load()))
+	}
 }
 
 // TestFindsTogetherAlone: the first find of its text goes alone, and so does one whose time is over.

@@ -53,7 +53,7 @@ func (s *snapshot) askLast(class *schema.Class, byID bool, l lookup) error {
 	case err != nil:
 		l.pace.slow()
 	default:
-		l.pace.took(time.Since(begin))
+		l.pace.took(time.Since(begin) - s.sharing.roundTrip())
 	}
 	return err
 }
@@ -118,7 +118,7 @@ func (s *Store) answer(all []*lookup, asking ...context.Context) {
 		c.send(l.sql, l.formats, l.args...)
 	}
 	c.send(sqlVersion, nil)
-	version, err := c.answers(all)
+	version, err := c.answers(all, s.roundTrip())
 	done = true
 	if err == nil {
 		for _, l := range all {
@@ -136,12 +136,15 @@ func (s *Store) answer(all []*lookup, asking ...context.Context) {
 	}
 }
 
+// roundTrip is what an answer takes in which nothing is done.
+func (s *Store) roundTrip() time.Duration { return time.Duration(s.primary.roundTrip.Load()) }
+
 // answers reads the rows of all lookups, and the version of the schema.
-func (c *conn) answers(all []*lookup) (version uint64, err error) {
+func (c *conn) answers(all []*lookup, roundTrip time.Duration) (version uint64, err error) {
 	if err := c.sync(); err != nil {
 		return 0, err
 	}
-	begin := time.Now()
+	begin := time.Now().Add(roundTrip) // which only the first one waits for
 	for _, l := range all {
 		for {
 			row, err := c.row()

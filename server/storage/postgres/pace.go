@@ -23,8 +23,8 @@ const (
 	mostPaces = 256
 )
 
-// pace is the exponentially weighted mean of the times that a statement took lately, in nanoseconds; 0: it has not been run.
-// Of two that are counted at the same time one may be lost.
+// pace is the exponentially weighted mean of the times that a statement took lately, without the round trip, in nanoseconds;
+// 0: it has not been run. Of two that are counted at the same time one may be lost.
 type pace struct{ mean atomic.Int64 }
 
 // quick reports whether the statement may go in company.

@@ -21,10 +21,12 @@ import (
 // needed are closed after a while.
 type pool struct {
 	location location
-	timeout  time.Duration     // for a free connection, and for opening one
-	slots    chan struct{}     // one token for each connection that is in use
-	greet    func(*conn) error // if not nil, it is called with each new connection
-	plain    atomic.Bool       // a pooler doesn't take parameters that only make queries faster
+	timeout  time.Duration // for a free connection, and for opening one
+	slots    chan struct{} // one token for each connection that is in use
+	// roundTrip is the shortest time, in nanoseconds, in which the server answered a new connection; 0: it hasn't.
+	roundTrip atomic.Int64
+	greet     func(*conn) error // if not nil, it is called with each new connection
+	plain     atomic.Bool       // a pooler doesn't take parameters that only make queries faster
 
 	mu     sync.Mutex
 	idle   []*conn
@@ -106,13 +108,24 @@ func (p *pool) open(ctx context.Context) (*conn, error) {
 	}
 	c := newConn(pg)
 	// Whoever answers the start of a connection and isn't who answers its statements is a pooler.
+	begin := time.Now()
 	sessions, err := pg.Exec(ctx, "SELECT pg_catalog.pg_backend_pid()").ReadAll()
 	if err != nil || len(sessions) != 1 || len(sessions[0].Rows) != 1 {
 		c.close()
 		return nil, fmt.Errorf("cannot tell whose session it is: %w", errors.Join(err, errLost))
 	}
+	p.answered(time.Since(begin))
 	c.pooled = string(sessions[0].Rows[0][0]) != strconv.FormatUint(uint64(pg.PID()), 10)
 	return c, nil
+}
+
+// answered notes how long a round trip took.
+func (p *pool) answered(d time.Duration) {
+	for known := p.roundTrip.Load(); known == 0 || int64(d) < known; known = p.roundTrip.Load() {
+		if p.roundTrip.CompareAndSwap(known, int64(d)) {
+			return
+		}
+	}
 }
 
 // connect opens a connection and greets the server.
