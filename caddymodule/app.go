@@ -251,6 +251,7 @@ func (a *App) gateway(name string, c *AppConfig, h *Handler) (*gateway, error) {
 		if given := cmp.Or(c.Feed, &FeedConfig{}); *given != a.settings[name].feedGiven {
 			return nil, fmt.Errorf("the upstreams %s have another feed in another place of the configuration; give them the same", name)
 		}
+		a.settings[name].mount = min(a.settings[name].mount, h.Mount)
 		a.settings[name].cacheSize = max(a.settings[name].cacheSize, h.cacheSize())
 		a.settings[name].sharing = a.settings[name].sharing || h.sharesAnswers()
 		a.settings[name].staleIfError = max(a.settings[name].staleIfError, h.staleIfError())

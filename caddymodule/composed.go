@@ -64,6 +64,7 @@ func (a *App) composed(name string, h *Handler) (*gateway, error) {
 			return nil, fmt.Errorf("the name %q of a parse_cache or parse_rate_limit is that of upstreams; take another", name)
 		}
 		s := a.settings[name]
+		s.mount = min(s.mount, h.Mount)
 		s.staleIfError = max(s.staleIfError, h.staleIfError())
 		if h.Cache != nil {
 			s.cacheSize = max(s.cacheSize, h.cacheSize())

@@ -383,3 +383,39 @@ func TestCacheOutlivesReload(t *testing.T) {
 	after.run(t, w, []step{read})
 	newSite(t, inFront(w, "parse_cache {\nname other\n}")).run(t, w, []step{read})
 }
+
+// TestCountsOutliveReload: handlers of one name, or of the same upstreams, have one count, whichever of them a config mentions first.
+func TestCountsOutliveReload(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		limit func(w *recordingWorker, mount string) string
+		plain bool
+	}{
+		{"parse_rate_limit", func(_ *recordingWorker, mount string) string {
+			return "parse_rate_limit {\nmount " + mount + "\nkey ip\ndefault 2/1h burst 2\n}\n"
+		}, true},
+		{"parse", func(w *recordingWorker, mount string) string {
+			return "parse " + mount + "/* " + w.addr() + " {\nrate_limit {\nkey ip\ndefault 2/1h burst 2\n}\n}\n"
+		}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newRecordingWorker(t, results)
+			get := func(mount string) step {
+				return step{method: "GET", path: mount + "/classes/A", calls: 1, plain: tt.plain}
+			}
+			over := func(mount string) step {
+				return step{method: "GET", path: mount + "/classes/A", status: http.StatusTooManyRequests, cache: "rate-limited"}
+			}
+			newSite(t, inFront(w, tt.limit(w, "/a")+tt.limit(w, "/b"))).run(t, w, []step{get("/a"), get("/b"), over("/b")})
+			newSite(t, inFront(w, tt.limit(w, "/b")+tt.limit(w, "/a"))).run(t, w, []step{over("/a"), over("/b")})
+			if s := activeApp.Load(); len(s.gateways) != 1 {
+				t.Errorf("%d apps", len(s.gateways))
+			}
+			for name, g := range activeApp.Load().gateways {
+				if got := g.status().Mount; got != "/a" {
+					t.Errorf("%s is at %s", name, got)
+				}
+			}
+		})
+	}
+}

@@ -75,6 +75,8 @@ type gateway struct {
 	times atomic.Pointer[poolTimes]
 	// scaling follows the load with the number of workers; nil: it stays.
 	scaling atomic.Pointer[scaling]
+	// mounted is the mount that the status shows.
+	mounted atomic.Pointer[string]
 	// byHost: the workers, though bundled, write addresses of files by how the client came.
 	byHost atomic.Bool
 	// masterKey is the hash of the bundled workers' master key.
@@ -103,6 +105,7 @@ func newGateway(s *settings) (*gateway, error) {
 		writes:  newWriteIDs(),
 		sending: trickle.Among(time.Now),
 	}
+	g.mounted.Store(&s.mount)
 	g.cache = cache.New(cache.Options{MaxBytes: cmp.Or(s.cacheSize, defaultCacheSize), Oldest: g.owner.oldest})
 	var err error
 	if g.known, err = ratelimit.NewKnown(s.appID); err != nil {
@@ -130,6 +133,7 @@ func (g *gateway) bundled() bool { return g.hub != nil }
 func (g *gateway) apply(s *settings, log *zap.Logger) error {
 	g.changing.Lock()
 	defer g.changing.Unlock()
+	g.mounted.Store(&s.mount)
 	g.byHost.Store(s.workers != nil && s.options["serverURL"] == nil && s.options["publicServerURL"] == nil)
 	slogger := slog.New(zapslog.NewHandler(log.Core()))
 	g.cache.SetMaxBytes(cmp.Or(s.cacheSize, defaultCacheSize))

@@ -173,17 +173,18 @@ func (s *settings) defaultServerURL(urls []string) {
 
 // identity is what makes an app the same app across config reloads; all other settings can change under it.
 type identity struct {
-	name, appID, mount string
-	database           string // "" for upstreams without a feed
-	level              cache.Level
-	deployment         deployment
-	composed           bool
+	name, appID string
+	mount       string // "" but for bundled workers
+	database    string // "" for upstreams without a feed
+	level       cache.Level
+	deployment  deployment
+	composed    bool
 }
 
 func (s *settings) identity() identity {
-	id := identity{name: s.name, appID: s.appID, mount: s.mount, level: s.level, database: s.feedURI, deployment: s.deployment, composed: s.composed}
-	if s.workers != nil {
-		id.database = s.workers.DatabaseURI
+	id := identity{name: s.name, appID: s.appID, level: s.level, database: s.feedURI, deployment: s.deployment, composed: s.composed}
+	if s.workers != nil { // others may be at several mounts
+		id.mount, id.database = s.mount, s.workers.DatabaseURI
 	}
 	return id
 }

@@ -17,7 +17,7 @@ import (
 type AppStatus struct {
 	// AppID is the application id, where the gateway knows it.
 	AppID string `json:"app_id,omitempty"`
-	// Mount is the path of the Parse API.
+	// Mount is the path of the Parse API; of several, the first in alphabetical order.
 	Mount string `json:"mount"`
 	// Level is the cache's level, Promise what it means.
 	Level   string `json:"level"`
@@ -69,7 +69,7 @@ type WorkerStatus struct {
 
 func (g *gateway) status() AppStatus {
 	s := AppStatus{
-		AppID: g.appID, Mount: g.mount, Level: g.levelNow().String(), Promise: g.promise(g.levelNow()), Serving: g.serving(),
+		AppID: g.appID, Mount: *g.mounted.Load(), Level: g.levelNow().String(), Promise: g.promise(g.levelNow()), Serving: g.serving(),
 		Cache: g.cache.Stats(), SelfChecks: g.checks.Counts(), WebSockets: g.sockets.Count(), Workers: []WorkerStatus{},
 		Timeouts: g.pool.Timeouts(), Hedges: g.pool.Hedges(), News: g.rumourStatus(),
 	}
