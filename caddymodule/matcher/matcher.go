@@ -46,7 +46,7 @@ type Match struct {
 	// Operations are read, write, login, function, aggregate, push, files, or single ones such as create, as in
 	// RateZone. Default: any.
 	Operations []string `json:"operations,omitempty"`
-	// Classes are classes of which the request names one. Default: any, or none.
+	// Classes are classes of which the request names one in its path, whatever others it includes or asks about. Default: any, or none.
 	Classes []string `json:"classes,omitempty"`
 	// Functions are names of functions and jobs of which the request calls one. Default: any, or none.
 	Functions []string `json:"functions,omitempty"`
