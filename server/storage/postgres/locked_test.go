@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,13 +14,13 @@ import (
 	"github.com/parsescale/parsescale/server/storage/storetest"
 )
 
-// lockTable locks a class's table against everybody, as a change of the table by another program does, until unlock is called.
-func lockTable(t *testing.T, s *Store, class string) (unlock func()) {
+// lockTable locks a table against everybody, as a change of the table by another program does, until unlock is called.
+func lockTable(t *testing.T, s *Store, name ...string) (unlock func()) {
 	t.Helper()
 	locked, end, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
 		done <- s.use(context.Background(), func(c *conn) error {
-			err := c.script(`BEGIN; LOCK TABLE "` + class + `" IN ACCESS EXCLUSIVE MODE`)
+			err := c.script(`BEGIN; LOCK TABLE "` + strings.Join(name, `"."`) + `" IN ACCESS EXCLUSIVE MODE`)
 			close(locked)
 			<-end
 			return errors.Join(err, c.script("ROLLBACK"))
@@ -107,6 +108,27 @@ func TestReadsOfALockedTable(t *testing.T) {
 	stayed.Wait()
 	if n := len(s.primary.slots); n != 0 {
 		t.Errorf("%d connections are still in use", n)
+	}
+}
+
+// TestSweepHoldsNobodyUp: a write doesn't wait until the ids of others are deleted.
+func TestSweepHoldsNobodyUp(t *testing.T) {
+	s := open(t, database(t))
+	c := storetest.PutClass(t, s, "A")
+	unlock := lockTable(t, open(t, s.options.URI), "parsescale", "_write")
+	defer unlock()
+	s.sweeping.Store(0)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- storetest.Try(s, func(tx storage.Tx) error { return tx.Insert(ctx, c, storage.Object{"objectId": "1"}) })
+	}()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("it waits for the lock")
 	}
 }
 

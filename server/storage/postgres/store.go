@@ -103,6 +103,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		}
 	}
 	s := &Store{options: o, primary: newPool(loc, o.Timeout), sender: rand.Text()}
+	s.sweeping.Store(o.Clock().UnixMilli()) // what others have left can wait
 	if err := s.use(ctx, s.install); err != nil {
 		s.primary.close()
 		return nil, fmt.Errorf("cannot set up the database: %w", err)

@@ -59,17 +59,27 @@ func (s *Store) Written(ctx context.Context, id string) (result []byte, found bo
 // sweepEvery is how often expired write ids are deleted.
 const sweepEvery = 30 * time.Second
 
-// sweep deletes expired write ids, now and then.
+// sweep deletes expired write ids, now and then. Nobody waits for that.
 func (s *Store) sweep() {
 	now := s.options.Clock()
 	last := s.sweeping.Load()
 	if now.UnixMilli()-last < sweepEvery.Milliseconds() || !s.sweeping.CompareAndSwap(last, now.UnixMilli()) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), s.options.Timeout)
-	defer cancel()
-	err := s.use(ctx, func(c *conn) error { return c.exec(sqlSweep, instant(now)) })
-	if err != nil {
-		s.options.Logger.Warn("cannot delete expired write ids", "error", err)
+	if s.gate.Enter() != nil {
+		return
 	}
+	go func() {
+		defer s.gate.Leave()
+		ctx, cancel := context.WithTimeout(context.Background(), sweepEvery)
+		defer cancel()
+		err := s.use(ctx, func(c *conn) error {
+			stop := c.watch(ctx)
+			defer stop()
+			return c.exec(sqlSweep, instant(now))
+		})
+		if err != nil {
+			s.options.Logger.Warn("cannot delete expired write ids", "error", err)
+		}
+	}()
 }
