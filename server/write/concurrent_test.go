@@ -109,6 +109,60 @@ func TestSignUpsWithOneNameAtOnce(t *testing.T) {
 	})
 }
 
+// TestUniqueValuesAtOnce: of those who take a value at the same time that is to be unique, one has it.
+func TestUniqueValuesAtOnce(t *testing.T) {
+	a := apptest.New(t, nil)
+	const writers = 12
+	for i := range writers {
+		a.Play(t, []apptest.Step{{Do: "POST /users", Body: fmt.Sprintf(`{"username":"u%d","password":"pw"}`, i), Want: fmt.Sprintf(`{"objectId":"<u%d>",<any>}`, i)}})
+	}
+	const email = `{"code":203,"error":"Account already exists for this email address."}`
+	for name, tt := range map[string]struct {
+		do, body func(i int) string
+		refused  string
+		count    string
+	}{
+		"names of roles": {
+			func(int) string { return "POST /roles" }, func(int) string { return `{"name":"r","ACL":{}}` },
+			`{"code":137,"error":"A duplicate value for a field with unique values was provided"}`, `GET /roles?count=1&limit=0`,
+		},
+		"addresses of new users": {
+			func(int) string { return "POST /users" },
+			func(i int) string {
+				return fmt.Sprintf(`{"username":"n%d","password":"pw","email":%q}`, i, []string{"a@b.c", "A@B.C"}[i%2])
+			},
+			email, `GET /users?count=1&limit=0&where={"email":{"$regex":"^a@b.c$","$options":"i"}}`,
+		},
+		"addresses of users": {
+			func(i int) string { return a.Fill(fmt.Sprintf("PUT /users/<u%d>", i)) },
+			func(i int) string { return fmt.Sprintf(`{"email":%q}`, []string{"d@e.f", "D@e.f"}[i%2]) },
+			email, `GET /users?count=1&limit=0&where={"email":{"$regex":"^d@e.f$","$options":"i"}}`,
+		},
+		"names of users": {
+			func(i int) string { return a.Fill(fmt.Sprintf("PUT /users/<u%d>", i)) },
+			func(i int) string { return fmt.Sprintf(`{"username":%q}`, []string{"ann", "Ann"}[i%2]) },
+			`{"code":202,"error":"Account already exists for this username."}`, `GET /users?count=1&limit=0&where={"username":{"$regex":"^ann$","$options":"i"}}`,
+		},
+	} {
+		var mu sync.Mutex
+		done := 0
+		together(writers, func(i int) {
+			got := a.Do("master", tt.do(i), tt.body(i))
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case got.Status < 300:
+				done++
+			case got.Body != tt.refused:
+				t.Errorf("%s: %d %s", name, got.Status, got.Body)
+			}
+		})
+		if got := a.Do("master", tt.count, ""); done != 1 || got.Body != `{"results":[],"count":1}` {
+			t.Errorf("%s: %d have it, and there are %s", name, done, got.Body)
+		}
+	}
+}
+
 func TestAnonymousSignUpsWithOneIDAtOnce(t *testing.T) {
 	a := apptest.New(t, nil)
 	together(10, func(int) {
