@@ -72,7 +72,7 @@ func (c *recorder) Write(b []byte) (int, error) {
 		if c.x.filling != nil {
 			c.x.filling.Abandon() // nobody else waits for this client to take its answer
 		}
-		a := answer{Response: &upstream.Response{Status: c.status, Header: c.cleaned(), Body: c.body}}
+		a := answer{Response: &upstream.Response{Status: c.status, Header: c.cleaned(), Body: c.body}, begun: true}
 		c.x.relay(a, "fwd=miss; detail=too-large")
 		c.body = nil
 	}

@@ -102,7 +102,7 @@ func (h *Handler) serveComposed(w http.ResponseWriter, r *http.Request, next cad
 		if !x.pass() {
 			return nil
 		}
-		defer entrance.Leave()
+		defer x.out()
 		r = markInside(r)
 		x.r = r
 	}

@@ -140,6 +140,7 @@ func (x *exchange) writeEntry(e *cache.Entry, verdict string) {
 	put("Content-Length", strconv.Itoa(len(body)))
 	x.answers(e.Status, sourceOf(verdict))
 	if x.r.Method != http.MethodHead {
+		x.out()
 		_, _ = x.w.Write(body) // the client may be gone; the entry stays
 	}
 }

@@ -43,6 +43,7 @@ type exchange struct {
 	seated bool // seat has to be left
 	prompt bool // the answer came in a time that says something
 
+	inside bool              // it has been let in and isn't out
 	worker string            // that is to be asked first; "": any
 	next   caddyhttp.Handler // answers in the place of workers; nil: they do
 	failed error             // what it returned

@@ -212,7 +212,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		if !x.pass() {
 			return nil
 		}
-		defer entrance.Leave()
+		defer x.out()
 	}
 	if x.route = h.choose(&x); x.route == nil {
 		x.refuse(refusal{status: http.StatusForbidden, message: "unauthorized"}, "fwd=bypass; detail=unknown-app")

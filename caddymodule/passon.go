@@ -15,7 +15,7 @@ import (
 	"github.com/parsescale/parsescale/caddymodule/succession"
 )
 
-// pass lets the request in; whoever gets true has to call entrance.Leave. While another process takes the place of this one
+// pass lets the request in; whoever gets true has to call out. While another process takes the place of this one
 // the request waits, and then that process answers it.
 func (x *exchange) pass() bool {
 	in, err := entrance.Enter(x.r.Context())
@@ -25,7 +25,17 @@ func (x *exchange) pass() bool {
 	case !in:
 		x.passOn(successor.Load())
 	}
+	x.inside = in
 	return in
+}
+
+// out says that the request asks nothing any more, of a worker or a cache. The client may take its time for an answer that is
+// there as a whole: nobody else waits for that. Calls after the first do nothing.
+func (x *exchange) out() {
+	if x.inside {
+		x.inside = false
+		entrance.Leave()
+	}
 }
 
 // insideKey is in the context of a request that a handler has let in, for the handlers after it: who is inside must not wait

@@ -134,7 +134,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if !x.pass() { // another process has the workers by now
 			return refused.response(r), nil
 		}
-		defer entrance.Leave()
+		defer x.out()
 	}
 	if x.again() {
 		x.fail(upstream.ErrOutcomeUnknown, "fwd=method")

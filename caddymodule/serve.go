@@ -205,6 +205,8 @@ type answer struct {
 	err error
 	// relayed: the client has the answer already. unfit: it isn't stored.
 	relayed, unfit bool
+	// begun: Body is the beginning, and the next handler writes the rest.
+	begun bool
 }
 
 // forward sends the request to a worker, when it is let in.
@@ -281,6 +283,9 @@ func (x *exchange) relay(a answer, verdict string) {
 	setCacheStatus(h, verdict)
 	x.answers(a.Status, sourceOf(verdict))
 	if a.Stream == nil {
+		if !a.begun {
+			x.out()
+		}
 		_, _ = x.w.Write(a.Body) // the client may be gone
 		return
 	}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,7 +17,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/notify"
 	"go.uber.org/zap"
 
@@ -136,6 +134,11 @@ func (a *App) handOver(s *succession.Successor) (err error) {
 		sockets.Open()
 		return fmt.Errorf("%d requests are still under way after %s; try again later", entrance.Inside(), finishTimeout)
 	}
+	if n := a.awaitWorkers(ctx); n > 0 {
+		entrance.Open()
+		sockets.Open()
+		return fmt.Errorf("%d answers of workers are still being sent after %s; try again later", n, finishTimeout)
+	}
 	var resumes []func() error
 	var giveUps []func()
 	defer func() {
@@ -177,6 +180,22 @@ func (a *App) handOver(s *succession.Successor) (err error) {
 	return nil
 }
 
+// awaitWorkers waits until the workers that are to be stopped have nothing to do, as long as ctx lasts, and returns how much is
+// left. What a reverse_proxy sends is no more inside by then.
+func (a *App) awaitWorkers(ctx context.Context) (busy int64) {
+	for ; ; time.Sleep(5 * time.Millisecond) {
+		busy = 0
+		for _, g := range a.running() {
+			if g.bundled() {
+				busy += g.pool.Busy()
+			}
+		}
+		if busy == 0 || ctx.Err() != nil {
+			return busy
+		}
+	}
+}
+
 // running returns the apps.
 func (a *App) running() map[string]*gateway {
 	a.mu.Lock()
@@ -186,39 +205,6 @@ func (a *App) running() map[string]*gateway {
 		all[name] = g
 	}
 	return all
-}
-
-// keptListeners fails if an address can't be handed over at all, and warns of those where connections may be lost.
-func (a *App) keptListeners() (warnings []string, err error) {
-	if a.http == nil {
-		return nil, nil
-	}
-	for _, srv := range a.http.Servers {
-		for i, l := range srv.Listen {
-			addr, err := caddy.ParseNetworkAddress(l)
-			switch {
-			case err != nil:
-			case addr.IsUnixNetwork():
-				return nil, fmt.Errorf("the site at %s can't be handed over: the old process removes its socket; use a TCP address with `bind parse/`", l)
-			case addr.Network != keptNetwork && !addr.IsFdNetwork():
-				warnings = append(warnings, fmt.Sprintf("connections that were just being made to %s may have failed; write `bind parse/` into its site", l))
-			}
-			if offersHTTP3(srv, i) {
-				warnings = append(warnings, fmt.Sprintf("requests by HTTP/3 to %s that were under way may have failed, and its clients make new connections: these can't be handed over; `protocols h1 h2` in the global option servers does without them", l))
-			}
-		}
-	}
-	return warnings, nil
-}
-
-// offersHTTP3 reports whether a server's i-th address is one of UDP as well. Packets for it have no queue that processes share: with
-// two sockets each gets some of them, and can't read those of the other's connections.
-func offersHTTP3(srv *caddyhttp.Server, i int) bool {
-	protocols := srv.Protocols
-	if i < len(srv.ListenProtocols) && srv.ListenProtocols[i] != nil {
-		protocols = srv.ListenProtocols[i]
-	}
-	return len(srv.TLSConnPolicies) > 0 && slices.Contains(protocols, "h3")
 }
 
 // program is the command that this process was started with, for a file that may have been replaced since.

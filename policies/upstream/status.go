@@ -60,6 +60,14 @@ func (p *Pool) Available() int {
 	return n
 }
 
+// Busy is how many requests are under way, upgraded connections aside.
+func (p *Pool) Busy() (n int64) {
+	for _, w := range *p.members.Load() {
+		n += w.busy()
+	}
+	return n
+}
+
 // Idle reports whether a member that may be asked now has nothing to do.
 func (p *Pool) Idle() bool {
 	now := time.Now()
