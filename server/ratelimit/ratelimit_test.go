@@ -2,6 +2,8 @@ package ratelimit
 
 import (
 	"context"
+	"errors"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -105,11 +107,6 @@ func TestShared(t *testing.T) {
 	if c, err := one.Add(t.Context(), "k"); err != nil || time.Until(c.Reset) > time.Minute {
 		t.Errorf("a key without an end: %+v, %v", c, err)
 	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := one.Add(ended, "k"); err == nil {
-		t.Error("the context doesn't count")
-	}
 }
 
 func TestBadAddress(t *testing.T) {
@@ -127,5 +124,47 @@ func TestRedisThatIsGone(t *testing.T) {
 	defer s.Close()
 	if _, err := s.Add(t.Context(), "k"); err == nil {
 		t.Error("counts without Redis")
+	}
+}
+
+// TestRedisThatHangs: one request waits for a Redis that doesn't answer; those that follow don't, until it is time to ask again.
+func TestRedisThatHangs(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	now := time.Unix(1000, 0)
+	s, err := NewShared("redis://"+l.Addr().String(), time.Minute, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i, step := range []struct {
+		after time.Duration
+		waits bool
+	}{{0, true}, {0, false}, {redisPause - 1, false}, {1, true}, {0, false}} {
+		now = now.Add(step.after)
+		begun := time.Now()
+		_, err := s.Add(t.Context(), "k")
+		if took := time.Since(begun); err == nil || errors.Is(err, ErrAway) == step.waits || took > redisTimeout/2 != step.waits {
+			t.Errorf("step %d: %v, after %s", i, err, took)
+		}
+	}
+}
+
+// TestClientsThatLeaveCount: whoever doesn't wait for the answer is counted all the same.
+func TestClientsThatLeaveCount(t *testing.T) {
+	s, err := NewShared(testservices.StartRedis(t).URL, time.Minute, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for want := int64(1); want <= 2; want++ {
+		if got, err := s.Add(gone, "k"); err != nil || got.Hits != want {
+			t.Errorf("%d hits, %v; want %d", got.Hits, err, want)
+		}
 	}
 }

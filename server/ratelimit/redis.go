@@ -4,13 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// redisTimeout bounds what a request waits for Redis.
-const redisTimeout = time.Second
+const (
+	// redisTimeout bounds what a request waits for Redis.
+	redisTimeout = time.Second
+	// redisPause is for how long nobody asks Redis after it hasn't answered: else every request would wait that long.
+	redisPause = 5 * time.Second
+)
+
+// ErrAway: Redis hasn't answered lately, and wasn't asked.
+var ErrAway = errors.New("cannot count in Redis: it hasn't answered lately")
 
 // Shared counts in Redis, under the keys and in the form of the npm package rate-limit-redis, so that workers of Node
 // count along.
@@ -18,6 +26,8 @@ type Shared struct {
 	client *redis.Client
 	window time.Duration
 	now    func() time.Time
+	// away is until when nobody asks, in ns since 1970.
+	away atomic.Int64
 }
 
 // NewShared makes a counter from a redis:// address. It connects when there is something to count. The error doesn't
@@ -45,12 +55,16 @@ if left <= 0 then
 end
 return {hits, left}`)
 
-// Add implements Counter.
+// Add implements Counter. A request counts also when its client goes away meanwhile.
 func (s *Shared) Add(ctx context.Context, key string) (Count, error) {
-	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
+	if s.now().UnixNano() < s.away.Load() {
+		return Count{}, ErrAway
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
 	defer cancel()
 	reply, err := count.Run(ctx, s.client, []string{"rl:" + key}, s.window.Milliseconds()).Int64Slice()
 	if err != nil {
+		s.away.Store(s.now().Add(redisPause).UnixNano())
 		return Count{}, fmt.Errorf("cannot count in Redis: %w", err)
 	}
 	if len(reply) != 2 {

@@ -137,7 +137,9 @@ func (a *API) count(l *rateLimit, c *call, token string) ratelimit.Count {
 		if err == nil {
 			return count
 		}
-		a.o.Logger.Error("a rate limit is counted by this worker alone", "error", err)
+		if !errors.Is(err, ratelimit.ErrAway) { // which was said before
+			a.o.Logger.Error("a rate limit is counted by this worker alone", "error", err)
+		}
 	}
 	count, _ := l.local.Add(c.ctx, key) // never fails
 	return count
