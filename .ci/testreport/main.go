@@ -1,5 +1,5 @@
 // Command testreport reads what `go test -json` prints, shows the end of every package and the whole output of every test
-// that failed, and names each test that was left out. Its last line counts: "N passed, N failed, N skipped"; the three
+// that failed, and names each test that was left out or took long. Its last line counts: "N passed, N failed, N skipped"; the three
 // numbers are also appended to the file that TESTREPORT_COUNTS names, if it is set. It fails when a test failed, when none
 // ran, and, with -no-skips, when one was left out.
 package main
@@ -13,6 +13,9 @@ import (
 	"os"
 	"strings"
 )
+
+// long is after how many seconds a test is named: together such tests are most of what a run takes.
+const long = 8
 
 // event is one line of `go test -json`.
 type event struct {
@@ -110,6 +113,9 @@ func (c *counts) add(line []byte, outputs map[string]*strings.Builder, out io.Wr
 		if e.Test != "" {
 			c.passed++
 			text()
+			if e.Elapsed >= long && !strings.Contains(e.Test, "/") {
+				fmt.Fprintf(out, "      %6.1fs  %s\n", e.Elapsed, e.Test)
+			}
 			return
 		}
 		text()

@@ -21,6 +21,14 @@ func TestReport(t *testing.T) {
 			want: counts{passed: 1}, shows: []string{"ok       1.2s  p", "1 passed, 0 failed, 0 skipped"}, hides: "chatter",
 		},
 		{
+			name: "a test that takes long is named, its subtests aren't",
+			in: `{"Action":"pass","Package":"p","Test":"TestA/b","Elapsed":20}
+{"Action":"pass","Package":"p","Test":"TestA","Elapsed":20.25}
+{"Action":"pass","Package":"p","Test":"TestB","Elapsed":7}
+`,
+			want: counts{passed: 3}, shows: []string{"20.2s  TestA\n"}, hides: "TestB",
+		},
+		{
 			name: "a test that fails is shown whole",
 			in: `{"Action":"output","Package":"p","Test":"TestA/b","Output":"why\n"}
 {"Action":"fail","Package":"p","Test":"TestA/b"}
