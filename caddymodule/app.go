@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/parsescale/parsescale/policies/balance"
+	"github.com/parsescale/parsescale/server/heapfloor"
 	"github.com/parsescale/parsescale/server/startpages"
 	"github.com/parsescale/parsescale/server/storage/sqlite"
 )
@@ -41,6 +42,8 @@ type appState struct {
 
 	redis    *sharedRedis // one reference into the pool; nil: there is none
 	redisKey redisKey
+
+	floor *heapfloor.Floor // of the process, while this config runs
 
 	unnamed atomic.Int32 // handlers that cache what others answer, and have no name
 
@@ -123,6 +126,7 @@ func (a *App) Start() error {
 	}
 	activeApp.begin(a)
 	a.announce()
+	a.floor = heapfloor.New()
 	startpages.ReleaseSoon(func(err error) { a.logger.Debug("cannot release the memory of the start", zap.Error(err)) })
 	return nil
 }

@@ -13,10 +13,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/parsescale/parsescale/server"
 	"github.com/parsescale/parsescale/server/config"
+	"github.com/parsescale/parsescale/server/heapfloor"
 	"github.com/parsescale/parsescale/server/link"
 	"github.com/parsescale/parsescale/server/startpages"
 )
@@ -69,6 +71,8 @@ func Run(ctx context.Context, control io.ReadWriteCloser, stderr io.Writer) int 
 		ReadHeaderTimeout: time.Minute, IdleTimeout: 10 * time.Minute, MaxHeaderBytes: 1 << 20,
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
+	floor := heapfloor.New()
+	defer runtime.KeepAlive(floor)
 	ended := make(chan error, 1)
 	go func() { ended <- h.Serve(socket) }()
 	if err := l.Ready(); err != nil {
