@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Options say what a Postman does.
@@ -195,10 +197,37 @@ func (p *Postman) attempt(ctx context.Context, e errand) (err error) {
 func (e *errand) redact(err error) string {
 	text := err.Error()
 	_, token, _ := strings.Cut(e.Link, "token=")
-	for _, secret := range []string{e.Link, token, e.User.Email, e.User.Username} {
+	for _, secret := range []string{e.Link, token} {
 		if secret != "" {
-			text = strings.ReplaceAll(text, secret, "redacted")
+			text = strings.ReplaceAll(text, secret, redacted)
 		}
 	}
-	return text
+	return redactWord(redactWord(text, e.User.Email), e.User.Username)
 }
+
+const redacted = "redacted"
+
+// redactWord replaces a word, but not where it is part of another one: a user may be called "ann", which "cannot" isn't about.
+func redactWord(text, word string) string {
+	if word == "" {
+		return text
+	}
+	var out strings.Builder
+	for rest := text; ; {
+		before, after, found := strings.Cut(rest, word)
+		out.WriteString(before)
+		if !found {
+			return out.String()
+		}
+		last, _ := utf8.DecodeLastRuneInString(text[:len(text)-len(rest)+len(before)])
+		next, _ := utf8.DecodeRuneInString(after)
+		if ofWord(last) || ofWord(next) {
+			out.WriteString(word)
+		} else {
+			out.WriteString(redacted)
+		}
+		rest = after
+	}
+}
+
+func ofWord(r rune) bool { return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r)) }
