@@ -66,6 +66,7 @@ func (d *deployment) written(t *testing.T, g *gateway, n uint64) {
 // TestSecondLevelGain measures what shared answers spare workers: at a second gateway that is asked what the first one was, at both
 // after each of many writes, and at one that was started again while the other went on.
 func TestSecondLevelGain(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	testservices.Need(t, "postgresql with postgis, and redis-server")
 	const objects, questions, rounds = 60, 150, 30
 	measure := func(t *testing.T, directive string) (second, writes, restarted origins) {

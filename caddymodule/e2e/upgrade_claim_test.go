@@ -64,7 +64,7 @@ func upgradeClaimed(t *testing.T, c *coherence, gateways ...*gateway) {
 	})
 	c.runUntil(t, 2*time.Minute, func() bool { return c.journal.failed() || ctx.Err() != nil })
 	running.Wait()
-	c.demand(t, minCoherentHits/3, 0) // with an empty cache after each of them
+	c.demand(t, minCoherentHits/3, 0) // the cache is empty after each of them, and for seconds not trusted
 	if upgrades != len(gateways) && !t.Failed() {
 		t.Errorf("%d upgrades, want %d", upgrades, len(gateways))
 	}

@@ -23,6 +23,7 @@ import (
 // new one, and the client is told to use TCP; and what was acknowledged is there.
 func TestUpgradeHTTP3(t *testing.T) {
 	testservices.NeedTime(t, "some seconds in which both processes have a socket for packets")
+	t.Parallel() // it waits more than it works
 	port := testservices.FreePort(t)
 	g := startUpgradable(t, strings.Replace(bundledApp("", ""), "{\n\tadmin ADMIN", "{\n\tadmin ADMIN\n\tskip_install_trust\n\tauto_https disable_redirects", 1)+
 		fmt.Sprintf("https://127.0.0.1:%d {\n\tbind parse/127.0.0.1\n\ttls internal\n\tparse /parse/*\n}\n", port))

@@ -12,6 +12,7 @@ import (
 // TestUpgradeWithMail upgrades while a letter waits for a mail server that is away: the requests don't wait for that one.
 func TestUpgradeWithMail(t *testing.T) {
 	testservices.NeedTime(t, "the seconds that a letter has")
+	t.Parallel() // it waits more than it works
 	g := startUpgradable(t, bundledApp(fmt.Sprintf(`option appName mails
 			option publicServerURL http://127.0.0.1/parse
 			option verifyUserEmails true

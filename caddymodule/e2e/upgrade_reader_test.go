@@ -14,6 +14,7 @@ import (
 // TestUpgradeSlowReader upgrades while a client reads its answer slowly. It gets all of it in any case. An answer that is there as a
 // whole doesn't hold the upgrade up; one that a worker is still sending does, so that this goes on for a while and then fails.
 func TestUpgradeSlowReader(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	const size = 6 << 20
 	for _, test := range []struct {
 		name, path string
