@@ -86,6 +86,7 @@ func onceMount(d *caddyfile.Dispenser, to *string) error {
 //			try_timeout    <duration> [<operation>...]
 //			deadline       <duration> [<operation>...]
 //			hedge          <share> [<duration>]
+//			panic_threshold <share>
 //			breaker {
 //				failures     <n>
 //				share        <share>

@@ -35,6 +35,10 @@ type PoolConfig struct {
 	Deadline []OpTime `json:"deadline,omitempty"`
 	// Hedge says when a find or get that takes long is asked of a second worker as well. Default: never.
 	Hedge *HedgeConfig `json:"hedge,omitempty"`
+	// PanicThreshold is the share of the workers that must be healthy, above 0 and at most 1; while fewer are, all are asked, whatever
+	// their health checks and failed requests say, so that the few that are left aren't overrun, and checks that are wrong don't end the
+	// service. Default: 0, all are asked only while none is healthy.
+	PanicThreshold float64 `json:"panic_threshold,omitempty"`
 	// Breaker says when a worker gets no requests for a while. Default: as its settings say.
 	Breaker *BreakerConfig `json:"breaker,omitempty"`
 }
@@ -86,6 +90,9 @@ func (c *PoolConfig) check() error {
 	}
 	if _, err := c.times(); err != nil {
 		return err
+	}
+	if c.PanicThreshold < 0 || c.PanicThreshold > 1 {
+		return errors.New("the panic_threshold of pool must be above 0 and at most 1")
 	}
 	if h := c.Hedge; h != nil && !(h.Share > 0 && h.Share <= upstream.MaxHedgeShare && h.Delay >= 0) {
 		return fmt.Errorf("hedge takes a share above 0 and at most %g%%, and a time if it isn't to follow the worker's own", 100*upstream.MaxHedgeShare)
@@ -139,6 +146,7 @@ func (c *PoolConfig) configure(o *upstream.Options) {
 	if c.NoRetries {
 		o.Retries = -1
 	}
+	o.PanicThreshold = c.PanicThreshold
 	if h := c.Hedge; h != nil {
 		o.Hedge.Share, o.Hedge.Delay = h.Share, time.Duration(h.Delay)
 	}
@@ -169,6 +177,8 @@ func (c *PoolConfig) unmarshal(d *caddyfile.Dispenser) error {
 			err = unmarshalOpTime(d, &c.Deadline)
 		case "hedge":
 			err = c.unmarshalHedge(d)
+		case "panic_threshold":
+			err = onceShare(d, &c.PanicThreshold)
 		case "breaker":
 			if c.Breaker != nil {
 				return d.Err("breaker is given twice")
@@ -176,7 +186,7 @@ func (c *PoolConfig) unmarshal(d *caddyfile.Dispenser) error {
 			c.Breaker = &BreakerConfig{}
 			err = c.Breaker.unmarshal(d)
 		default:
-			err = d.Errf("unknown setting %q of pool; known are retries, answer_timeout, max_wait, try_timeout, deadline, hedge, sockets_close_over and breaker", d.Val())
+			err = d.Errf("unknown setting %q of pool; known are retries, answer_timeout, max_wait, try_timeout, deadline, hedge, sockets_close_over, panic_threshold and breaker", d.Val())
 		}
 		if err != nil {
 			return err

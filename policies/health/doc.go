@@ -3,8 +3,8 @@
 // connections fail several times in a row is ejected for a while, longer each time).
 //
 // Two rules keep the pool in use: passive ejection never takes the last available worker nor more than a share of
-// them, and when none is healthy all are available, because trying beats refusing (panic rule). A worker that gets no
-// requests for another reason, such as being drained, counts for neither.
+// them, and when none is healthy, or less than a panic threshold, all are available, because trying beats refusing, and beats
+// sending everything to the few that are left (panic rule). A worker that gets no requests for another reason, such as being drained, counts for neither.
 //
 // The package does not probe, send or wait. It must not know how to reach a worker: whoever asks it does that, with
 // the interval it is told.

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -73,6 +74,8 @@ type Group struct {
 	o       Options
 	mu      sync.Mutex                // one change at a time
 	members atomic.Pointer[[]*Member] // replaced, never changed
+	// threshold is the panic threshold, as the bits of a float64.
+	threshold atomic.Uint64
 }
 
 // NewGroup makes an empty group.
@@ -100,14 +103,23 @@ func (g *Group) Remove(m *Member) {
 	g.members.Store(&members)
 }
 
-// Panic tells whether no member that isn't set aside is healthy, so that all are available.
+// SetPanicThreshold has all members be available, whatever is known of their health, once less than a share of them is healthy
+// (0 to 1). Default 0: once none is.
+func (g *Group) SetPanicThreshold(share float64) { g.threshold.Store(math.Float64bits(share)) }
+
+// Panic tells whether so few members that aren't set aside are healthy, or none, that all are available.
 func (g *Group) Panic(now time.Time) bool {
+	healthy, all := 0, 0
 	for _, m := range *g.members.Load() {
-		if !m.aside.Load() && m.Healthy(now) {
-			return false
+		if m.aside.Load() {
+			continue
+		}
+		all++
+		if m.Healthy(now) {
+			healthy++
 		}
 	}
-	return true
+	return healthy == 0 || float64(healthy) < math.Float64frombits(g.threshold.Load())*float64(all)
 }
 
 // mayEject decides whether m may go out at now. The caller holds mu.

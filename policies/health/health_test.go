@@ -277,6 +277,36 @@ func TestMembersComeAndGoConcurrently(t *testing.T) {
 	}
 }
 
+// TestPanicThreshold: from how many healthy members on only those are available.
+func TestPanicThreshold(t *testing.T) {
+	for _, tt := range []struct {
+		threshold float64
+		healthy   int // of four
+		panic     bool
+	}{{0, 1, false}, {0, 0, true}, {0.5, 2, false}, {0.5, 1, true}, {0.3, 2, false}, {0.3, 1, true}, {1, 3, true}, {1, 4, false}} {
+		g, ms := group(4, Options{Fall: 1, Rise: 1})
+		g.SetPanicThreshold(tt.threshold)
+		for _, m := range ms[tt.healthy:] {
+			m.Probe(false)
+		}
+		if got := g.Panic(start); got != tt.panic {
+			t.Errorf("threshold %g, %d of 4 healthy: panic %t", tt.threshold, tt.healthy, got)
+		}
+		if tt.healthy < 4 && ms[3].Available(start) != tt.panic {
+			t.Errorf("threshold %g, %d of 4 healthy: the last is available: %t", tt.threshold, tt.healthy, !tt.panic)
+		}
+	}
+	// Those that get no requests count for nothing.
+	g, ms := group(4, Options{Fall: 1})
+	g.SetPanicThreshold(0.5)
+	ms[0].SetAside(true)
+	ms[1].SetAside(true)
+	ms[2].Probe(false)
+	if g.Panic(start) {
+		t.Error("one of the two in use is healthy, and there is panic")
+	}
+}
+
 // TestSetAside: a member that gets no requests takes nobody's place.
 func TestSetAside(t *testing.T) {
 	g, ms := group(3, Options{})

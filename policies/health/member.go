@@ -123,7 +123,7 @@ func (m *Member) Healthy(now time.Time) bool {
 	return !m.down.Load() && !m.ejected(now)
 }
 
-// Available tells whether the worker may get requests: it is healthy, or nobody is.
+// Available tells whether the worker may get requests: it is healthy, or so few are that all may.
 func (m *Member) Available(now time.Time) bool {
 	return m.Healthy(now) || m.g.Panic(now)
 }

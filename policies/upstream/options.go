@@ -52,6 +52,9 @@ type Options struct {
 	Breaker breaker.Options
 	Balance balance.Options
 	Health  health.Options
+	// PanicThreshold is the share of the workers, 0 to 1, of which at least so many must be healthy, or all are asked, whatever
+	// is known of their health. Default 0: only if none is healthy.
+	PanicThreshold float64
 	// Probe are the active health checks. Its interval holds, not Health's.
 	Probe Probe
 	// Logger gets changes of the workers' health and of their breakers; nil: none.

@@ -46,6 +46,7 @@ func (p *Pool) Configure(o Options) {
 	p.budget.configure(o.RetryShare, o.RetryPerSecond)
 	p.hedging.budget.configure(min(o.Hedge.Share, MaxHedgeShare), 0)
 	p.picker.SetPolicy(o.Policy)
+	p.health.SetPanicThreshold(o.PanicThreshold)
 	p.options.Store(&o)
 }
 
