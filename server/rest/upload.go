@@ -20,6 +20,9 @@ import (
 // upload stores a file: the raw body, streamed to the store, or the JSON form of the SDKs.
 func (a *API) upload(w http.ResponseWriter, r *http.Request, escaped string, from netip.Addr) (res *answer, err error) {
 	in := trickle.New(r.Body, http.NewResponseController(w))
+	// On a copy: where the server finds another body than its own it closes the connection without waiting for the client to
+	// have read why its upload is refused.
+	r = r.WithContext(r.Context())
 	r.Body = in
 	u := &uploading{limit: a.limit, contentType: r.Header.Get("Content-Type"), stream: r.Header.Get("X-Parse-Upload-Mode") == "stream", in: in}
 	defer func() {
