@@ -215,7 +215,7 @@ func (c *coherence) runUntil(t *testing.T, longest time.Duration, over func() bo
 func (c *coherence) demand(t *testing.T, hits float64, lost int) {
 	t.Helper()
 	t.Logf("%d reads, %d hits; %d writes acknowledged, %d not", c.reads.Load(), c.hits.Load(), c.writes.Load(), c.refused.Load())
-	c.contended.demand(t, c.journal.failures, hits)
+	c.contended.demand(t, c.journal.failures)
 	if t.Failed() {
 		return
 	}

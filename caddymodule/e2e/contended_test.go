@@ -211,7 +211,7 @@ func shown(a answer, get bool) (int64, error) {
 const historiesVariable = "PARSESCALE_TEST_HISTORIES"
 
 // demand fails the test if the history breaks the promise, or was worth nothing. It saves the history of a run that failed.
-func (s *contended) demand(t *testing.T, failures []string, hits float64) {
+func (s *contended) demand(t *testing.T, failures []string) {
 	t.Helper()
 	began := time.Now()
 	v, err := s.history.Check(maxCheck)
@@ -240,7 +240,7 @@ func (s *contended) demand(t *testing.T, failures []string, hits float64) {
 			s.history.Seed, files)
 		return
 	}
-	if share := float64(s.hits.Load()) / float64(max(s.reads.Load(), 1)); share < hits {
-		t.Errorf("%.0f %% of the reads of contended objects were hits, want %.0f %%", 100*share, 100*hits)
+	if share := float64(s.hits.Load()) / float64(max(s.reads.Load(), 1)); share < minCoherentHits {
+		t.Errorf("%.0f %% of the reads of contended objects were hits, want %.0f %%", 100*share, 100*minCoherentHits)
 	}
 }

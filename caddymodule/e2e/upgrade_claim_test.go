@@ -48,7 +48,7 @@ func upgradeClaimed(t *testing.T, c *coherence, gateways ...*gateway) {
 	running.Go(func() {
 		defer cancel()
 		for _, g := range gateways {
-			time.Sleep(time.Second)
+			time.Sleep(2 * time.Second) // with a cache, of which contended objects are to have their hits
 			c.journal.add("* a process is replaced")
 			out, err := g.tryUpgrade("--address", g.admin)
 			if err != nil {
@@ -60,7 +60,7 @@ func upgradeClaimed(t *testing.T, c *coherence, gateways ...*gateway) {
 			upgrades++
 			awaitServing(t, g)
 		}
-		time.Sleep(time.Second)
+		time.Sleep(2 * time.Second)
 	})
 	c.runUntil(t, 2*time.Minute, func() bool { return c.journal.failed() || ctx.Err() != nil })
 	running.Wait()
