@@ -161,7 +161,7 @@ func openHook(t *testing.T) string {
 		switch r.URL.Path {
 		case "/spill":
 			for _, o := range got.Objects {
-				o["pin"] = "4711"
+				o["pin"] = "pin-4711"
 			}
 			answer = map[string]any{"success": got.Objects}
 		case "/code":

@@ -269,19 +269,19 @@ func TestProtectedFieldsAndTriggers(t *testing.T) {
 			o.ProtectedFieldsTriggerExempt, o.ProtectedFieldsSaveResponseExempt = exempt, false
 		})
 		w.do("POST", "/schemas/P", `{"className":"P","fields":{"pin":{"type":"String"},"a":{"type":"Number"}},"classLevelPermissions":{"find":{"*":true},"get":{"*":true},"create":{"*":true},"update":{"*":true},"protectedFields":{"*":["pin"]}}}`, master())
-		id := member(t, w.do("POST", "/classes/P", `{"pin":"4711","a":1}`, app()).body, "objectId")
+		id := member(t, w.do("POST", "/classes/P", `{"pin":"pin-4711","a":1}`, app()).body, "objectId")
 		for _, kind := range []string{"beforeSave", "afterSave"} {
 			if res := w.do("POST", "/hooks/triggers", `{"className":"P","triggerName":"`+kind+`","url":"`+hook.URL+`"}`, master()); res.status != 200 {
 				t.Fatal(res.body)
 			}
 		}
-		if res := w.do("PUT", "/classes/P/"+id, `{"a":2}`, app()); res.status != 200 || strings.Contains(res.body, "4711") {
+		if res := w.do("PUT", "/classes/P/"+id, `{"a":2}`, app()); res.status != 200 || strings.Contains(res.body, "pin-4711") {
 			t.Errorf("%d %s", res.status, res.body)
 		}
 		for _, post := range h.taken() {
 			object, _ := post["object"].(map[string]any)
 			original, _ := post["original"].(map[string]any)
-			if (object["pin"] == "4711") != exempt || (original["pin"] == "4711") != exempt {
+			if (object["pin"] == "pin-4711") != exempt || (original["pin"] == "4711") != exempt {
 				t.Errorf("exempt %v: %s is told %v of %v", exempt, post["triggerName"], object, original)
 			}
 		}
