@@ -11,15 +11,15 @@ import (
 
 // attempt is one sending of a request to one worker.
 type attempt struct {
-	trace httptrace.ClientTrace
-	dog   watchdog
-	try   cut // by Request.TryTimeout
-	last  cut // by Request.Deadline
+	dog  watchdog
+	try  cut // by Request.TryTimeout
+	last cut // by Request.Deadline
 
-	asked  bool // net/http found the request fit to be sent and asked for a connection
+	asked  bool // the request was found fit to be sent, and a connection was asked for
+	reused bool // that one had been used before
+	wrote  bool // a byte was written, where net/http wasn't in between
 	conn   *meteredConn
 	mark   int64 // bytes that were on the connection before this request
-	reused bool
 }
 
 // lane is which of a call's attempts one is.
@@ -49,18 +49,21 @@ func (r *result) traced() (status int, failure string) {
 	return status, failure
 }
 
-func (a *attempt) observe() {
-	a.trace.GetConn = func(string) { a.asked = true }
-	a.trace.GotConn = func(i httptrace.GotConnInfo) {
-		a.conn, a.reused = metered(i.Conn), i.Reused
-		if a.conn != nil {
-			a.mark = a.conn.written.Load()
-		}
-	}
+// observed has net/http tell what it does.
+func (a *attempt) observed(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { a.asked = true },
+		GotConn: func(i httptrace.GotConnInfo) {
+			a.conn, a.reused = metered(i.Conn), i.Reused
+			if a.conn != nil {
+				a.mark = a.conn.written.Load()
+			}
+		},
+	})
 }
 
 // sent tells whether a byte of the request may have left. net/http waits for its writer before it reports a failure.
-func (a *attempt) sent() bool { return a.conn != nil && a.conn.written.Load() != a.mark }
+func (a *attempt) sent() bool { return a.wrote || a.conn != nil && a.conn.written.Load() != a.mark }
 
 // send asks the worker in seat s once.
 func (s *seat) send(ctx context.Context, c *call, l lane) (res result) {
@@ -84,7 +87,7 @@ func (s *seat) send(ctx context.Context, c *call, l lane) (res result) {
 		}
 	}()
 
-	hr, err := s.request(c, &a, l)
+	hr, err := s.request(c, l)
 	if err != nil {
 		return result{failure: unsendable, err: err}
 	}
@@ -92,8 +95,6 @@ func (s *seat) send(ctx context.Context, c *call, l lane) (res result) {
 		end := c.options.Trace(ctx, Attempt{s.w.target.Name, l.number, l.hedge}, hr.Header)
 		defer func() { end(res.traced()) }()
 	}
-	a.observe()
-	hr = hr.WithContext(httptrace.WithClientTrace(ctx1, &a.trace))
 	a.dog.start(c.options.AnswerTimeout, cancel)
 	if c.req.TryTimeout > 0 && !c.req.Write && !l.hedge {
 		a.try.after(c.req.TryTimeout, func() bool { return c.another(s.w) }, cancel)
@@ -101,7 +102,7 @@ func (s *seat) send(ctx context.Context, c *call, l lane) (res result) {
 	if left, bounded := c.left(); bounded {
 		a.last.after(left, nil, cancel)
 	}
-	answer, err := s.w.transport.RoundTrip(hr)
+	answer, err := s.w.ask(ctx1, c, &a, hr)
 	latency = time.Since(s.entered)
 	if err != nil {
 		return s.failed(ctx, c, &a, l, err, false)
@@ -159,8 +160,8 @@ func (s *seat) send(ctx context.Context, c *call, l lane) (res result) {
 	return res
 }
 
-// request builds what is sent.
-func (s *seat) request(c *call, a *attempt, l lane) (*http.Request, error) {
+// request builds what is sent, without its body.
+func (s *seat) request(c *call, l lane) (*http.Request, error) {
 	u, err := s.w.addr.at(c.url)
 	if err != nil {
 		return nil, err
@@ -186,11 +187,7 @@ func (s *seat) request(c *call, a *attempt, l lane) (*http.Request, error) {
 	if host == "" {
 		host = s.w.addr.Host
 	}
-	body, length := c.body(&a.dog)
-	return &http.Request{
-		Method: c.req.Method, URL: u, Host: host, Header: h, Body: body, ContentLength: length,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}, nil
+	return &http.Request{Method: c.req.Method, URL: u, Host: host, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}, nil
 }
 
 // failed names the failure that err is. answered: the header of an answer had come.

@@ -140,7 +140,7 @@ func (c *call) note(w *worker, res result) {
 		c.waited += res.took // a connection that isn't accepted is waiting, too
 	}
 	if res.failure == stale {
-		w.transport.CloseIdleConnections() // what one of them met may have happened to all
+		w.closeIdle() // what one of them met may have happened to all
 		if !c.excused {
 			c.excused = true
 			return // the worker may be asked again at once

@@ -31,6 +31,9 @@ func (p *Pool) add(t Target, addr Address) error {
 	o := p.options.Load()
 	w := &worker{target: t, addr: addr, pool: p, idle: make(chan struct{}, 1)}
 	w.transport = w.newTransport(o)
+	if t.Kind == Bundled {
+		w.local = w.newLocal()
+	}
 	w.policy = p.newPolicy(w)
 	w.setShare(t.share())
 	ctx, stop := context.WithCancel(context.Background())
@@ -93,10 +96,10 @@ func (p *Pool) remove(name string) error {
 	p.health.Remove(gone.policy.health)
 	gone.stopProbe()
 	gone.drain()
-	gone.transport.CloseIdleConnections()
+	gone.closeIdle()
 	p.running.Go(func() {
 		_ = gone.empty(context.Background(), p.closed)
-		gone.transport.CloseIdleConnections()
+		gone.closeIdle()
 	})
 	p.news.tell()
 	return nil

@@ -64,7 +64,7 @@ func (p *Pool) Close() error {
 	for _, w := range members {
 		w.stopProbe()
 		w.drain()
-		w.transport.CloseIdleConnections() // those in use as well, when their requests have ended
+		w.closeIdle() // those in use as well, when their requests have ended
 	}
 	p.running.Wait()
 	return nil

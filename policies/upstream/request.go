@@ -142,13 +142,16 @@ type noBody struct{}
 func (noBody) Read([]byte) (int, error) { return 0, io.EOF }
 func (noBody) Close() error             { return nil }
 
+// whole tells whether all that is to be sent is at hand.
+func (r *Request) whole() bool { return r.Body != nil || r.Stream == nil || r.StreamLength == 0 }
+
 // body returns the body of one attempt and its length.
 func (c *call) body(dog *watchdog) (io.ReadCloser, int64) {
 	r := c.req
 	switch {
 	case len(r.Body) > 0:
 		return &bytesBody{rest: r.Body, dog: dog}, int64(len(r.Body))
-	case r.Body == nil && r.Stream != nil && r.StreamLength != 0:
+	case !r.whole():
 		return &streamBody{src: r.Stream, call: c, dog: dog}, r.StreamLength
 	case r.Write && (r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions || r.Method == http.MethodTrace):
 		return noBody{}, 0

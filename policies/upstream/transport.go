@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/parsescale/parsescale/policies/upstream/exchange"
 )
 
 // meteredConn counts the bytes that were written to a connection. Whether any byte of a request left is what decides
@@ -56,10 +58,39 @@ func (w *worker) newTransport(o *Options) *http.Transport {
 		Protocols: new(http.Protocols),
 	}
 	if w.target.Kind == Bundled {
-		t.IdleConnTimeout = 90 * time.Second
+		t.IdleConnTimeout = localIdle
 	}
 	t.Protocols.SetHTTP1(true)
 	return t
+}
+
+// localIdle is how long connections to a bundled worker are kept, which closes them after ten minutes.
+const localIdle = 90 * time.Second
+
+// newLocal makes the way to a bundled worker for requests that are all there, which are nearly all. Streams and upgraded
+// connections go through the transport.
+func (w *worker) newLocal() *exchange.Client {
+	return &exchange.Client{Dial: w.dialRaw, MaxIdle: 256, IdleTimeout: localIdle}
+}
+
+// ask sends one attempt.
+func (w *worker) ask(ctx context.Context, c *call, a *attempt, r *http.Request) (res *http.Response, err error) {
+	if w.local != nil && c.req.whole() && len(c.req.Body) <= exchange.MaxBody {
+		var told exchange.Account
+		res, told, err = w.local.Do(ctx, r, c.req.Body)
+		a.asked, a.wrote, a.reused = told.Fit, told.Sent, told.Reused
+		return res, err
+	}
+	r.Body, r.ContentLength = c.body(&a.dog)
+	return w.transport.RoundTrip(r.WithContext(a.observed(ctx)))
+}
+
+// closeIdle closes the connections that are not in use, and the others after their requests.
+func (w *worker) closeIdle() {
+	w.transport.CloseIdleConnections()
+	if w.local != nil {
+		w.local.CloseIdleConnections()
+	}
 }
 
 // dial ignores the address that net/http derives from the URL: the worker knows where it listens.

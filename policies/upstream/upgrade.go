@@ -3,7 +3,6 @@ package upstream
 import (
 	"context"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"sync"
 	"time"
@@ -47,9 +46,8 @@ func (p *Pool) Lease(ctx context.Context) (*Lease, error) {
 // From then on it doesn't count as a request under way.
 func (l *Lease) RoundTrip(r *http.Request) (*http.Response, error) {
 	var a attempt
-	a.observe()
 	w := l.seat.w
-	res, err := w.transport.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), &a.trace)))
+	res, err := w.transport.RoundTrip(r.WithContext(a.observed(r.Context())))
 	if err != nil {
 		f := l.seat.failed(r.Context(), l.call, &a, lane{}, err, false).failure
 		if f.blames() {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"sync/atomic"
+
+	"github.com/parsescale/parsescale/policies/upstream/exchange"
 )
 
 // worker is a member of a pool with everything that is known of it.
@@ -12,6 +14,7 @@ type worker struct {
 	addr      Address
 	pool      *Pool
 	transport *http.Transport
+	local     *exchange.Client // nil: everything goes through transport
 	policy    policy
 	life      context.Context // ends when the worker leaves the pool
 	stopProbe context.CancelFunc

@@ -1,0 +1,113 @@
+package exchange
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// conn is a connection. One exchange at a time uses it.
+type conn struct {
+	client    *Client
+	raw       net.Conn
+	in        *bufio.Reader
+	allowed   int         // bytes that may still be read of an answer's header; -1: of its body, any number
+	interrupt func()      // ends what is being read and written, for good
+	stop      func() bool // keeps the context from doing that; false: it does or did
+	quiet     func() bool // nothing has come, not even the end
+	since     time.Time   // unused
+}
+
+func newConn(c *Client, raw net.Conn) *conn {
+	k := &conn{client: c, raw: raw, quiet: listener(raw)}
+	k.in = bufio.NewReader(k)
+	k.interrupt = func() { _ = raw.SetDeadline(time.Unix(1, 0)) }
+	return k
+}
+
+// Read fills the buffer in front of the connection.
+func (k *conn) Read(p []byte) (int, error) {
+	if k.allowed < 0 {
+		return k.raw.Read(p)
+	}
+	if k.allowed == 0 {
+		return 0, ErrHeaderTooLarge
+	}
+	n, err := k.raw.Read(p[:min(len(p), k.allowed)])
+	k.allowed -= n
+	return n, err
+}
+
+// answer reads the header of the answer to a request of this method.
+func (k *conn) answer(method string) (*http.Response, error) {
+	k.allowed = maxAnswerHeader
+	r := http.Request{Method: method} // all that ReadResponse wants to know of it
+	for range maxInformations + 1 {
+		res, err := http.ReadResponse(k.in, &r)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("cannot read the answer: %w", err)
+		case res.StatusCode == http.StatusSwitchingProtocols:
+			return nil, ErrUnasked
+		case res.StatusCode < 200:
+			continue
+		}
+		k.allowed = -1
+		res.Request = nil
+		if b := (&body{src: res.Body, conn: k, last: res.Close}); res.Body == http.NoBody {
+			b.end(true)
+		} else {
+			res.Body = b
+		}
+		return res, nil
+	}
+	return nil, ErrUnasked
+}
+
+// body is that of an answer. When it has been read to its end, its connection may be used again; when it is closed before,
+// the connection is, too.
+type body struct {
+	src   io.Reader
+	conn  *conn
+	last  bool  // the server said that it closes the connection afterwards
+	over  error // what the last Read said
+	ended atomic.Bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.over == nil && b.ended.Load() {
+		b.over = http.ErrBodyReadAfterClose
+	}
+	if b.over != nil {
+		return 0, b.over
+	}
+	n, err := b.src.Read(p)
+	if b.over = err; err != nil {
+		b.end(err == io.EOF)
+	}
+	return n, err
+}
+
+// Close may be called while another goroutine reads, and ends that.
+func (b *body) Close() error {
+	b.end(false)
+	return nil
+}
+
+func (b *body) end(whole bool) {
+	if b.ended.Swap(true) {
+		return
+	}
+	k := b.conn
+	if k.stop() && whole && !b.last && k.in.Buffered() == 0 {
+		k.client.keep(k)
+		return
+	}
+	k.raw.Close()
+}
+
+func always() bool { return true }
