@@ -78,7 +78,6 @@ func startParseServer(tb testing.TB, node string, c ParseServers, i int) (*Parse
 	if err != nil {
 		return nil, err
 	}
-	tb.Cleanup(func() { stdin.Close() })
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -90,6 +89,7 @@ func startParseServer(tb testing.TB, node string, c ParseServers, i int) (*Parse
 	if err != nil {
 		return nil, err
 	}
+	tb.Cleanup(func() { stdin.Close() }) // before the signal, after which it would only close its connections
 	port := make(chan int, 1)
 	go readPort(r, port)
 	select {

@@ -125,24 +125,31 @@ func TestPostgreSQL(t *testing.T) {
 
 func TestParseServers(t *testing.T) {
 	p := StartPostgreSQL(t)
-	servers := StartParseServers(t, ParseServers{
-		Folder:  "../../caddymodule/e2e",
-		Count:   2,
-		Options: map[string]any{"appId": "app", "masterKey": "master", "databaseURI": p.URI},
+	var over time.Time
+	t.Run("run", func(t *testing.T) {
+		servers := StartParseServers(t, ParseServers{
+			Folder:  "../../caddymodule/e2e",
+			Count:   3,
+			Options: map[string]any{"appId": "app", "masterKey": "master", "databaseURI": p.URI},
+		})
+		for _, s := range servers {
+			res, err := http.Get(s.URL() + "/health")
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != http.StatusOK {
+				t.Errorf("%s: status %d", s.URL(), res.StatusCode)
+			}
+		}
+		servers[0].Kill()
+		if _, err := http.Get(servers[0].URL() + "/health"); err == nil {
+			t.Error("a killed server answers")
+		}
+		over = time.Now()
 	})
-	for _, s := range servers {
-		res, err := http.Get(s.URL() + "/health")
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		if res.StatusCode != http.StatusOK {
-			t.Errorf("%s: status %d", s.URL(), res.StatusCode)
-		}
-	}
-	servers[0].Kill()
-	if _, err := http.Get(servers[0].URL() + "/health"); err == nil {
-		t.Error("a killed server answers")
+	if took := time.Since(over); took >= stopTimeout {
+		t.Errorf("after the test they run for another %s", took)
 	}
 }
 
