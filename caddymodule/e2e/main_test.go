@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/parsescale/parsescale/server/testservices"
 )
 
 // binary is the parsescale program under test. It is built once for all tests, at first use: without the race detector,
@@ -38,5 +40,5 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	scratch = dir
-	return m.Run()
+	return testservices.Run(m)
 }

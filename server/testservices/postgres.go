@@ -37,6 +37,20 @@ var settings = []string{"fsync=off", "synchronous_commit=off", "full_page_writes
 func StartPostgreSQL(tb testing.TB, further ...string) *PostgreSQL {
 	tb.Helper()
 	Need(tb, "postgresql with postgis")
+	p := newPostgreSQL(tb, further...)
+	if shared.main {
+		p.copy(tb, pattern(tb))
+		p.listen(tb)
+	} else {
+		p.initialise(tb)
+	}
+	p.URI = p.uri(firstDatabase)
+	return p
+}
+
+// newPostgreSQL finds the programs and makes the folder of a server.
+func newPostgreSQL(tb testing.TB, further ...string) *PostgreSQL {
+	tb.Helper()
 	bin, err := postgresPrograms()
 	if err != nil {
 		tb.Fatal(err)
@@ -49,25 +63,16 @@ func StartPostgreSQL(tb testing.TB, further ...string) *PostgreSQL {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	data := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8",
-		"--locale=C.UTF-8", "--pgdata", data)
-	initdb.Dir = dir
-	who.run(initdb)
-	if out, err := initdb.CombinedOutput(); err != nil {
-		tb.Fatalf("cannot make a PostgreSQL cluster: %v\n%s", err, out)
-	}
-	p := &PostgreSQL{bin: bin, socket: dir, data: data, who: who, settings: slices.Concat(settings, further)}
+	return &PostgreSQL{bin: bin, socket: dir, data: filepath.Join(dir, "data"), who: who, settings: slices.Concat(settings, further)}
+}
+
+// listen starts the server on a free port.
+func (p *PostgreSQL) listen(tb testing.TB) {
+	tb.Helper()
 	retryStart(tb, func(port int) error {
 		p.port = port
 		return p.start(tb)
 	})
-	// Every database is a copy of this one.
-	if err := p.SQL("template1", "CREATE EXTENSION postgis"); err != nil {
-		tb.Fatal(err)
-	}
-	p.URI = p.Database(tb, "parse")
-	return p
 }
 
 // start starts the server on its port.
@@ -123,10 +128,7 @@ func (p *PostgreSQL) StartStandby(tb testing.TB) *PostgreSQL {
 	if out, err := backup.CombinedOutput(); err != nil {
 		tb.Fatalf("cannot copy a PostgreSQL cluster: %v\n%s", err, out)
 	}
-	retryStart(tb, func(port int) error {
-		s.port = port
-		return s.start(tb)
-	})
+	s.listen(tb)
 	return s
 }
 
@@ -144,7 +146,11 @@ func (p *PostgreSQL) Database(tb testing.TB, name string) string {
 	if err := p.SQL("postgres", `CREATE DATABASE "`+strings.ReplaceAll(name, `"`, `""`)+`"`); err != nil {
 		tb.Fatal(err)
 	}
-	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s", p.port, name)
+	return p.uri(name)
+}
+
+func (p *PostgreSQL) uri(database string) string {
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s", p.port, database)
 }
 
 // SQL runs statements in a database.

@@ -10,21 +10,20 @@ import (
 
 // shared is what the tests of one binary have in common: made when the first one asks for it, ended by Main.
 var shared struct {
-	sync.Mutex
-	main     bool
-	postgres *PostgreSQL
-	until    *lifetime
-	made     int
+	sync.Mutex // held while the server is started
+	main       bool
+	postgres   *PostgreSQL
+	made       int
 }
 
 // Main runs the tests of a package that share servers, and ends those. It is called by TestMain.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for a TestMain that has more to do at the end. It returns what to exit with.
+func Run(m *testing.M) int {
 	shared.main = true
-	code := m.Run()
-	if shared.until != nil {
-		shared.until.end()
-	}
-	os.Exit(code)
+	defer lifetimes.end()
+	return m.Run()
 }
 
 // SharedDatabase makes an empty database on a PostgreSQL server that all tests of the binary share, and returns the server
@@ -38,8 +37,7 @@ func SharedDatabase(tb testing.TB) (*PostgreSQL, string) {
 		tb.Fatal("the package has no TestMain that calls testservices.Main")
 	}
 	if shared.postgres == nil {
-		shared.until = &lifetime{TB: tb}
-		shared.postgres = StartPostgreSQL(shared.until)
+		shared.postgres = StartPostgreSQL(lifetimes.begin(tb))
 	}
 	shared.made++
 	return shared.postgres, shared.postgres.Database(tb, fmt.Sprintf("t%d", shared.made))
@@ -78,5 +76,27 @@ func (l *lifetime) Failed() bool { return false }
 func (l *lifetime) end() {
 	for i := len(l.cleanups) - 1; i >= 0; i-- {
 		l.cleanups[i]()
+	}
+}
+
+// lifetimes are those that Run ends.
+var lifetimes lives
+
+type lives struct {
+	mu  sync.Mutex
+	all []*lifetime
+}
+
+func (l *lives) begin(tb testing.TB) *lifetime {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, &lifetime{TB: tb})
+	return l.all[len(l.all)-1]
+}
+
+// end ends them, the last one first. No test runs any more.
+func (l *lives) end() {
+	for i := len(l.all) - 1; i >= 0; i-- {
+		l.all[i].end()
 	}
 }

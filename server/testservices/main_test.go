@@ -1,0 +1,5 @@
+package testservices
+
+import "testing"
+
+func TestMain(m *testing.M) { Main(m) }
