@@ -50,8 +50,10 @@ func TestLostStream(t *testing.T) {
 		}},
 		{name: "the client takes no more while it is waited for", do: halfHang, read: func(_ context.CancelFunc, body io.ReadCloser) error {
 			_, _ = io.ReadFull(body, make([]byte, 10))
-			time.AfterFunc(20*time.Millisecond, func() { _ = body.Close() })
+			closed := make(chan struct{}) // reading ends before closing has
+			time.AfterFunc(20*time.Millisecond, func() { _ = body.Close(); close(closed) })
 			_, err := io.Copy(io.Discard, body)
+			<-closed
 			return err
 		}},
 	} {
