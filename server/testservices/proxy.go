@@ -1,25 +1,29 @@
 package testservices
 
 import (
+	"context"
+	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/Shopify/toxiproxy/v2/stream"
 )
 
-// Proxy passes TCP connections on to a server, and can make them slow.
+// Proxy passes TCP connections on to a server, and can make them slow. Its links are toxiproxy's, and so is what delays them.
+// toxiproxy's own Proxy, which would take the connections too, leaves no room for a receiver.
 type Proxy struct {
 	// Address is its host and port.
 	Address string
 
-	listener net.Listener
-	server   atomic.Pointer[string] // its host and port
-	delay    atomic.Int64
-
-	mu    sync.Mutex
-	ended bool
-	open  map[net.Conn]bool
+	tb     testing.TB
+	server atomic.Pointer[string] // its host and port
+	links  *toxiproxy.ToxicCollection
+	live   sync.WaitGroup // the links, and what starts them
 }
 
 // StartProxy starts a proxy to a server's host and port that ends with the test.
@@ -29,78 +33,84 @@ func StartProxy(tb testing.TB, to string) *Proxy {
 	if err != nil {
 		tb.Fatalf("cannot start a proxy: %v", err)
 	}
-	p := &Proxy{Address: l.Addr().String(), listener: l, open: map[net.Conn]bool{}}
+	silent := new(toxiproxy.Proxy) // it has no logger
+	p := &Proxy{Address: l.Addr().String(), tb: tb, links: toxiproxy.NewToxicCollection(silent)}
 	p.To(to)
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return // it has ended
-			}
-			server, err := net.Dial("tcp", *p.server.Load())
-			if err != nil {
-				client.Close()
-				continue
-			}
-			if !p.keep(client, server) {
-				return
-			}
-			go p.pass(server, client)
-			go p.pass(client, server)
-		}
-	}()
-	tb.Cleanup(p.end)
+	ctx, end := context.WithCancel(context.Background())
+	p.live.Go(func() { p.serve(ctx, l) })
+	tb.Cleanup(func() {
+		l.Close()
+		end()
+		p.Delay(0) // nothing is held back any more
+		p.live.Wait()
+	})
 	return p
 }
 
 // To has connections that are opened from now on lead to another server.
 func (p *Proxy) To(server string) { p.server.Store(&server) }
 
-// Delay holds back for so long what comes from now on, in either direction.
-func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
-
-// keep notes connections to be closed at the end; false: it has ended, and they are closed.
-func (p *Proxy) keep(conns ...net.Conn) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, c := range conns {
-		if p.ended {
-			c.Close()
-		}
-		p.open[c] = true
+// Delay holds back for so long what comes from now on, in either direction. What is held back until then passes at once, and
+// Delay waits for who doesn't read it.
+func (p *Proxy) Delay(d time.Duration) {
+	p.tb.Helper()
+	p.links.ResetToxics(context.Background())
+	if d == 0 {
+		return
 	}
-	return !p.ended
+	for _, direction := range []stream.Direction{stream.Upstream, stream.Downstream} {
+		ms := (d + time.Millisecond - 1).Milliseconds()
+		latency := fmt.Sprintf(`{"type": "latency", "stream": "%s", "attributes": {"latency": %d}}`, direction, ms)
+		if _, err := p.links.AddToxicJson(strings.NewReader(latency)); err != nil {
+			p.tb.Errorf("cannot delay a proxy's %s: %v", direction, err)
+		}
+	}
 }
 
-func (p *Proxy) pass(from, to net.Conn) {
-	defer func() {
-		from.Close()
-		to.Close()
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		delete(p.open, from)
-	}()
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := from.Read(buf)
-		if n > 0 {
-			time.Sleep(time.Duration(p.delay.Load()))
-			if _, err := to.Write(buf[:n]); err != nil {
-				return
-			}
-		}
+// serve passes on the connections that come to l until it is closed. All end with ctx.
+func (p *Proxy) serve(ctx context.Context, l net.Listener) {
+	api := &toxiproxy.ApiServer{Metrics: toxiproxy.NewMetricsContainer(nil)} // links ask it whether to count; it never listens
+	for n := 0; ; n++ {
+		client, err := l.Accept()
 		if err != nil {
 			return
 		}
+		server, err := new(net.Dialer).DialContext(ctx, "tcp", *p.server.Load())
+		if err != nil {
+			client.Close()
+			continue
+		}
+		p.live.Add(2)
+		p.links.StartLink(api, fmt.Sprint(n, " up"), client, p.receive(ctx, server), stream.Upstream)
+		p.links.StartLink(api, fmt.Sprint(n, " down"), server, p.receive(ctx, client), stream.Downstream)
 	}
 }
 
-func (p *Proxy) end() {
-	p.listener.Close()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.ended = true
-	for c := range p.open {
-		c.Close()
+// receiver is a connection that a link writes to. It takes whatever comes, also when its other side is gone. With a plain
+// connection nobody takes what a link holds back once a write has failed: it never ends, and a change of the delay at that
+// moment, as when a client's patience is over, waits for it for ever.
+type receiver struct {
+	net.Conn
+	ended func()
+}
+
+func (p *Proxy) receive(ctx context.Context, c net.Conn) receiver {
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	return receiver{c, func() {
+		stop()
+		p.live.Done()
+	}}
+}
+
+func (r receiver) Write(b []byte) (int, error) {
+	if _, err := r.Conn.Write(b); err != nil {
+		r.Conn.Close() // which ends the link of the other direction, and that this one
 	}
+	return len(b), nil
+}
+
+// Close is what a link does last.
+func (r receiver) Close() error {
+	defer r.ended()
+	return r.Conn.Close()
 }
