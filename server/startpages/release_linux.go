@@ -41,13 +41,20 @@ func Release() error {
 type part struct{ from, to uintptr }
 
 // cleanParts reads, in the form of proc(5)'s smaps, which parts of memory can't be written and hold nothing but what
-// stands in the program's file. Others, such as those in which a loader has resolved addresses, would lose that.
+// stands in the program's file. Others, such as those in which a loader has resolved addresses, would lose that, be it in
+// memory or swapped out.
 func cleanParts(smaps io.Reader, program string) ([]part, error) {
 	var (
-		out []part
-		at  part
-		own bool // at is the program's, and can't be written
+		out    []part
+		at     part
+		own    bool // at is the program's, and can't be written
+		values map[string]string
 	)
+	end := func() {
+		if own && values["Anonymous"] == "0" && values["Swap"] == "0" {
+			out = append(out, at)
+		}
+	}
 	lines := bufio.NewScanner(smaps)
 	for lines.Scan() {
 		words := strings.Fields(lines.Text())
@@ -55,12 +62,12 @@ func cleanParts(smaps io.Reader, program string) ([]part, error) {
 			continue
 		}
 		if name, isValue := strings.CutSuffix(words[0], ":"); isValue {
-			// All the numbers of a part follow its line.
-			if own && name == "Anonymous" && len(words) > 1 && words[1] == "0" {
-				out = append(out, at)
+			if own && len(words) > 1 {
+				values[name] = words[1]
 			}
 			continue
 		}
+		end()
 		// 00400000-029f5000 r-xp 00000000 fe:00 1234   /usr/bin/parsescale
 		from, to, _ := strings.Cut(words[0], "-")
 		low, err := strconv.ParseUint(from, 16, 64)
@@ -71,9 +78,10 @@ func cleanParts(smaps io.Reader, program string) ([]part, error) {
 		if err != nil {
 			return nil, err
 		}
-		at = part{uintptr(low), uintptr(high)}
-		own = len(words) > 5 && strings.HasSuffix(words[1], "p") && strings.Join(words[5:], " ") == program && words[1][1] == '-'
+		at, values = part{uintptr(low), uintptr(high)}, map[string]string{}
+		own = len(words) > 5 && (words[1] == "r-xp" || words[1] == "r--p") && strings.Join(words[5:], " ") == program
 	}
+	end()
 	return out, lines.Err()
 }
 
