@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -150,6 +151,19 @@ func TestRedisThatHangs(t *testing.T) {
 		if took := time.Since(begun); err == nil || errors.Is(err, ErrAway) == step.waits || took > redisTimeout/2 != step.waits {
 			t.Errorf("step %d: %v, after %s", i, err, took)
 		}
+	}
+	now = now.Add(redisPause)
+	var waited atomic.Int64
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if _, err := s.Add(t.Context(), "k"); !errors.Is(err, ErrAway) {
+				waited.Add(1)
+			}
+		})
+	}
+	if all.Wait(); waited.Load() != 1 {
+		t.Errorf("of those who come at the same time %d wait", waited.Load())
 	}
 }
 

@@ -26,7 +26,7 @@ type Shared struct {
 	client *redis.Client
 	window time.Duration
 	now    func() time.Time
-	// away is until when nobody asks, in ns since 1970.
+	// away is until when nobody asks, in ns since 1970; 0: Redis answers.
 	away atomic.Int64
 }
 
@@ -57,8 +57,9 @@ return {hits, left}`)
 
 // Add implements Counter. A request counts also when its client goes away meanwhile.
 func (s *Shared) Add(ctx context.Context, key string) (Count, error) {
-	if s.now().UnixNano() < s.away.Load() {
-		return Count{}, ErrAway
+	now, away := s.now(), s.away.Load()
+	if away != 0 && (now.UnixNano() < away || !s.away.CompareAndSwap(away, now.Add(redisPause).UnixNano())) {
+		return Count{}, ErrAway // or one of those who come at the same time asks for all of them
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), redisTimeout)
 	defer cancel()
@@ -66,6 +67,9 @@ func (s *Shared) Add(ctx context.Context, key string) (Count, error) {
 	if err != nil {
 		s.away.Store(s.now().Add(redisPause).UnixNano())
 		return Count{}, fmt.Errorf("cannot count in Redis: %w", err)
+	}
+	if away != 0 {
+		s.away.Store(0)
 	}
 	if len(reply) != 2 {
 		return Count{}, errors.New("cannot count in Redis: it answers something else")
