@@ -132,7 +132,7 @@ func (c *conn) receive() (msg pgproto3.BackendMessage, ready bool, err error) {
 			c.parsed()
 			return msg, true, nil
 		case *pgproto3.CommandComplete:
-			if bytes.Equal(m.CommandTag, tagSet) {
+			if bytes.Equal(m.CommandTag, tagDo) {
 				continue // nobody reads it
 			}
 			c.command = append(c.command[:0], m.CommandTag...)

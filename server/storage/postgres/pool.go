@@ -94,16 +94,17 @@ func (p *pool) wait(ctx context.Context) error {
 
 // open opens a connection and finds out who is at its other end.
 func (p *pool) open(ctx context.Context) (*conn, error) {
-	config := p.location.config
-	if p.plain.Load() {
+	config, plain := p.location.config, p.plain.Load()
+	if plain {
 		config = config.Copy()
 		delete(config.RuntimeParams, "jit")
 	}
 	pg, err := pgconn.ConnectConfig(ctx, config)
+	if unsupported(err) && !plain {
+		p.plain.Store(true)
+		return p.open(ctx)
+	}
 	if err != nil {
-		if unsupported(err) && !p.plain.Swap(true) {
-			return p.open(ctx)
-		}
 		return nil, err
 	}
 	c := newConn(pg)

@@ -1,8 +1,12 @@
 package postgres
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"net"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/parsescale/parsescale/server/storage"
@@ -56,4 +60,68 @@ func TestClaimThroughPgBouncer(t *testing.T) {
 			t.Errorf("%s: it is said to be a matter of time: %v", mode, err)
 		}
 	}
+}
+
+// TestPooledAtOnce: connections that are opened at the same time to a pooler that isn't known yet don't fail each other.
+func TestPooledAtOnce(t *testing.T) {
+	p, uri := testservices.SharedDatabase(t)
+	s := open(t, p.StartPgBouncer(t, "transaction").Through(t, uri))
+	for range 5 {
+		s.primary.plain.Store(false) // as after a fail-over from a server that is reached without one
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				c, err := s.primary.open(ctx)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				c.close()
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// TestPooledInterpretsQuietly: that a long statement isn't compiled is no matter for the server's log.
+func TestPooledInterpretsQuietly(t *testing.T) {
+	p, uri := testservices.SharedDatabase(t)
+	s := open(t, p.StartPgBouncer(t, "transaction").Through(t, uri))
+	heard := make(chan []byte, 1000)
+	dial := s.primary.location.config.DialFunc
+	s.primary.location.config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		return listened{c, heard}, err
+	}
+	c, err := s.primary.take(ctx, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.primary.give(c)
+	var jit string
+	for _, sql := range []string{"SELECT current_setting('jit')", "SELECT current_setting('jit') /*" + strings.Repeat("x", longStatement) + "*/"} {
+		if err := c.each(sql, nil, func(row [][]byte) error { jit = string(row[0]); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if jit != "off" {
+		t.Errorf("jit is %s", jit)
+	}
+	for len(heard) > 0 {
+		if part := <-heard; bytes.Contains(part, []byte("WARNING")) {
+			t.Errorf("the server warns: %q", part)
+		}
+	}
+}
+
+// listened is a connection whose other end is heard.
+type listened struct {
+	net.Conn
+	heard chan<- []byte
+}
+
+func (l listened) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	l.heard <- bytes.Clone(p[:n])
+	return n, err
 }

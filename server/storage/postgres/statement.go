@@ -20,8 +20,9 @@ type statement struct {
 const longStatement = 1 << 10
 
 var (
-	sqlInterpret = []byte("SET LOCAL jit = off")
-	tagSet       = []byte("SET")
+	// SET LOCAL would be the same, but has the server log a warning where no BEGIN went before.
+	sqlInterpret = []byte("DO $$BEGIN PERFORM pg_catalog.set_config('jit', 'off', true); END$$")
+	tagDo        = []byte("DO")
 )
 
 // send queues a statement. formats are those of the result's columns.
