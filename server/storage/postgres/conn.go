@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -23,6 +24,7 @@ import (
 type conn struct {
 	pg    *pgconn.PgConn
 	front *pgproto3.Frontend
+	ahead *bufio.Reader // by which front reads
 	net   net.Conn
 
 	// pooled: a pooler stands between, such as PgBouncer, so that each transaction may be in another session.
@@ -54,8 +56,8 @@ type conn struct {
 // errLost is a connection that ended before the answer was complete.
 var errLost = errors.New("lost the connection to the database")
 
-func newConn(pg *pgconn.PgConn) *conn {
-	return &conn{pg: pg, front: pg.Frontend(), net: pg.Conn(), statements: make(map[string]*statement), status: 'I'}
+func newConn(pg *pgconn.PgConn, ahead *bufio.Reader) *conn {
+	return &conn{pg: pg, front: pg.Frontend(), ahead: ahead, net: pg.Conn(), statements: make(map[string]*statement), status: 'I'}
 }
 
 // close ends the connection without waiting for anything.

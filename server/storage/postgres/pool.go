@@ -39,9 +39,6 @@ const readAhead = 64 << 10
 
 func newPool(loc location, timeout time.Duration) *pool {
 	loc.config.DialFunc = dialer(timeout).DialContext
-	loc.config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
-		return pgproto3.NewFrontend(bufio.NewReaderSize(r, readAhead), w)
-	}
 	p := &pool{location: loc, timeout: timeout, slots: make(chan struct{}, loc.connections), stop: make(chan struct{})}
 	go p.reap()
 	return p
@@ -94,10 +91,14 @@ func (p *pool) wait(ctx context.Context) error {
 
 // open opens a connection and finds out who is at its other end.
 func (p *pool) open(ctx context.Context) (*conn, error) {
-	config, plain := p.location.config, p.plain.Load()
+	config, plain := p.location.config.Copy(), p.plain.Load()
 	if plain {
-		config = config.Copy()
 		delete(config.RuntimeParams, "jit")
+	}
+	var ahead *bufio.Reader
+	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		ahead = bufio.NewReaderSize(r, readAhead)
+		return pgproto3.NewFrontend(ahead, w)
 	}
 	pg, err := pgconn.ConnectConfig(ctx, config)
 	if unsupported(err) && !plain {
@@ -107,7 +108,7 @@ func (p *pool) open(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := newConn(pg)
+	c := newConn(pg, ahead)
 	// Whoever answers the start of a connection and isn't who answers its statements is a pooler.
 	begin := time.Now()
 	sessions, err := pg.Exec(ctx, "SELECT pg_catalog.pg_backend_pid()").ReadAll()

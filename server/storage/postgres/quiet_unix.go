@@ -17,7 +17,7 @@ func (c *conn) quiet() bool {
 			return false
 		}
 	}
-	if c.front.ReadBufferLen() > 0 {
+	if c.front.ReadBufferLen() > 0 || c.ahead.Buffered() > 0 {
 		return false
 	}
 	inner := c.net
