@@ -93,7 +93,8 @@ func (c *company[T]) lead(all []*member[T], serve func([]T)) {
 			c.mu.Unlock()
 			return
 		}
-		next := c.waiting[:n:n]
+		next := slices.Clone(c.waiting[:n])
+		clear(c.waiting[:n]) // what is before a slice is kept with it
 		c.waiting = c.waiting[n:]
 		c.mu.Unlock()
 		next[0].turn <- next

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"weak"
 )
 
 // TestCompany: whoever comes while enough companies are under way waits, and is served once, with others, in order.
@@ -129,5 +131,36 @@ func TestCompanyWithoutWhoHasGone(t *testing.T) {
 		if c.underWay != 0 || len(c.waiting) != 0 {
 			t.Errorf("%d under way, %d wait", c.underWay, len(c.waiting))
 		}
+	})
+}
+
+// TestCompanyKeepsNobody: who was served isn't kept in memory, however many there were.
+func TestCompanyKeepsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var (
+			c    company[*[1 << 10]byte]
+			wg   sync.WaitGroup
+			goOn = make(chan struct{})
+			kept []weak.Pointer[[1 << 10]byte]
+		)
+		for range 3 * mostMembers {
+			request := new([1 << 10]byte)
+			kept = append(kept, weak.Make(request))
+			wg.Go(func() { _ = c.join(t.Context(), 1, request, func([]*[1 << 10]byte) { <-goOn }) })
+		}
+		synctest.Wait()
+		close(goOn)
+		wg.Wait()
+		runtime.GC()
+		n := 0
+		for _, p := range kept {
+			if p.Value() != nil {
+				n++
+			}
+		}
+		if n > 0 {
+			t.Errorf("%d requests are kept", n)
+		}
+		runtime.KeepAlive(&c)
 	})
 }
