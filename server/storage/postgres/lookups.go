@@ -62,9 +62,9 @@ func (s *snapshot) askLast(class *schema.Class, byID bool, l lookup) error {
 func (s *snapshot) askTogether(class *schema.Class, l lookup) (err error) {
 	l.catalog, l.err = s.catalog, errApart
 	if p := s.catalog.plan(class); l.pace == nil {
-		err = p.lookups.join(l.ctx, mostUnderWay, &l, s.sharing.answerLookups)
+		err = p.lookups.join(l.ctx, mostUnderWay, &l, s.sharing.answer)
 	} else {
-		err = p.finds.join(l.ctx, s.sharing.mostFinds(), &l, s.sharing.answerFinds)
+		err = p.finds.join(l.ctx, s.sharing.mostFinds(), &l, s.sharing.answer)
 	}
 	if err != nil {
 		return s.fail(err)
@@ -80,31 +80,26 @@ func (s *snapshot) askTogether(class *schema.Class, l lookup) (err error) {
 // database may have more processors than we, and what they do is more than a round trip.
 func (s *Store) mostFinds() int { return max(1, s.primary.location.connections*3/4) }
 
-// answerLookups does lookups by ids, for as long as any of those who ask waits.
-func (s *Store) answerLookups(all []*lookup) {
-	asking := make([]context.Context, len(all))
-	for i, l := range all {
-		asking[i] = l.ctx
-	}
-	s.answer(all, asking...)
-}
-
-// answerFinds does finds. If they turn out to take long, each of them has to go on alone.
-func (s *Store) answerFinds(all []*lookup) {
-	ctx, cancel := context.WithTimeout(context.Background(), mostPatience)
-	defer cancel()
-	s.answer(all, ctx)
-}
-
-// answer does lookups in one round trip, while any of the contexts lasts. Each statement sees a state of the database of its own,
-// none older than the lookup; the version of the schema is asked for after all of them, see snapshot.last.
-func (s *Store) answer(all []*lookup, asking ...context.Context) {
+// answer does lookups in one round trip: those by ids for as long as any of those who ask waits, finds for mostPatience, after which
+// each of them has to go on alone. Each statement sees a state of the database of its own, none older than the lookup; the
+// version of the schema is asked for after all of them, see snapshot.last.
+func (s *Store) answer(all []*lookup) {
 	c, err := s.primary.take(context.Background(), false)
 	if err != nil {
 		for _, l := range all {
 			l.err = err
 		}
 		return
+	}
+	var asking []context.Context
+	if all[0].pace != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), mostPatience) // the wait for a connection isn't part of it
+		defer cancel()
+		asking = append(asking, ctx)
+	} else {
+		for _, l := range all {
+			asking = append(asking, l.ctx)
+		}
 	}
 	stop, done := c.watch(asking...), false
 	defer func() {
@@ -144,13 +139,15 @@ func (c *conn) answers(all []*lookup, roundTrip time.Duration) (version uint64, 
 	if err := c.sync(); err != nil {
 		return 0, err
 	}
-	begin := time.Now().Add(roundTrip) // which only the first one waits for
-	for _, l := range all {
+	begin := time.Now()
+	for i, l := range all {
 		for {
 			row, err := c.row()
 			if err != nil {
-				if l.pace != nil {
-					l.pace.slow()
+				if c.broken == nil {
+					slow(l) // the server's errors come in order
+				} else {
+					slow(all[i:]...) // the answers of some may have waited at the server for those of others
 				}
 				return 0, errors.Join(err, c.end())
 			}
@@ -159,12 +156,8 @@ func (c *conn) answers(all []*lookup, roundTrip time.Duration) (version uint64, 
 			}
 			l.show(row)
 		}
-		if l.pace != nil {
-			end := time.Now()
-			l.pace.took(end.Sub(begin))
-			begin = end
-		}
 	}
+	took(all, time.Since(begin)-roundTrip)
 	known := false
 	err = c.rows(func(row [][]byte) { version, known = uint64(bigint(row[0])), true }) //nolint:gosec // it is never negative
 	if err = errors.Join(err, c.end()); err == nil && !known {

@@ -45,6 +45,31 @@ func (p *pace) took(d time.Duration) {
 // slow has the statement go alone for a while.
 func (p *pace) slow() { p.mean.Store(int64(slowPace)) }
 
+// took counts the run of a company of finds. The server sends what several of them have in one piece, so nobody can tell how
+// long each one took: it counts as its part of what all of them take as a rule.
+func took(all []*lookup, d time.Duration) {
+	if all[0].pace == nil {
+		return
+	}
+	sum, parts := 0.0, make([]float64, len(all))
+	for i, l := range all {
+		parts[i] = float64(l.pace.mean.Load())
+		sum += parts[i]
+	}
+	for i, l := range all {
+		l.pace.took(time.Duration(float64(d) * parts[i] / sum))
+	}
+}
+
+// slow has finds, if they are that, go alone for a while.
+func slow(all ...*lookup) {
+	for _, l := range all {
+		if l.pace != nil {
+			l.pace.slow()
+		}
+	}
+}
+
 // paces are those of the statements of a class.
 type paces struct {
 	mu sync.Mutex
