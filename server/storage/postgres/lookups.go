@@ -8,6 +8,10 @@ import (
 	"github.com/parsescale/parsescale/server/schema"
 )
 
+// mostAsked is the most bytes, text and arguments, of a question that is asked together with others: so many as may be in a company
+// find room on their way to the server, which doesn't read on while nobody reads its answers.
+const mostAsked = 4 << 10
+
 // lookup is a SELECT that is all there is to a read: of an object by its id, or a find.
 type lookup struct {
 	ctx     context.Context
@@ -34,7 +38,7 @@ func (l *lookup) show(row [][]byte) {
 
 // askLast asks the last question of a snapshot. If it is the only one too, it may be in the company of others.
 func (s *snapshot) askLast(class *schema.Class, byID bool, l lookup) error {
-	if s.conn == nil && s.sharing != nil && s.failed == nil && !s.over {
+	if s.conn == nil && s.sharing != nil && s.failed == nil && !s.over && len(l.sql)+size(l.args) <= mostAsked {
 		if !byID {
 			l.pace = s.catalog.plan(class).paces.pace(l.sql)
 		}
