@@ -153,3 +153,49 @@ func TestOwnersOfALockedRelation(t *testing.T) {
 		t.Error("it waits for the lock")
 	}
 }
+
+// TestLookupsWithFurtherConditions: who asks for an object by its id and something else, which may take long, isn't waited for by
+// those who ask for the same or others by their ids alone.
+func TestLookupsWithFurtherConditions(t *testing.T) {
+	s := open(t, database(t))
+	storetest.PutClass(t, s, "B", "n Number")
+	c := storetest.PutClass(t, s, "A", "b Pointer B")
+	storetest.Insert(t, s, c, `{"objectId":"1"}`)
+	unlock := lockTable(t, open(t, s.options.URI), "B")
+	defer unlock()
+	slow, cancel := context.WithCancel(ctx)
+	defer cancel()
+	where := storetest.Where(t, `{"objectId":"1","b":{"$inQuery":{"className":"B","where":{"n":1}}}}`)
+	var waiting sync.WaitGroup
+	for range mostUnderWay {
+		waiting.Go(func() {
+			_ = s.Read(slow, func(sn storage.Snapshot) error {
+				sch, err := sn.Schema(slow)
+				if err != nil {
+					return err
+				}
+				return sn.Find(slow, &storage.Find{Schema: sch, Class: sch.Classes["A"], Where: where, Limit: 1, Last: true}, func(storage.Row) error { return nil })
+			})
+		})
+	}
+	for len(s.primary.slots) < mostUnderWay {
+		time.Sleep(time.Millisecond)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := lookUp(t, s, "A", "1", func(storage.Row) error { return nil })
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("a lookup waits for other finds")
+		cancel()
+		<-ended
+	}
+	cancel()
+	waiting.Wait()
+}
