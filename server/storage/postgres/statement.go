@@ -6,8 +6,12 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 )
 
-// maxStatements is how many prepared statements a connection keeps.
-const maxStatements = 256
+const (
+	// maxStatements is how many prepared statements a connection keeps.
+	maxStatements = 256
+	// maxKept is how long they may be, in bytes. Of one with a thousand conditions the server's session keeps 3 MB.
+	maxKept = 8 << 10
+)
 
 // statement is a prepared statement.
 type statement struct {
@@ -42,8 +46,8 @@ func (c *conn) queue(sql []byte, formats []int16, args ...any) {
 	c.front.SendExecute(&pgproto3.Execute{})
 }
 
-// statement returns the prepared statement of a text, which is sent to be parsed if it isn't known. Behind a pooler that is each
-// time, without a name: the next transaction may be another session's, which doesn't know it, or knows something else by its name.
+// statement returns the prepared statement of a text, which is sent to be parsed if it isn't known. A long one isn't kept, and has
+// no name. Behind a pooler none is: the next transaction may be another session's, which doesn't know it, or knows something else by its name.
 func (c *conn) statement(sql []byte) *statement {
 	c.clock++
 	if s, ok := c.statements[string(sql)]; ok {
@@ -51,7 +55,7 @@ func (c *conn) statement(sql []byte) *statement {
 		return s
 	}
 	s := &statement{sql: string(sql), used: c.clock}
-	if !c.pooled {
+	if !c.pooled && len(sql) <= maxKept {
 		if len(c.statements) >= maxStatements {
 			c.evict()
 		}
