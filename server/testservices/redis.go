@@ -39,7 +39,7 @@ func StartRedis(tb testing.TB, args ...string) *Redis {
 // has all that this one holds once it is started.
 func (r *Redis) StartReplica(tb testing.TB) *Redis {
 	tb.Helper()
-	replica := startRedis(tb, r.password, "--replicaof", "127.0.0.1", strconv.Itoa(r.port), "--masterauth", r.password, "--repl-diskless-sync-delay", "0")
+	replica := startRedis(tb, r.password, "--replicaof", "127.0.0.1", strconv.Itoa(r.port), "--masterauth", r.password)
 	client := replica.client()
 	defer client.Close()
 	if err := replica.process.Await(func() error {
@@ -98,7 +98,8 @@ func startRedis(tb testing.TB, password string, args ...string) *Redis {
 	r := &Redis{password: password}
 	r.start = func(port int) error {
 		cmd := exec.Command(binary, append([]string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
-			"--save", "", "--appendonly", "no", "--daemonize", "no", "--requirepass", r.password}, args...)...)
+			"--save", "", "--appendonly", "no", "--daemonize", "no", "--requirepass", r.password,
+			"--repl-diskless-sync-delay", "0"}, args...)...)
 		cmd.Dir = dir
 		who.run(cmd)
 		p, err := StartProcess(tb, "Redis", cmd, os.Interrupt)
