@@ -2,12 +2,14 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -246,11 +248,14 @@ type twins [2]*client
 func (w twins) both(t *testing.T, method string, path [2]string, body string) [2]answer {
 	t.Helper()
 	var a [2]answer
+	var errs [2]error
+	var asked sync.WaitGroup
 	for i, c := range w {
-		var err error
-		if a[i], err = c.do(method, path[i], body); err != nil {
-			t.Fatalf("%s %s: %v", method, path[i], err)
-		}
+		asked.Go(func() { a[i], errs[i] = c.do(method, path[i], body) })
+	}
+	asked.Wait()
+	if err := errors.Join(errs[:]...); err != nil {
+		t.Fatalf("%s %s: %v", method, path[0], err)
 	}
 	return a
 }
