@@ -11,6 +11,7 @@ import (
 
 // TestWorkersFollowTheLoad: under a load there are more workers, with a smaller maximum fewer again, and no request fails.
 func TestWorkersFollowTheLoad(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	text := strings.Replace(bundledApp("", ""), "workers 2 {", "autoscale {\n\t\t\ttarget 4\n\t\t\tmax_cpu 1\n\t\t}\n\t\tworkers 1 3 {", 1)
 	g := startGateway(t, text)
 	if n := len(g.workers()); n != 1 {

@@ -12,6 +12,7 @@ import (
 // TestLiveQueryWrites puts a gateway that hears parse-server's LiveQuery messages in front of one Parse Server, while
 // another one writes to the same database. The second one publishes what is written to Thing, and nothing of Other.
 func TestLiveQueryWrites(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	testservices.Need(t, "Node with the npm package parse-server, postgresql with postgis, and redis-server")
 	redis := testservices.StartRedis(t)
 	servers := startParseServers(t, 2, map[string]any{"liveQuery": map[string]any{"classNames": []string{"Thing"}, "redisURL": redis.URL}})

@@ -18,6 +18,7 @@ func TestRecycledWorkers(t *testing.T) {
 		{"much memory", "max_memory 10MB"}, // less than they begin with
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel() // workers are left alone while they are young
 			g := startGateway(t, bundledApp(test.settings, ""))
 			first := g.workers()
 			l := startLoad(t, g.url(), 8)

@@ -37,21 +37,25 @@ type sdkLine struct {
 func TestSDK(t *testing.T) {
 	testservices.Need(t, "Node with the npm packages parse and parse-server, and postgresql with postgis")
 	t.Run("alone", func(t *testing.T) {
+		t.Parallel() // most of the time somebody waits for an answer
 		servers := startParseServers(t, 1, nil)
 		runSDK(t, servers[0].URL())
 	})
 	t.Run("node", func(t *testing.T) {
+		t.Parallel()
 		servers := startParseServers(t, 2, nil)
 		g := startGateway(t, remoteApp(servers[0].Address, servers[1].Address))
 		wantHits(t, runSDK(t, g.url()))
 	})
 	t.Run("bundled", func(t *testing.T) {
+		t.Parallel()
 		g := startGateway(t, bundledApp("", ""))
 		wantHits(t, runSDK(t, g.url()))
 		g.process.Stop(syscall.SIGTERM)
 		g.noProcessWithin(2 * time.Second)
 	})
 	t.Run("bundled on PostgreSQL", func(t *testing.T) {
+		t.Parallel()
 		uri := testservices.StartPostgreSQL(t).URI
 		g := startGateway(t, strings.Replace(bundledApp("", "cache {\n\t\t\tttl 5s\n\t\t}"), "sqlite://data/parse.db", uri, 1))
 		wantHits(t, runSDK(t, g.url()))

@@ -69,7 +69,9 @@ func TestSecondLevelGain(t *testing.T) {
 	t.Parallel() // it waits more than it works
 	testservices.Need(t, "postgresql with postgis, and redis-server")
 	const objects, questions, rounds = 60, 150, 30
-	measure := func(t *testing.T, directive string) (second, writes, restarted origins) {
+	var alone, aloneWrites, aloneRestarted, second, writes, restarted origins
+	measure := func(t *testing.T, directive string, second, writes, restarted *origins) {
+		t.Parallel()
 		d := startDeployment(t, "bounded", directive)
 		one, two := newClient(t, d.gateways[0].url()), newClient(t, d.gateways[1].url())
 		var ids, paths []string
@@ -116,10 +118,14 @@ func TestSecondLevelGain(t *testing.T) {
 		}
 		written(int(before.Apps["default"].SecondLevel.Written) + questions*9/10)
 		restarted.ask(t, two, paths)
-		return second, writes, restarted
 	}
-	alone, aloneWrites, aloneRestarted := measure(t, "")
-	second, writes, restarted := measure(t, sharedCache)
+	t.Run("measured", func(t *testing.T) {
+		t.Run("alone", func(t *testing.T) { measure(t, "", &alone, &aloneWrites, &aloneRestarted) })
+		t.Run("shared", func(t *testing.T) { measure(t, sharedCache, &second, &writes, &restarted) })
+	})
+	if t.Failed() {
+		return
+	}
 	t.Logf("a second gateway, alone: %v", &alone)
 	t.Logf("a second gateway, shared: %v", &second)
 	t.Logf("%d writes, alone: %v", rounds, &aloneWrites)

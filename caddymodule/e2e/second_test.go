@@ -32,9 +32,11 @@ func taken(t *testing.T, c *client, ask func(n int) string, fill func(path strin
 
 // TestSecondLevel has one gateway take what the other was given, and asks for it after writes through either of them.
 func TestSecondLevel(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	testservices.Need(t, "postgresql with postgis, and redis-server")
 	for _, consistency := range []string{"bounded", "strict"} {
 		t.Run(consistency, func(t *testing.T) {
+			t.Parallel()
 			d := startDeployment(t, consistency, sharedCache)
 			one, two := newClient(t, d.gateways[0].url()), newClient(t, d.gateways[1].url())
 			id := one.create(t, "Shared", `{"n":1,"text":"`+strings.Repeat("x", 3000)+`"}`)

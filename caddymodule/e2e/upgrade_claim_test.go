@@ -16,12 +16,14 @@ import (
 func TestUpgradeClaimed(t *testing.T) {
 	testservices.NeedTime(t, "10 s of concurrent reads and writes")
 	t.Run("exclusive", func(t *testing.T) {
+		t.Parallel() // they start and settle for seconds
 		uri := testservices.StartPostgreSQL(t).URI
 		g := startUpgradable(t, strings.Replace(bundledApp("exclusive\n\t\t\toption allowCustomObjectId true", ""), "sqlite://data/parse.db", uri, 1))
 		upgradeClaimed(t, newCoherence(t, g), g, g)
 	})
 	for _, consistency := range []string{"bounded", "strict"} {
 		t.Run(consistency, func(t *testing.T) {
+			t.Parallel()
 			d := startDeploymentOf(t, startUpgradable, consistency, sharedCache)
 			bound := time.Duration(0)
 			if consistency == "bounded" {

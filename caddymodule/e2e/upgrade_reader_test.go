@@ -28,6 +28,7 @@ func TestUpgradeSlowReader(t *testing.T) {
 		{"one that reverse_proxy sends", "/classes/Large", "X-Via: proxy\r\n", 2, "1 answers of workers are still being sent after 10s"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			g := startUpgradable(t, strings.Replace(
 				strings.Replace(composedRoutes(""), "parse /parse/*", "parse /parse/* {\n\t\t\tcache {\n\t\t\t\tmax_object 16MB\n\t\t\t}\n\t\t}", 1),
 				`respond @write_to_secret "read only" 403`, "", 1)) // objects this large are too much for a matcher

@@ -110,6 +110,7 @@ func (w *webSocket) echo(t *testing.T, text string) {
 // TestWebSocketsEnd ends gateways with open WebSockets in all the ways there are. Each is closed with 1001, and not all at the
 // same time.
 func TestWebSocketsEnd(t *testing.T) {
+	t.Parallel() // it waits more than it works
 	const count, over = 10, 3 * time.Second
 	site := func(upstream string) string {
 		return strings.Replace(remoteApp(upstream), "cache {", "pool {\n\t\t\tsockets_close_over 3s\n\t\t}\n\t\tcache {", 1)
@@ -128,6 +129,7 @@ func TestWebSocketsEnd(t *testing.T) {
 		{"an upgrade", func(g *gateway) { g.upgrade() }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			g := startUpgradable(t, site(echoServer(t)))
 			var sockets []*webSocket
 			for range count {
