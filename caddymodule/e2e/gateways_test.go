@@ -193,7 +193,6 @@ func TestSeveralGateways(t *testing.T) {
 		bound       time.Duration
 	}{{"bounded", 5 * time.Second}, {"strict", 0}} {
 		t.Run(test.consistency, func(t *testing.T) {
-			t.Parallel() // they start and settle for seconds
 			d := startDeployment(t, test.consistency, sharedCache)
 			c := d.coherence(t, test.bound)
 			ctx, cancel := context.WithCancel(t.Context())

@@ -64,7 +64,7 @@ func upgradeClaimed(t *testing.T, c *coherence, gateways ...*gateway) {
 		}
 		time.Sleep(2 * time.Second)
 	})
-	c.runUntil(t, 2*time.Minute, func() bool { return c.journal.failed() || ctx.Err() != nil })
+	c.runUntil(t, 2*time.Minute, func() bool { return c.journal.failed() || ctx.Err() != nil && c.didEnough() })
 	running.Wait()
 	c.demand(t, minCoherentHits/3, 0) // the cache is empty after each of them, and for seconds not trusted
 	if upgrades != len(gateways) && !t.Failed() {
