@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
-	"regexp"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -34,7 +33,17 @@ type call struct {
 	origin  auth.Origin
 }
 
-var writeIDs = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+// isWriteID reports whether a text is what gateways make for ids of writes: 1 to 64 letters, digits, _ and -.
+func isWriteID(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
 
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -123,7 +132,7 @@ func (a *API) gatewayFields(h http.Header) (from netip.Addr, write writeID) {
 	if ip, err := netip.ParseAddr(h.Get("X-Parsescale-Client-Ip")); err == nil {
 		from = ip.Unmap().WithZone("")
 	}
-	if id := h.Get("X-Parsescale-Write-Id"); writeIDs.MatchString(id) {
+	if id := h.Get("X-Parsescale-Write-Id"); isWriteID(id) {
 		write = writeID{id: id, first: h.Get("X-Parsescale-First-Attempt") == "1"}
 	}
 	return from, write

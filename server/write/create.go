@@ -1,7 +1,6 @@
 package write
 
 import (
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -272,11 +271,15 @@ func (w *writing) defaults() error {
 		w.putACL(acl, "")
 		w.answer.set("ACL", acl)
 	}
-	for _, name := range slices.Sorted(maps.Keys(w.class.Fields)) {
-		f := w.class.Fields[name]
-		if f.Default == nil && !f.Required {
-			continue
+	var names []string // few, mostly none
+	for name, f := range w.class.Fields {
+		if f.Default != nil || f.Required {
+			names = append(names, name)
 		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		f := w.class.Fields[name]
 		sent, named := w.body.Values[name]
 		if v := w.row[name]; v != nil && v != "" || named && sent != nil && sent != "" && !isDelete(sent) {
 			continue
