@@ -56,7 +56,7 @@ func TestLargeFindsGoAlone(t *testing.T) {
 
 // TestLargeLookupsGoAlone: as above, of lookups, which nobody cuts off. Those that just go together find room.
 func TestLargeLookupsGoAlone(t *testing.T) {
-	s := open(t, database(t), func(o *Options) { o.URI += "?max=1" })
+	s := open(t, database(t), func(o *Options) { o.URI, o.Timeout = o.URI+"?max=1", time.Minute })
 	c := storetest.PutClass(t, s, "A", "text String")
 	storetest.Insert(t, s, c, fmt.Sprintf(`{"objectId":"1","text":%q}`, strings.Repeat("x", 4<<20)))
 	where := storetest.Where(t, `{"objectId":"1"}`)
@@ -66,7 +66,7 @@ func TestLargeLookupsGoAlone(t *testing.T) {
 		for range roles {
 			readers = append(readers, strings.Repeat("r", role))
 		}
-		limited, cancel := context.WithTimeout(ctx, 20*time.Second)
+		limited, cancel := context.WithTimeout(ctx, 20*time.Second) // shorter than the patience of TCP
 		inCompany(t, s, mostMembers, func() error {
 			return s.Read(limited, func(sn storage.Snapshot) error {
 				sch, err := sn.Schema(limited)
