@@ -97,7 +97,7 @@ test-unit:
 	@PARSESCALE_TEST_DATABASE=postgres $(call gotest,-run AgainstSQL ./policies/cache) -no-skips
 
 test-sdk:
-	@$(call gotest,-race -timeout 15m -parallel 4 -skip 'Killed|Faults' ./$(E2E)) -no-skips
+	@$(call gotest,-race -timeout 15m -parallel 6 -skip 'Killed|Faults' ./$(E2E)) -no-skips
 
 test-faults:
 	@$(call gotest,-race -timeout 10m -run 'Killed|Faults' ./$(E2E)) -no-skips

@@ -152,7 +152,9 @@ func (d *deployment) trouble(ctx context.Context, t *testing.T, c *coherence) {
 	c.journal.add("* it is back")
 	time.Sleep(100 * time.Millisecond) // the requests that failed have been counted
 	c.dying.Store(false)
-	pause(time.Second)
+	d.awaitStep(t, maxDoors-1)
+	c.journal.add("* all is well again")
+	pause(2 * time.Second)
 }
 
 // missRecords pauses a gateway, and has Redis forget meanwhile what it was told of.
@@ -199,8 +201,8 @@ func TestSeveralGateways(t *testing.T) {
 			var trouble sync.WaitGroup
 			var over atomic.Bool
 			trouble.Go(func() {
+				defer over.Store(true)
 				d.trouble(ctx, t, c)
-				over.Store(true)
 			})
 			c.runUntil(t, time.Minute, func() bool { return c.journal.failed() || over.Load() && c.didEnough() })
 			cancel()
