@@ -154,7 +154,7 @@ func (d *deployment) trouble(ctx context.Context, t *testing.T, c *coherence) {
 	c.dying.Store(false)
 	d.awaitStep(t, maxDoors-1)
 	c.journal.add("* all is well again")
-	pause(2 * time.Second)
+	pause(5 * time.Second)
 }
 
 // missRecords pauses a gateway, and has Redis forget meanwhile what it was told of.
