@@ -35,7 +35,7 @@ func (a *attempt) commit(result []byte) outcome {
 		finish(false)
 		return outcome{err: errors.New("cannot commit: the transaction had failed before")}
 	case c.broken != nil:
-		return a.unknown(finish, err, c.pg.PID())
+		return a.unknown(finish, err, c.session())
 	}
 	finish(false)
 	// Another's result stands under the id, or its claim.
@@ -62,8 +62,8 @@ func (a *attempt) keep(result []byte) {
 	c.send(sqlInsertKnown, nil, a.id, result, expires)
 }
 
-// unknown is what to do about a commit that wasn't answered, in the session of that number: with an id it can be found out, by the next try.
-func (a *attempt) unknown(finish func(bool), err error, pid uint32) outcome {
+// unknown is what to do about a commit that wasn't answered, in a session: with an id it can be found out, by the next try.
+func (a *attempt) unknown(finish func(bool), err error, session uint32) outcome {
 	a.primary.drop()
 	if a.id == "" { // then nobody is announced to either
 		finish(true)
@@ -77,7 +77,7 @@ func (a *attempt) unknown(finish func(bool), err error, pid uint32) outcome {
 		finish(committed)
 	}
 	a.fresh = true
-	a.lost = append(a.lost, pid)
+	a.lost = append(a.lost, session)
 	return outcome{err: unavailable(err), again: true}
 }
 

@@ -252,6 +252,14 @@ func (c *conn) script(sql string) error {
 	return c.end()
 }
 
+// session is the number by which the server knows this one; 0 behind a pooler, which may take each transaction to another.
+func (c *conn) session() uint32 {
+	if c.pooled {
+		return 0
+	}
+	return c.pg.PID()
+}
+
 // each runs one SELECT and calls f for every row, whose values are valid during the call only.
 func (c *conn) each(sql string, args []any, f func(row [][]byte) error) error {
 	c.send([]byte(sql), nil, args...)

@@ -20,9 +20,10 @@ type insertion struct {
 	version uint64 // of the schema by which it was made
 	number  bool   // it has taken a number
 
-	// err is errApart unless it was committed, or nothing is known of the commit in the session pid.
-	err error
-	pid uint32
+	// err is errApart unless it was committed, or nothing is known of the commit in a session.
+	err     error
+	unknown bool
+	session uint32
 }
 
 const (
@@ -63,8 +64,8 @@ func (a *attempt) commitTogether(result []byte) outcome {
 	case in.err == nil:
 		a.done(finish)
 		return outcome{result: result}
-	case in.pid != 0:
-		return a.unknown(finish, in.err, in.pid)
+	case in.unknown:
+		return a.unknown(finish, in.err, in.session)
 	}
 	finish(false)
 	a.apart = true
@@ -116,7 +117,7 @@ func (s *Store) insert(all []*insertion) {
 		case err == nil:
 			in.err = nil
 		case c.broken != nil:
-			in.err, in.pid = c.broken, c.pg.PID()
+			in.err, in.unknown, in.session = c.broken, true, c.session()
 		}
 	}
 	if stale(err) && c.broken == nil {

@@ -112,7 +112,7 @@ func (a *attempt) commitLast(result []byte) outcome {
 		a.done(finish)
 		return outcome{result: result}
 	case c.broken != nil:
-		return a.unknown(finish, err, c.pg.PID())
+		return a.unknown(finish, err, c.session())
 	}
 	finish(false)
 	return a.refused(err)

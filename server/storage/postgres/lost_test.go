@@ -97,7 +97,9 @@ func (w *wire) serve(client net.Conn) {
 		// The name under which it was prepared stands in the message that runs it.
 		if i := bytes.Index(buf[:n], []byte("\x00"+w.at)); i >= 0 {
 			start := bytes.LastIndexByte(buf[:i], 'P') + 5
-			last = "\x00" + string(buf[start:i]) + "\x00"
+			if last = "\x00" + string(buf[start:i]) + "\x00"; start == i {
+				last = "\x00" + w.at // it has none, and is parsed each time
+			}
 		}
 		if bytes.Contains(buf[:n], []byte(last)) && w.cut.CompareAndSwap(true, false) {
 			close(dead)
@@ -230,11 +232,19 @@ func TestCommitThatComesLate(t *testing.T) {
 }
 
 // TestCommitInDoubtForLong: while nobody can say whether a commit arrives, the announcer isn't told that it is over, though the
-// client has been told that it isn't known. Once the server can be reached the session is ended, and nothing can arrive any more.
+// client has been told that it isn't known. Once the server can be reached the session is ended, or the id claimed where a pooler
+// knows the session alone, and nothing can arrive any more.
 func TestCommitInDoubtForLong(t *testing.T) {
-	for _, id := range []string{"w1", ""} {
-		a := &announced{}
-		w, uri := through(t, database(t))
+	pooler := server(t).StartPgBouncer(t, "transaction")
+	for _, test := range []struct {
+		id     string
+		pooled bool
+	}{{"w1", false}, {"", false}, {"w1", true}, {"", true}} {
+		a, id, address := &announced{}, test.id, database(t)
+		if test.pooled {
+			address = pooler.Through(t, address)
+		}
+		w, uri := through(t, address)
 		w.late, w.arrived = make(chan struct{}), make(chan struct{})
 		s := open(t, uri, func(o *Options) { o.Announcer, o.Timeout = a, 200*time.Millisecond })
 		c := storetest.PutClass(t, s, "A")

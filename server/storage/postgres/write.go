@@ -27,7 +27,7 @@ type write struct {
 	// doubt, if not nil, is called once it is known whether an earlier try, whose commit wasn't answered, has committed.
 	// The id is claimed then before anything else is done; that it has not is known once that claim is committed.
 	doubt func(committed bool)
-	// lost are the sessions in which such a commit may still be under way.
+	// lost are the sessions in which such a commit may still be under way, as conn.session tells them.
 	lost []uint32
 }
 
@@ -95,26 +95,41 @@ func (w *write) findOut(ctx context.Context, o outcome) outcome {
 }
 
 // leave has the announcer told later: the commit that wasn't answered may still be under way at the server, which nobody can
-// reach. The sessions it may be in are ended then. If the store is closed before, the announcer is told nothing: the write stays
+// reach. The sessions it may be in are ended then, or the id is claimed. If the store is closed before, the announcer is told nothing: the write stays
 // open, the worker can't say that it is drained, and whoever started it ends its sessions.
 func (w *write) leave() {
 	doubt := w.doubt
 	w.doubt = nil
 	go func() {
-		for _, pid := range w.lost {
-			for {
-				left, err := w.endSession(pid)
-				if err == nil && left == 0 {
-					break
-				}
+		committed := true
+		for _, session := range w.lost {
+			for !w.over(session, &committed) {
 				if w.gate.Closed() {
 					return
 				}
 				time.Sleep(w.options.Timeout / 20)
 			}
 		}
-		doubt(true)
+		doubt(committed)
 	}()
+}
+
+// over sees to it that no commit can arrive in a session any more, and says whether it could. What is found out of the commit by
+// the way is stored.
+func (w *write) over(session uint32, committed *bool) bool {
+	if session != 0 {
+		left, err := w.endSession(session)
+		return err == nil && left == 0
+	}
+	free, now := false, w.options.Clock()
+	err := w.use(context.Background(), func(c *conn) error {
+		return c.each(claimKnown, []any{w.id, instant(now.Add(w.options.WriteIDTTL)), instant(now)}, func([][]byte) error {
+			free = true
+			return nil
+		})
+	})
+	*committed = !free
+	return err == nil
 }
 
 // endSession ends a session of this process and tells how many there were.
