@@ -189,11 +189,11 @@ func stopping(s *site, end time.Time) {
 	}
 }
 
-// stoppingForGood stops a worker, and the next one when the gateway has replaced it.
+// stoppingForGood stops a worker, and the next one when the gateway has replaced it and the other one serves.
 func stoppingForGood(s *site, end time.Time) {
-	for time.Now().Before(end) {
+	for ; time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		pids := s.workers()
-		if len(pids) == 0 || syscall.Kill(pids[0], syscall.SIGSTOP) != nil {
+		if s.serving() < 2 || syscall.Kill(pids[0], syscall.SIGSTOP) != nil {
 			continue
 		}
 		patience := time.Now().Add(15 * time.Second)

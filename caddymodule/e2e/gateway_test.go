@@ -126,7 +126,8 @@ type status struct {
 		Workers []struct {
 			Name    string `json:"name"`
 			Process *struct {
-				PID int `json:"pid"`
+				PID   int    `json:"pid"`
+				State string `json:"state"`
 			} `json:"process"`
 		} `json:"workers"`
 	} `json:"apps"`
@@ -162,6 +163,23 @@ func (g *gateway) workers() []int {
 	}
 	slices.Sort(pids)
 	return pids
+}
+
+// serving is how many workers are ready.
+func (g *gateway) serving() (n int) {
+	g.t.Helper()
+	s, err := g.status()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	for _, app := range s.Apps {
+		for _, w := range app.Workers {
+			if w.Process != nil && w.Process.State == "ready" {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // processes returns the ids of all processes that run in the gateway's folder, whoever their parent is now.

@@ -33,8 +33,8 @@ type Options struct {
 	ReadyTimeout time.Duration
 	// PingInterval is the time between two pings. Default 1 s.
 	PingInterval time.Duration
-	// PongTimeout is how long a worker may stay silent before it counts as lost, at least one PingInterval.
-	// Default 5 s.
+	// PongTimeout is how long a worker that has been heard may stay silent before it counts as lost, be it ready or not, at
+	// least one PingInterval. Default 5 s.
 	PongTimeout time.Duration
 }
 

@@ -345,7 +345,24 @@ func TestHandshake(t *testing.T) {
 	}{
 		{"another version", func(w *worker) { w.send(change.Frame{Type: change.TypeReady, Ready: change.Ready{Protocol: 99}}) }, ErrVersion, "the worker 99"},
 		{"fails", func(w *worker) { w.send(change.Frame{Type: change.TypeFailed, Reason: "no database"}) }, ErrFailed, "no database"},
-		{"never ready", func(*worker) {}, ErrNotReady, "1m0s"},
+		{"never heard", func(*worker) {}, ErrNotReady, "1m0s"},
+		{"answers, and is never ready", func(w *worker) {
+			go func() {
+				for {
+					f, err := w.r.Next()
+					if err != nil {
+						return
+					}
+					if b, _ := (&change.Frame{Type: change.TypePong}).Append(nil); f.Type == change.TypePing {
+						_, _ = w.conn.Write(b)
+					}
+				}
+			}()
+		}, ErrNotReady, "1m0s"},
+		{"is stopped while it starts", func(w *worker) {
+			w.next(change.TypePing)
+			w.send(change.Frame{Type: change.TypePong})
+		}, ErrSilent, "5s"},
 		{"ends", func(w *worker) { w.conn.Close() }, ErrGone, ""},
 		{"ends inside a frame", func(w *worker) { w.conn.Write([]byte{0, 0, 0, 9, 5}); w.conn.Close() }, ErrGone, ""},
 		{"talks nonsense", func(w *worker) { w.conn.Write([]byte{0, 0, 0, 1, 99}) }, change.ErrMalformed, ""},

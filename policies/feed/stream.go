@@ -34,7 +34,8 @@ type Stream struct {
 	since  time.Time
 	ready  chan struct{}
 	ended  chan struct{}
-	silent atomic.Int64 // ticks since the worker was last heard
+	heard  atomic.Bool  // the worker has said something
+	silent atomic.Int64 // ticks since it did so last
 
 	// Guarded by hub.mu.
 	state    state
@@ -132,6 +133,7 @@ func (s *Stream) serve(start change.Start) {
 	}()
 	err := s.w.Send(&change.Frame{Type: change.TypeStart, Start: start})
 	if err == nil {
+		_ = s.w.Send(&change.Frame{Type: change.TypePing}) // so that it is heard from the beginning
 		err = s.read(change.NewReader(s.rw))
 	}
 	close(stop)
@@ -164,12 +166,8 @@ func (s *Stream) watch(stop <-chan struct{}) {
 				return
 			}
 		case <-tick.C:
-			select {
-			case <-s.ready: // before, it may be busy with its start, and has another deadline
-			default:
-				continue
-			}
-			if s.silent.Add(1) > limit {
+			// A process answers pings as soon as it runs, long before it is ready. How long it takes to run is the machine's matter.
+			if s.heard.Load() && s.silent.Add(1) > limit {
 				s.close(fmt.Errorf("%w (%v)", ErrSilent, o.PongTimeout))
 				return
 			}
@@ -192,6 +190,7 @@ func (s *Stream) read(r *change.Reader) error {
 			return fmt.Errorf("%w: %w", ErrGone, err)
 		}
 		// Serving the frame may take a while; that isn't the worker's silence.
+		s.heard.Store(true)
 		s.silent.Store(-1 << 32)
 		err = s.serveFrame(&f)
 		s.silent.Store(0)
