@@ -23,7 +23,7 @@ type pool struct {
 	location location
 	timeout  time.Duration // for a free connection, and for opening one
 	slots    chan struct{} // one token for each connection that is in use
-	// roundTrip is the shortest time, in nanoseconds, in which the server answered a new connection; 0: it hasn't.
+	// roundTrip is the shortest time, in nanoseconds, in which the server answered a new connection; 0: it hasn't, yet.
 	roundTrip atomic.Int64
 	greet     func(*conn) error // if not nil, it is called with each new connection
 	plain     atomic.Bool       // a pooler doesn't take parameters that only make queries faster
@@ -172,8 +172,11 @@ func (p *pool) give(c *conn) {
 	<-p.slots
 }
 
-// drop closes the idle connections: they lead to a server that isn't the right one any more.
+// drop closes the idle connections: they lead to a server that isn't the right one any more. What is known of that may not be so
+// of the next one, which may be farther away, or without a pooler before it.
 func (p *pool) drop() {
+	p.roundTrip.Store(0)
+	p.plain.Store(false)
 	p.mu.Lock()
 	idle := p.idle
 	p.idle = nil
