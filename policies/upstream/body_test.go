@@ -51,6 +51,8 @@ func TestBodies(t *testing.T) {
 		{"204", Request{Method: "GET", URI: "/204"}, 0, []byte{}, false},
 		{"HEAD", Request{Method: "HEAD", URI: "/head"}, 0, []byte{}, false},
 		{"echo", Request{Method: "POST", URI: "/echo", Body: big}, 0, big, false},
+		{"echo of what a socket takes at once", Request{Method: "POST", URI: "/echo", Body: big[:100_000]}, 0, big[:100_000], false},
+		{"with a header that it doesn't", Request{Method: "POST", URI: "/echo", Header: http.Header{"A": {string(big[:150_000])}}, Body: big[:10]}, 0, big[:10], false},
 		{"echo of a stream", Request{Method: "POST", URI: "/echo", Stream: bytes.NewReader(big), StreamLength: int64(len(big)), Write: true}, 0, big, false},
 		{"echo of a stream of unknown length", Request{Method: "POST", URI: "/echo", Stream: io.LimitReader(bytes.NewReader(big), 1<<30), StreamLength: -1, Write: true}, 0, big, false},
 	} {

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -67,19 +68,20 @@ func (w *worker) newTransport(o *Options) *http.Transport {
 // localIdle is how long connections to a bundled worker are kept, which closes them after ten minutes.
 const localIdle = 90 * time.Second
 
-// newLocal makes the way to a bundled worker for requests that are all there, which are nearly all. Streams and upgraded
-// connections go through the transport.
+// newLocal makes the way to a bundled worker for requests that are all there and of usual size, which are nearly all. Others, streams
+// and upgraded connections go through the transport.
 func (w *worker) newLocal() *exchange.Client {
 	return &exchange.Client{Dial: w.dialRaw, MaxIdle: 256, IdleTimeout: localIdle}
 }
 
 // ask sends one attempt.
 func (w *worker) ask(ctx context.Context, c *call, a *attempt, r *http.Request) (res *http.Response, err error) {
-	if w.local != nil && c.req.whole() && len(c.req.Body) <= exchange.MaxBody {
+	if w.local != nil && c.req.whole() {
 		var told exchange.Account
-		res, told, err = w.local.Do(ctx, r, c.req.Body)
-		a.asked, a.wrote, a.reused = told.Fit, told.Sent, told.Reused
-		return res, err
+		if res, told, err = w.local.Do(ctx, r, c.req.Body); !errors.Is(err, exchange.ErrTooLarge) {
+			a.asked, a.wrote, a.reused = told.Fit, told.Sent, told.Reused
+			return res, err
+		}
 	}
 	r.Body, r.ContentLength = c.body(&a.dog)
 	return w.transport.RoundTrip(r.WithContext(a.observed(ctx)))

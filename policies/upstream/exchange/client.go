@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// MaxBody is how many bytes of a body a request may have. With its header it stays below what a socket of Linux takes without
-// anybody reading (208 KiB), so that a server that answers first and reads later holds nobody up.
-const MaxBody = 64 << 10
+// MaxRequest is how many bytes a request may have, header and body together. It is below what a socket of Linux takes without
+// anybody reading (208 KiB, some of it for its own books), so that a server that answers first and reads later, or not at all, is
+// heard.
+const MaxRequest = 128 << 10
 
 // Bounds of what a server may send before the body of its answer.
 const (
@@ -24,6 +25,8 @@ const (
 var (
 	// ErrUnfit: the request can't be sent as it is. Nothing was sent.
 	ErrUnfit = errors.New("the request is not fit to be sent")
+	// ErrTooLarge: it has more than MaxRequest, and is for somebody else to send. Nothing was sent.
+	ErrTooLarge = errors.New("the request is too large")
 	// ErrHeaderTooLarge: the answer's header has more than 1 MiB.
 	ErrHeaderTooLarge = errors.New("the header of the answer is too large")
 	// ErrUnasked: the server switches to another protocol, or says "going on" without end.
@@ -49,7 +52,7 @@ type Client struct {
 
 // Account is what an exchange tells besides its answer or error.
 type Account struct {
-	// Fit: the request could be sent; else the error is ErrUnfit.
+	// Fit: the request could be sent; else the error is ErrUnfit or ErrTooLarge.
 	Fit bool
 	// Sent: a byte of the request was written.
 	Sent bool
@@ -65,7 +68,11 @@ func (c *Client) Do(ctx context.Context, r *http.Request, body []byte) (res *htt
 	if buffer == nil {
 		buffer = new([]byte)
 	}
-	defer c.buffers.Put(buffer)
+	defer func() {
+		if cap(*buffer) <= 2*MaxRequest {
+			c.buffers.Put(buffer)
+		}
+	}()
 	if *buffer, err = render((*buffer)[:0], r, body); err != nil {
 		return nil, a, err
 	}

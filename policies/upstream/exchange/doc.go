@@ -3,7 +3,7 @@
 //
 // net/http's Transport keeps two goroutines for each connection, so that an answer may begin while a large body is still being
 // sent, and hands each request from one to the other. Here nothing is handed over, for which a request has to fit into what the
-// socket takes (MaxBody).
+// socket takes (MaxRequest).
 //
 // It repeats nothing: whoever asks learns whether anything was sent, and on what kind of connection. It must not know of
 // workers or pools, nor of Parse.

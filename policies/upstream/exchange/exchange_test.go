@@ -183,7 +183,7 @@ func TestSent(t *testing.T) {
 		fmt.Fprintf(w, "%s %s %s %d %q %v", r.Method, r.RequestURI, r.Host, r.ContentLength, body, r.Header)
 	})
 	c := s.client(t)
-	large := strings.Repeat("b", MaxBody)
+	large := strings.Repeat("b", MaxRequest-len("POST / HTTP/1.1\r\nHost: worker\r\nContent-Length: 131008\r\n\r\n"))
 	for name, a := range map[string]struct {
 		r    func(r *http.Request)
 		body string
@@ -193,7 +193,7 @@ func TestSent(t *testing.T) {
 		"a query, escaped":   {func(r *http.Request) { r.URL.Path, r.URL.RawPath, r.URL.RawQuery = "/a/b", "/a%2Fb", "x=%20" }, "", `GET /a%2Fb?x=%20 worker 0 "" map[]`},
 		"a host":             {func(r *http.Request) { r.Host = "api.example.com:80" }, "", `GET / api.example.com:80 0 "" map[]`},
 		"a body":             {func(r *http.Request) { r.Method = "PUT" }, "hi", `PUT / worker 2 "hi" map[]`},
-		"the largest body":   {func(r *http.Request) { r.Method = "POST" }, large, fmt.Sprintf(`POST / worker %d %q map[]`, MaxBody, large)},
+		"the largest body":   {func(r *http.Request) { r.Method = "POST" }, large, fmt.Sprintf(`POST / worker %d %q map[]`, len(large), large)},
 		"a body of nothing":  {func(r *http.Request) { r.Method = "POST" }, "", `POST / worker 0 "" map[]`},
 		"a body of a DELETE": {func(r *http.Request) { r.Method = "DELETE" }, "hi", `DELETE / worker 2 "hi" map[]`},
 		"fields":             {func(r *http.Request) { r.Header = http.Header{"A": {"1", "2"}, "User-Agent": {"me"}} }, "", `GET / worker 0 "" map[A:[1 2] User-Agent:[me]]`},
@@ -244,11 +244,6 @@ func TestUnfit(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a body too large", func(t *testing.T) {
-		if _, told, err := c.Do(t.Context(), request("POST", "/"), make([]byte, MaxBody+1)); !errors.Is(err, ErrUnfit) || told != (Account{}) {
-			t.Errorf("%v, %+v, want ErrUnfit and nothing sent", err, told)
-		}
-	})
 }
 
 func TestUnreached(t *testing.T) {
@@ -262,5 +257,57 @@ func TestUnreached(t *testing.T) {
 	cancel()
 	if _, told, err := c.Do(ctx, request("GET", "/"), nil); !errors.Is(err, context.Canceled) || told != (Account{Fit: true}) {
 		t.Errorf("%v, %+v, want the context's error and nothing sent", err, told)
+	}
+}
+
+// TestTooLarge: what a socket doesn't take at once is left to others.
+func TestTooLarge(t *testing.T) {
+	s := listen(t)
+	c := s.client(t)
+	header := request("GET", "/")
+	header.Header["A"] = []string{strings.Repeat("a", MaxRequest)}
+	for name, a := range map[string]struct {
+		r    *http.Request
+		body []byte
+	}{
+		"a body":              {request("POST", "/"), make([]byte, MaxRequest+1)},
+		"a body and a header": {request("POST", "/"), make([]byte, MaxRequest)},
+		"a header":            {header, nil},
+	} {
+		if _, told, err := c.Do(t.Context(), a.r, a.body); !errors.Is(err, ErrTooLarge) || told != (Account{}) {
+			t.Errorf("%s: %v, %+v, want ErrTooLarge and nothing sent", name, err, told)
+		}
+	}
+	k, err := c.Dial(t.Context()) // nobody accepts it, let alone reads
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.Close()
+	_ = k.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	if n, err := k.Write(make([]byte, MaxRequest)); err != nil {
+		t.Errorf("the socket takes %d bytes: %v", n, err)
+	}
+}
+
+// TestUnreadRequest: a server that answers without reading, and closes the connection, is heard.
+func TestUnreadRequest(t *testing.T) {
+	s := listen(t)
+	go func() {
+		for {
+			k, err := s.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(k, "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+			_ = k.(*net.UnixConn).CloseWrite()
+			defer k.Close()
+		}
+	}()
+	c := s.client(t)
+	for range 20 {
+		res, _, err := c.Do(t.Context(), request("POST", "/"), make([]byte, MaxRequest-1000))
+		if status, _, err := read(res, err); status != 431 || err != nil {
+			t.Fatalf("%d, %v", status, err)
+		}
 	}
 }

@@ -17,8 +17,8 @@ func render(out []byte, r *http.Request, body []byte) ([]byte, error) {
 		host = r.URL.Host
 	}
 	switch {
-	case len(body) > MaxBody:
-		return out, fmt.Errorf("%w: its body has more than %d bytes", ErrUnfit, MaxBody)
+	case len(body) > MaxRequest:
+		return out, ErrTooLarge
 	case !httpguts.ValidHeaderFieldName(r.Method): // a method is a token, too
 		return out, fmt.Errorf("%w: its method is no token", ErrUnfit)
 	case host == "" || !httpguts.ValidHostHeader(host):
@@ -54,7 +54,10 @@ func render(out []byte, r *http.Request, body []byte) ([]byte, error) {
 			out = append(append(out, value...), "\r\n"...)
 		}
 	}
-	return append(append(out, "\r\n"...), body...), nil
+	if out = append(out, "\r\n"...); len(out)+len(body) > MaxRequest {
+		return out, ErrTooLarge
+	}
+	return append(out, body...), nil
 }
 
 // framing tells whether a header field says where a request ends or where it goes, which render says by itself.
