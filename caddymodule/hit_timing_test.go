@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -72,17 +73,26 @@ func floor(t testing.TB) func() {
 
 // TestHitAllocations keeps the hit path lean: what it takes beyond Caddy's own floor must not grow unnoticed.
 func TestHitAllocations(t *testing.T) {
-	least := testing.AllocsPerRun(200, floor(t))
+	least := allocations(floor(t))
 	for _, h := range hits {
 		t.Run(h.name, func(t *testing.T) {
 			ask := hitSite(t, h.method, h.path, h.body)
-			got := testing.AllocsPerRun(200, func() { ask() }) - least
+			got := allocations(func() { ask() }) - least
 			t.Logf("a hit takes %.0f allocations beside Caddy's floor of %.0f", got, least)
 			if got > h.allocs {
 				t.Errorf("a hit takes %.0f allocations beside Caddy's floor of %.0f, want at most %.0f", got, least, h.allocs)
 			}
 		})
 	}
+}
+
+// allocations is how many f makes. What others make meanwhile is counted, too, so it is the least of several measurements.
+func allocations(f func()) float64 {
+	least := math.Inf(1)
+	for range 5 {
+		least = min(least, testing.AllocsPerRun(50, f))
+	}
+	return least
 }
 
 func BenchmarkHit(b *testing.B) {
