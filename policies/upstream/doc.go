@@ -1,6 +1,9 @@
 // Package upstream is a pool of Parse workers and the way one request is sent to it: which worker is asked, when the
 // request is repeated on another one, and when the outcome of a write has to be reported as unknown.
 //
+// What is sent to a bundled worker goes through package exchange, if all of it is there; streams, upgraded connections and remote
+// workers have net/http's Transport.
+//
 // A pool outlives configuration reloads, so that connections, breakers, latencies and health survive them. Its
 // membership changes at run time: the supervisor adds and removes child processes, a configuration adds and removes
 // remote workers.
