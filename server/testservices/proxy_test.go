@@ -220,7 +220,7 @@ func TestProxyEnds(t *testing.T) {
 	noneLeft(t)
 	server := echo(t, "one")
 	var c net.Conn
-	t.Run("a test", func(inner *testing.T) {
+	ran := t.Run("a test", func(inner *testing.T) {
 		p := StartProxy(inner, server)
 		c = dial(t, p.Address)
 		hear(inner, c, "one")
@@ -230,8 +230,8 @@ func TestProxyEnds(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	})
-	if c == nil {
-		t.SkipNow()
+	if !ran || c == nil {
+		return // it has failed, or -run leaves it out
 	}
 	if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("its connection is still open")
