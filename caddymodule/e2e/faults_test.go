@@ -95,7 +95,9 @@ func TestFaults(t *testing.T) {
 func bundledSite(t *testing.T) *site { return &site{gateway: startGateway(t, bundledApp("", ""))} }
 
 // oneQueueSite listens by `bind parse/`.
-func oneQueueSite(t *testing.T) *site { return &site{gateway: startGateway(t, bound(bundledApp("", "")))} }
+func oneQueueSite(t *testing.T) *site {
+	return &site{gateway: startGateway(t, bound(bundledApp("", "")))}
+}
 
 // remoteSite runs two Go workers on one database as remote upstreams, each behind a proxy.
 func remoteSite(m mood) func(*testing.T) *site {
