@@ -123,6 +123,7 @@ func (w *write) over(session uint32, committed *bool) bool {
 	}
 	free, now := false, w.options.Clock()
 	err := w.use(context.Background(), func(c *conn) error {
+		free = false // use may have run it before
 		return c.each(claimKnown, []any{w.id, instant(now.Add(w.options.WriteIDTTL)), instant(now)}, func([][]byte) error {
 			free = true
 			return nil
