@@ -42,7 +42,8 @@ func (w *worker) probe(ctx context.Context) {
 	}
 }
 
-// check asks once. It goes over the worker's normal connections, past its breaker.
+// check asks once, past the worker's breaker. It goes over connections of the transport: those of most requests to a remote worker,
+// but not to a bundled one, whose requests mostly have connections of their own (newLocal).
 func (w *worker) check(ctx context.Context, o *Options) error {
 	ctx, cancel := context.WithTimeout(ctx, o.Probe.Timeout)
 	defer cancel()

@@ -132,28 +132,36 @@ func (c brokenConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// TestNothingWritten: a write on a connection of which it is certain that no byte was written is sent again.
+// TestNothingWritten: a write on a connection of which it is certain that no byte was written is sent again on another one, which is
+// no failure of the worker, nor another attempt.
 func TestNothingWritten(t *testing.T) {
-	w := newWorker(t, "tcp", answer("ok"))
-	var broken atomic.Bool
-	target := w.target("w", Remote)
-	dials := 0
-	target.Dial = func(ctx context.Context) (net.Conn, error) {
-		c, err := net.Dial("tcp", w.address)
-		if dials++; dials > 1 {
-			return c, err
-		}
-		return brokenConn{c, &broken}, err
-	}
-	p := newPool(t, Options{}, target)
-	for i := range 2 {
-		res, err := p.Do(context.Background(), &Request{Method: "POST", URI: "/x", Body: []byte("{}"), Write: true})
-		if err != nil || string(res.Body) != "ok" {
-			t.Fatalf("request %d: %+v, %v", i, res, err)
-		}
-		broken.Store(true)
-	}
-	if n := w.requests.Load(); n != 2 || dials != 2 {
-		t.Errorf("%d requests arrived over %d connections", n, dials)
+	for kind, network := range map[Kind]string{Bundled: "unix"} {
+		t.Run(kind.String(), func(t *testing.T) {
+			w := newWorker(t, network, answer("ok"))
+			var broken atomic.Bool
+			target := w.target("w", kind)
+			dials := 0
+			target.Dial = func(ctx context.Context) (net.Conn, error) {
+				c, err := net.Dial(network, w.address)
+				if dials++; dials > 1 {
+					return c, err
+				}
+				return brokenConn{c, &broken}, err
+			}
+			p := newPool(t, Options{}, target)
+			for i := range 2 {
+				res, err := p.Do(context.Background(), &Request{Method: "POST", URI: "/x", Body: []byte("{}"), Write: true})
+				if err != nil || string(res.Body) != "ok" || res.Attempts != 1 {
+					t.Fatalf("request %d: %+v, %v", i, res, err)
+				}
+				broken.Store(true)
+			}
+			if n := w.requests.Load(); n != 2 || dials != 2 {
+				t.Errorf("%d requests arrived over %d connections", n, dials)
+			}
+			if s := p.Status()[0]; s.Failures != 0 || s.Retries != 0 {
+				t.Errorf("it counts against the worker: %+v", s)
+			}
+		})
 	}
 }

@@ -31,7 +31,8 @@ const (
 	cancelled
 	// unread: the client's stream ended before its end.
 	unread
-	// unsendable: the request was never tried, because net/http finds fault with it.
+	// unsendable: the request was never tried, because it can't be sent as it is: net/http or package exchange finds fault with
+	// it, or it couldn't be made for this worker.
 	unsendable
 )
 

@@ -11,8 +11,9 @@ import (
 )
 
 // MaxRequest is how many bytes a request may have, header and body together. It is below what a socket of Linux takes without
-// anybody reading (208 KiB, some of it for its own books), so that a server that answers first and reads later, or not at all, is
-// heard.
+// anybody reading (208 KiB unless told otherwise, some of it for its own books), so that a server that answers first and reads
+// later, or not at all, is heard. Where the socket takes less, one is heard that has answered when it closes the connection, and
+// one that neither reads nor closes is waited for until the context ends.
 const MaxRequest = 128 << 10
 
 // Bounds of what a server may send before the body of its answer.
@@ -61,8 +62,8 @@ type Account struct {
 }
 
 // Do sends r, whose body is body (its own isn't looked at), and returns the answer, whose Body has to be closed. When ctx ends,
-// so does the exchange, the reading of the Body included, and the connection is closed. The account holds what was true when Do
-// returned. Do is safe for concurrent use.
+// so does the exchange, the reading of the Body included, and the connection is closed. A connection that was used before and
+// takes no byte of r is replaced by another one. The account holds what was true when Do returned. Do is safe for concurrent use.
 func (c *Client) Do(ctx context.Context, r *http.Request, body []byte) (res *http.Response, a Account, err error) {
 	buffer, _ := c.buffers.Get().(*[]byte)
 	if buffer == nil {
@@ -80,28 +81,32 @@ func (c *Client) Do(ctx context.Context, r *http.Request, body []byte) (res *htt
 	if err := ctx.Err(); err != nil {
 		return nil, a, err
 	}
-	k := c.take()
-	if a.Reused = k != nil; !a.Reused {
-		raw, err := c.Dial(ctx)
-		if err != nil {
-			return nil, a, fmt.Errorf("cannot connect: %w", err)
+	for unused := c.MaxIdle; ; unused-- { // however many others put back meanwhile
+		var k *conn
+		if unused > 0 {
+			k = c.take()
 		}
-		k = newConn(c, raw)
-	}
-	k.stop = context.AfterFunc(ctx, k.interrupt)
-	n, err := k.raw.Write(*buffer)
-	if a.Sent = n > 0; err == nil {
-		res, err = k.answer(r.Method)
-	}
-	if err != nil {
+		if a.Reused = k != nil; !a.Reused {
+			raw, err := c.Dial(ctx)
+			if err != nil {
+				return nil, a, fmt.Errorf("cannot connect: %w", err)
+			}
+			k = newConn(c, raw)
+		}
+		k.stop = context.AfterFunc(ctx, k.interrupt)
+		if res, a.Sent, err = k.exchange(r.Method, *buffer); err == nil {
+			return res, a, nil
+		}
 		k.stop()
 		k.raw.Close()
 		if ended := ctx.Err(); ended != nil {
-			err = ended
+			return nil, a, ended
 		}
-		return nil, a, err
+		if a.Sent || !a.Reused {
+			return nil, a, err
+		}
+		// The server closed it after take had looked, which says no more about the server than if it had before.
 	}
-	return res, a, nil
 }
 
 // CloseIdleConnections closes the connections that are not in use, and those that are in use when their exchanges end, unless

@@ -42,8 +42,25 @@ func (k *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// answer reads the header of the answer to a request of this method.
-func (k *conn) answer(method string) (*http.Response, error) {
+// exchange sends a request of this method, and returns the answer with its header read. sent: a byte of the request was written.
+func (k *conn) exchange(method string, request []byte) (res *http.Response, sent bool, err error) {
+	n, err := k.raw.Write(request)
+	if err == nil {
+		res, err = k.answer(method, false)
+		return res, true, err
+	}
+	// The server may have answered before it closed the connection without having read all. What it says before it was asked at
+	// all, and what it would say later, is no answer to this request.
+	if n > 0 && !k.quiet() {
+		if res, unheard := k.answer(method, true); unheard == nil {
+			return res, true, nil
+		}
+	}
+	return nil, n > 0, err
+}
+
+// answer reads the header of the answer to a request of this method. last: the connection can't be used again.
+func (k *conn) answer(method string, last bool) (*http.Response, error) {
 	k.allowed = maxAnswerHeader
 	r := http.Request{Method: method} // all that ReadResponse wants to know of it
 	for range maxInformations + 1 {
@@ -58,7 +75,7 @@ func (k *conn) answer(method string) (*http.Response, error) {
 		}
 		k.allowed = -1
 		res.Request = nil
-		if b := (&body{src: res.Body, conn: k, last: res.Close}); res.Body == http.NoBody {
+		if b := (&body{src: res.Body, conn: k, last: last || res.Close}); res.Body == http.NoBody {
 			b.end(true)
 		} else {
 			res.Body = b
@@ -73,7 +90,7 @@ func (k *conn) answer(method string) (*http.Response, error) {
 type body struct {
 	src   io.Reader
 	conn  *conn
-	last  bool  // the server said that it closes the connection afterwards
+	last  bool  // the connection can't be used again, or the server said that it closes it
 	over  error // what the last Read said
 	ended atomic.Bool
 }

@@ -50,6 +50,82 @@ func TestClosedMeanwhile(t *testing.T) {
 	}
 }
 
+// unseen is a connection that can't be looked at, so that what the server did to it shows when it is used, as it does if that
+// happens just then.
+type unseen struct{ net.Conn }
+
+// TestClosedJustThen: when the server closes an unused connection too late for that to be seen, nothing has been sent, so another
+// connection is taken, without a word about the server.
+func TestClosedJustThen(t *testing.T) {
+	for name, a := range map[string]struct {
+		idle   []bool // which of the unused connections are still open, the one that is taken first being the last
+		gone   bool   // nor can there be a new one
+		reused bool
+		left   int // unused connections that are kept afterwards
+		dials  int64
+	}{
+		"the only one":           {idle: []bool{false}, left: 1, dials: 1},
+		"all of them":            {idle: []bool{false, false, false}, left: 1, dials: 1},
+		"not the one below":      {idle: []bool{false, true, false}, reused: true, left: 2},
+		"and the server is gone": {idle: []bool{false, false}, gone: true, dials: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, func(http.ResponseWriter, *http.Request) {})
+			c := s.client(t)
+			dial, dials := c.Dial, int64(0)
+			for _, open := range a.idle {
+				k := closed(t)
+				if open {
+					var err error
+					if k, err = dial(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				c.keep(newConn(c, unseen{k}))
+			}
+			c.Dial = func(ctx context.Context) (net.Conn, error) {
+				if dials++; a.gone {
+					return nil, errors.New("it is gone")
+				}
+				return dial(ctx)
+			}
+			res, told, err := c.Do(t.Context(), request("POST", "/"), []byte("once"))
+			if _, _, err := read(res, err); (err != nil) != a.gone || told != (Account{Fit: true, Sent: !a.gone, Reused: a.reused}) {
+				t.Errorf("%v, %+v", err, told)
+			}
+			if dials != a.dials || len(c.idle) != a.left {
+				t.Errorf("%d new connections and %d unused ones are left, want %d and %d", dials, len(c.idle), a.dials, a.left)
+			}
+		})
+	}
+	t.Run("a new one", func(t *testing.T) {
+		dials := 0
+		c := &Client{MaxIdle: 9, Dial: func(context.Context) (net.Conn, error) {
+			dials++
+			return closed(t), nil
+		}}
+		if _, told, err := c.Do(t.Context(), request("POST", "/"), nil); err == nil || told != (Account{Fit: true}) || dials != 1 {
+			t.Errorf("%v, %+v after %d connections, want an error, nothing sent and one connection", err, told, dials)
+		}
+	})
+}
+
+// closed is a connection whose other side is closed.
+func closed(t *testing.T) net.Conn {
+	l := listen(t)
+	defer l.Close()
+	here, err := net.Dial("unix", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	there, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	there.Close()
+	return here
+}
+
 // TestEnds: whatever ends an exchange ends it at once, and its connection is not used again.
 func TestEnds(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -5,6 +5,6 @@
 // sent, and hands each request from one to the other. Here nothing is handed over, for which a request has to fit into what the
 // socket takes (MaxRequest).
 //
-// It repeats nothing: whoever asks learns whether anything was sent, and on what kind of connection. It must not know of
-// workers or pools, nor of Parse.
+// It repeats nothing of which a byte was sent: whoever asks learns whether one was, and on what kind of connection. It must not
+// know of workers or pools, nor of Parse.
 package exchange

@@ -289,25 +289,90 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// TestUnreadRequest: a server that answers without reading, and closes the connection, is heard.
+// TestUnreadRequest: a server that answers without reading the request, or all of it, and closes the connection, is heard.
 func TestUnreadRequest(t *testing.T) {
-	s := listen(t)
-	go func() {
-		for {
-			k, err := s.Accept()
-			if err != nil {
-				return
+	const refusal = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno"
+	for name, a := range map[string]struct {
+		reads  int64 // bytes of the request
+		answer string
+		leave  func(k net.Conn)
+		takes  int // bytes that the socket takes without anybody reading; 0: as many as usual
+		fails  bool
+	}{
+		"half-closes it without reading":                             {0, refusal, halfClose, 0, false},
+		"closes it after the header":                                 {100, refusal, closeIt, 0, false},
+		"closes it after the header, and the socket is full":         {100, refusal, closeIt, 8 << 10, false},
+		"closes it in the middle, and the socket is full":            {64 << 10, refusal, closeIt, 8 << 10, false},
+		"closes it without an answer, and the socket is full":        {100, "", closeIt, 8 << 10, true},
+		"closes it within the header, and the socket is full":        {100, refusal[:20], closeIt, 8 << 10, true},
+		"says nothing but to go on, closes it, the socket is full":   {100, "HTTP/1.1 100 Continue\r\n\r\n", closeIt, 8 << 10, true},
+		"closes it within the answer's body, and the socket is full": {100, refusal[:len(refusal)-1], closeIt, 8 << 10, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := listen(t)
+			go func() {
+				for {
+					k, err := s.Accept()
+					if err != nil {
+						return
+					}
+					_, _ = io.CopyN(io.Discard, k, a.reads)
+					_, _ = io.WriteString(k, a.answer)
+					a.leave(k)
+					defer k.Close()
+				}
+			}()
+			c := s.client(t)
+			dial := c.Dial
+			c.Dial = func(ctx context.Context) (net.Conn, error) {
+				k, err := dial(ctx)
+				if err == nil && a.takes > 0 {
+					err = k.(*net.UnixConn).SetWriteBuffer(a.takes)
+				}
+				return k, err
 			}
-			_, _ = io.WriteString(k, "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-			_ = k.(*net.UnixConn).CloseWrite()
-			defer k.Close()
-		}
-	}()
-	c := s.client(t)
-	for range 20 {
-		res, _, err := c.Do(t.Context(), request("POST", "/"), make([]byte, MaxRequest-1000))
-		if status, _, err := read(res, err); status != 431 || err != nil {
-			t.Fatalf("%d, %v", status, err)
-		}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			for range 20 {
+				res, told, err := c.Do(ctx, request("POST", "/"), make([]byte, MaxRequest-1000))
+				status, body, err := read(res, err)
+				if a.fails && err == nil || !a.fails && (status != 413 || body != "no" || err != nil) {
+					t.Fatalf("%d, %q, %v", status, body, err)
+				}
+				if !told.Sent || told.Reused {
+					t.Fatalf("%+v, want sent, on a new connection each time", told)
+				}
+			}
+		})
 	}
+}
+
+func closeIt(k net.Conn)   { k.Close() }
+func halfClose(k net.Conn) { _ = k.(*net.UnixConn).CloseWrite() }
+
+// TestUnwritable: when a request can't be sent to its end and nothing was answered, that is the error, and nobody waits for more.
+func TestUnwritable(t *testing.T) {
+	s := listen(t) // accepts and answers nothing
+	c := s.client(t)
+	dial, broken := c.Dial, errors.New("broken")
+	c.Dial = func(ctx context.Context) (net.Conn, error) {
+		k, err := dial(ctx)
+		return half{k.(*net.UnixConn), broken}, err
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, told, err := c.Do(ctx, request("POST", "/"), nil); !errors.Is(err, broken) || told != (Account{Fit: true, Sent: true}) {
+		t.Errorf("%v, %+v", err, told)
+	}
+}
+
+// half is a connection that takes half of what is written to it.
+type half struct {
+	*net.UnixConn
+	err error
+}
+
+func (h half) Write(p []byte) (int, error) {
+	n, _ := h.UnixConn.Write(p[:len(p)/2])
+	return n, h.err
 }
