@@ -30,7 +30,7 @@ var (
 	ErrTooLarge = errors.New("the request is too large")
 	// ErrHeaderTooLarge: the answer's header has more than 1 MiB.
 	ErrHeaderTooLarge = errors.New("the header of the answer is too large")
-	// ErrUnasked: the server switches to another protocol, or says "going on" without end.
+	// ErrUnasked: the server switches to another protocol, says "going on" without end, or answers with a status below 100.
 	ErrUnasked = errors.New("the server sent an answer that wasn't asked for")
 )
 
@@ -57,6 +57,8 @@ type Account struct {
 	Fit bool
 	// Sent: a byte of the request was written.
 	Sent bool
+	// Heard: a byte of an answer came.
+	Heard bool
 	// Reused: its connection was used before, so that the server may have closed it meanwhile.
 	Reused bool
 }
@@ -93,17 +95,8 @@ func (c *Client) Do(ctx context.Context, r *http.Request, body []byte) (res *htt
 			}
 			k = newConn(c, raw)
 		}
-		k.stop = context.AfterFunc(ctx, k.interrupt)
-		if res, a.Sent, err = k.exchange(r.Method, *buffer); err == nil {
-			return res, a, nil
-		}
-		k.stop()
-		k.raw.Close()
-		if ended := ctx.Err(); ended != nil {
-			return nil, a, ended
-		}
-		if a.Sent || !a.Reused {
-			return nil, a, err
+		if res, err = k.exchange(ctx, r.Method, *buffer, &a); err == nil || a.Sent || !a.Reused || ctx.Err() != nil {
+			return res, a, err
 		}
 		// The server closed it after take had looked, which says no more about the server than if it had before.
 	}
@@ -144,7 +137,7 @@ func (c *Client) take() *conn {
 
 // keep takes back a connection on which nothing is outstanding.
 func (c *Client) keep(k *conn) {
-	k.since = time.Now()
+	k.ctx, k.stop, k.since = nil, nil, time.Now()
 	c.mu.Lock()
 	kept := len(c.idle) < c.MaxIdle && !c.leave
 	if kept {

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -15,9 +16,10 @@ type conn struct {
 	client    *Client
 	raw       net.Conn
 	in        *bufio.Reader
-	allowed   int         // bytes that may still be read of an answer's header; -1: of its body, any number
-	interrupt func()      // ends what is being read and written, for good
-	stop      func() bool // keeps the context from doing that; false: it does or did
+	allowed   int    // bytes that may still be read of an answer's header; -1: of its body, any number
+	interrupt func() // ends what is being read and written, for good
+	ctx       context.Context
+	stop      func() bool // keeps ctx from doing that; false: it does or did
 	quiet     func() bool // nothing has come, not even the end
 	since     time.Time   // unused
 }
@@ -42,33 +44,41 @@ func (k *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// exchange sends a request of this method, and returns the answer with its header read. sent: a byte of the request was written.
-func (k *conn) exchange(method string, request []byte) (res *http.Response, sent bool, err error) {
+// exchange sends a request of this method and reads the header of the answer. If it fails the connection is closed.
+func (k *conn) exchange(ctx context.Context, method string, request []byte, a *Account) (*http.Response, error) {
+	k.ctx, k.stop, k.allowed = ctx, context.AfterFunc(ctx, k.interrupt), maxAnswerHeader
 	n, err := k.raw.Write(request)
-	if err == nil {
-		res, err = k.answer(method, false)
-		return res, true, err
-	}
-	// The server may have answered before it closed the connection without having read all. What it says before it was asked at
-	// all, and what it would say later, is no answer to this request.
-	if n > 0 && !k.quiet() {
-		if res, unheard := k.answer(method, true); unheard == nil {
-			return res, true, nil
+	a.Sent = n > 0
+	// A server may have answered before it closed the connection without having read all. What it says before it was asked at all,
+	// and what it would say later, is no answer to this request.
+	if err == nil || a.Sent && !k.quiet() {
+		res, failed := k.answer(method, err != nil)
+		if failed == nil {
+			a.Heard = true // somebody else may use the connection now
+			return res, nil
+		}
+		if err == nil {
+			err = failed
 		}
 	}
-	return nil, n > 0, err
+	a.Heard = k.allowed < maxAnswerHeader
+	k.stop()
+	k.raw.Close()
+	if ended := ctx.Err(); ended != nil {
+		err = ended
+	}
+	return nil, err
 }
 
 // answer reads the header of the answer to a request of this method. last: the connection can't be used again.
 func (k *conn) answer(method string, last bool) (*http.Response, error) {
-	k.allowed = maxAnswerHeader
 	r := http.Request{Method: method} // all that ReadResponse wants to know of it
 	for range maxInformations + 1 {
 		res, err := http.ReadResponse(k.in, &r)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("cannot read the answer: %w", err)
-		case res.StatusCode == http.StatusSwitchingProtocols:
+		case res.StatusCode == http.StatusSwitchingProtocols, res.StatusCode < 100: // of which net/http's server would panic
 			return nil, ErrUnasked
 		case res.StatusCode < 200:
 			continue
@@ -103,9 +113,16 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, b.over
 	}
 	n, err := b.src.Read(p)
-	if b.over = err; err != nil {
-		b.end(err == io.EOF)
+	if err == nil {
+		return n, nil
 	}
+	if err != io.EOF {
+		if ended := b.conn.ctx.Err(); ended != nil {
+			err = ended
+		}
+	}
+	b.over = err
+	b.end(err == io.EOF)
 	return n, err
 }
 

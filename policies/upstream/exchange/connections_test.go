@@ -8,8 +8,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,7 +92,7 @@ func TestClosedJustThen(t *testing.T) {
 				return dial(ctx)
 			}
 			res, told, err := c.Do(t.Context(), request("POST", "/"), []byte("once"))
-			if _, _, err := read(res, err); (err != nil) != a.gone || told != (Account{Fit: true, Sent: !a.gone, Reused: a.reused}) {
+			if _, _, err := read(res, err); (err != nil) != a.gone || told != (Account{Fit: true, Sent: !a.gone, Heard: !a.gone, Reused: a.reused}) {
 				t.Errorf("%v, %+v", err, told)
 			}
 			if dials != a.dials || len(c.idle) != a.left {
@@ -144,10 +146,11 @@ func TestEnds(t *testing.T) {
 		path string
 		end  func(cancel func(), res *http.Response)
 		err  error // of Do
+		body error // of reading
 	}{
-		"before an answer": {"/silent", func(cancel func(), _ *http.Response) { cancel() }, context.Canceled},
-		"within a body":    {"/half", func(cancel func(), _ *http.Response) { cancel() }, nil},
-		"by closing":       {"/half", func(_ func(), res *http.Response) { res.Body.Close() }, nil},
+		"before an answer": {"/silent", func(cancel func(), _ *http.Response) { cancel() }, context.Canceled, nil},
+		"within a body":    {"/half", func(cancel func(), _ *http.Response) { cancel() }, nil, context.Canceled},
+		"by closing":       {"/half", func(_ func(), res *http.Response) { res.Body.Close() }, nil, net.ErrClosed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := s.client(t)
@@ -162,8 +165,8 @@ func TestEnds(t *testing.T) {
 			}
 			if err == nil {
 				time.AfterFunc(20*time.Millisecond, func() { a.end(cancel, res) })
-				if body, err := io.ReadAll(res.Body); err == nil || string(body) != "half" {
-					t.Fatalf("%q, %v, want half of the body and an error", body, err)
+				if body, err := io.ReadAll(res.Body); !errors.Is(err, a.body) || string(body) != "half" {
+					t.Fatalf("%q, %v, want half of the body and %v", body, err, a.body)
 				}
 				if n, err := res.Body.Read(make([]byte, 9)); n > 0 || err == nil || err == io.EOF {
 					t.Fatalf("reading on gives %d bytes and %v", n, err)
@@ -198,6 +201,33 @@ func TestEnds(t *testing.T) {
 }
 
 func first(res *http.Response, _ Account, err error) (*http.Response, error) { return res, err }
+
+// TestForgets: a connection that is kept holds on to nothing of the request that it was used for.
+func TestForgets(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hi") })
+	c := s.client(t)
+	var gone atomic.Bool
+	func() {
+		type key struct{}
+		value := make([]byte, 1<<16)
+		runtime.AddCleanup(&value[0], func(gone *atomic.Bool) { gone.Store(true) }, &gone)
+		ctx, cancel := context.WithCancel(context.WithValue(context.Background(), key{}, value))
+		defer cancel()
+		if _, body, err := read(first(c.Do(ctx, request("GET", "/"), nil))); body != "hi" || err != nil {
+			t.Fatal(body, err)
+		}
+	}()
+	if len(c.idle) != 1 {
+		t.Fatal("the connection isn't kept")
+	}
+	for range 100 {
+		if runtime.GC(); gone.Load() {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Error("the context of the request is still held")
+}
 
 func TestKept(t *testing.T) {
 	held := make(chan struct{})

@@ -136,6 +136,7 @@ func TestAnswers(t *testing.T) {
 		"informed":                  {answer: "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", status: 200, body: "hi", again: true},
 		"informed without end":      {answer: strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 50), err: ErrUnasked},
 		"another protocol":          {answer: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", err: ErrUnasked},
+		"a status below 100":        {answer: "HTTP/1.1 099 What\r\nContent-Length: 38\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", err: ErrUnasked},
 		"a header without end":      {answer: "HTTP/1.1 200 OK\r\n" + strings.Repeat("A: "+strings.Repeat("b", 1000)+"\r\n", 1100), err: ErrHeaderTooLarge},
 		"a line without end":        {answer: "HTTP/1.1 200 OK\r\nA: " + strings.Repeat("b", maxAnswerHeader), err: ErrHeaderTooLarge},
 		"no HTTP":                   {answer: "SSH-2.0-OpenSSH_9.2\r\n\r\n", fails: true},
@@ -159,6 +160,9 @@ func TestAnswers(t *testing.T) {
 				status, body, err := read(res, err)
 				if status != a.status && err == nil || body != a.body && err == nil || (err != nil) != (a.fails || a.err != nil) || a.err != nil && !errors.Is(err, a.err) {
 					t.Fatalf("status %d, a body of %d bytes, error %v, want %d, %d, %v", status, len(body), err, a.status, len(a.body), a.err)
+				}
+				if heard := a.answer != ""; told.Heard != heard {
+					t.Fatalf("round %d: %+v, want heard to be %t", round, told, heard)
 				}
 				if !told.Fit || !told.Sent || told.Reused != (round == 1 && a.again) {
 					t.Fatalf("round %d: %+v, want fit, sent, and reused only in the second of an answer that lets the connection be", round, told)
@@ -296,8 +300,8 @@ func TestUnreadRequest(t *testing.T) {
 		reads  int64 // bytes of the request
 		answer string
 		leave  func(k net.Conn)
-		takes  int // bytes that the socket takes without anybody reading; 0: as many as usual
-		fails  bool
+		takes  int  // bytes that the socket takes without anybody reading; 0: as many as usual
+		fails  bool // and what was heard is no answer, or not all of one
 	}{
 		"half-closes it without reading":                             {0, refusal, halfClose, 0, false},
 		"closes it after the header":                                 {100, refusal, closeIt, 0, false},
@@ -339,7 +343,7 @@ func TestUnreadRequest(t *testing.T) {
 				if a.fails && err == nil || !a.fails && (status != 413 || body != "no" || err != nil) {
 					t.Fatalf("%d, %q, %v", status, body, err)
 				}
-				if !told.Sent || told.Reused {
+				if !told.Sent || told.Reused || told.Heard != (a.answer != "") {
 					t.Fatalf("%+v, want sent, on a new connection each time", told)
 				}
 			}
