@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptrace"
+	"sync/atomic"
 	"time"
 
 	"github.com/parsescale/parsescale/policies/balance"
@@ -15,9 +16,10 @@ type attempt struct {
 	try  cut // by Request.TryTimeout
 	last cut // by Request.Deadline
 
-	asked  bool // the request was found fit to be sent, and a connection was asked for
-	reused bool // that one had been used before
-	wrote  bool // a byte was written, where net/http wasn't in between
+	asked  bool        // the request was found fit to be sent, and a connection was asked for
+	reused bool        // that one had been used before
+	heard  atomic.Bool // a byte of an answer came
+	wrote  bool        // a byte was written, where net/http wasn't in between
 	conn   *meteredConn
 	mark   int64 // bytes that were on the connection before this request
 }
@@ -52,7 +54,8 @@ func (r *result) traced() (status int, failure string) {
 // observed has net/http tell what it does.
 func (a *attempt) observed(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { a.asked = true },
+		GetConn:              func(string) { a.asked, a.reused = true, false }, // net/http may ask for another one by itself
+		GotFirstResponseByte: func() { a.heard.Store(true) },
 		GotConn: func(i httptrace.GotConnInfo) {
 			a.conn, a.reused = metered(i.Conn), i.Reused
 			if a.conn != nil {
@@ -211,12 +214,14 @@ func (s *seat) failed(ctx context.Context, c *call, a *attempt, l lane, err erro
 			res.err = errLate
 		case a.dog.barked():
 			res.err = errSilent
+		case a.reused:
+			res.failure = stale
 		}
 	case a.try.wasMade():
 		res.failure, res.err = late, errLate
 	case a.dog.barked():
 		res.failure, res.err = silent, errSilent
-	case a.reused && !answered:
+	case a.reused && !answered && !a.heard.Load():
 		res.failure = stale
 	default:
 		res.failure = broken

@@ -106,6 +106,7 @@ func (c *call) answered(w *worker, took time.Duration) {
 
 func (c *call) question(w *worker, res result) question {
 	q := question{failure: res.failure, write: c.req.Write, begun: c.begun.Load(), attempts: c.sent, limit: c.options.Retries, inTime: true}
+	q.unsent = res.failure == stale && !res.sent
 	if !q.write && res.failure == faulty && len(c.suspects) > 1 {
 		q.limit = 0 // two agree
 	}

@@ -13,6 +13,7 @@ func TestDecide(t *testing.T) {
 	}
 	write := func(q question) question { q.write = true; return q }
 	repeats := func(q question) question { q.write, q.repeats = true, true; return q }
+	unsent := func(q question) question { q.unsent = true; return q }
 	begun := func(q question) question { q.begun = true; return q }
 	outOfTime := func(q question) question { q.inTime = false; return q }
 	for _, test := range []struct {
@@ -25,6 +26,10 @@ func TestDecide(t *testing.T) {
 		{"read, unreached after all retries", ask(unreached, 4), no, again},
 		{"read, broken", ask(broken, 1), yes, again},
 		{"read, stale", ask(stale, 1), yes, again},
+		{"read, stale before it was sent", unsent(ask(stale, 0)), no, again},
+		{"write, stale before it was sent", unsent(write(ask(stale, 0))), no, again},
+		{"write, stale before it was sent again", unsent(repeats(ask(stale, 4))), no, again},
+		{"begun stream, stale before it was sent", unsent(begun(write(ask(stale, 0)))), yes, giveUp},
 		{"read, silent", ask(silent, 1), yes, again},
 		{"read, refused", ask(refused, 1), yes, again},
 		{"read, last retry", ask(broken, 3), yes, again},

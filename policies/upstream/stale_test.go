@@ -132,10 +132,14 @@ func (c brokenConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// TestNothingWritten: a write on a connection of which it is certain that no byte was written is sent again on another one, which is
-// no failure of the worker, nor another attempt.
+// TestNothingWritten: a write on a connection that was used before, of which it is certain that no byte was written, is sent again on
+// another one, which is no failure of the worker.
 func TestNothingWritten(t *testing.T) {
-	for kind, network := range map[Kind]string{Bundled: "unix"} {
+	for kind, a := range map[Kind]struct {
+		network  string
+		attempts int
+	}{Remote: {"tcp", 2}, Bundled: {"unix", 1}} {
+		network := a.network
 		t.Run(kind.String(), func(t *testing.T) {
 			w := newWorker(t, network, answer("ok"))
 			var broken atomic.Bool
@@ -151,7 +155,7 @@ func TestNothingWritten(t *testing.T) {
 			p := newPool(t, Options{}, target)
 			for i := range 2 {
 				res, err := p.Do(context.Background(), &Request{Method: "POST", URI: "/x", Body: []byte("{}"), Write: true})
-				if err != nil || string(res.Body) != "ok" || res.Attempts != 1 {
+				if err != nil || string(res.Body) != "ok" || i > 0 && res.Attempts != a.attempts {
 					t.Fatalf("request %d: %+v, %v", i, res, err)
 				}
 				broken.Store(true)
@@ -159,8 +163,38 @@ func TestNothingWritten(t *testing.T) {
 			if n := w.requests.Load(); n != 2 || dials != 2 {
 				t.Errorf("%d requests arrived over %d connections", n, dials)
 			}
-			if s := p.Status()[0]; s.Failures != 0 || s.Retries != 0 {
+			if s := p.Status()[0]; s.Failures != 0 || s.Retries != uint64(a.attempts-1) {
 				t.Errorf("it counts against the worker: %+v", s)
+			}
+		})
+	}
+}
+
+// TestStaleAndGone: that a connection is stale excuses a worker, but not that there can't be another one.
+func TestStaleAndGone(t *testing.T) {
+	for kind, network := range map[Kind]string{Remote: "tcp", Bundled: "unix"} {
+		t.Run(kind.String(), func(t *testing.T) {
+			w := newWorker(t, network, answer("ok"))
+			var broken atomic.Bool
+			target := w.target("w", kind)
+			target.Dial = func(ctx context.Context) (net.Conn, error) {
+				if broken.Load() {
+					return nil, errors.New("gone")
+				}
+				c, err := net.Dial(network, w.address)
+				return brokenConn{c, &broken}, err
+			}
+			p := newPool(t, fastFailing(), target)
+			ask := func() error { _, err := p.Do(context.Background(), &Request{Method: "GET", URI: "/x"}); return err }
+			if err := ask(); err != nil {
+				t.Fatal(err)
+			}
+			broken.Store(true)
+			if err := ask(); !errors.Is(err, ErrNoWorker) {
+				t.Fatal(err)
+			}
+			if s := p.Status()[0]; s.Failures != s.Requests-1 {
+				t.Errorf("of %d attempts after the first %d count against the worker", s.Requests-1, s.Failures)
 			}
 		})
 	}

@@ -80,11 +80,16 @@ func (w *worker) ask(ctx context.Context, c *call, a *attempt, r *http.Request) 
 		var told exchange.Account
 		if res, told, err = w.local.Do(ctx, r, c.req.Body); !errors.Is(err, exchange.ErrTooLarge) {
 			a.asked, a.wrote, a.reused = told.Fit, told.Sent, told.Reused
+			a.heard.Store(told.Heard)
 			return res, err
 		}
 	}
 	r.Body, r.ContentLength = c.body(&a.dog)
-	return w.transport.RoundTrip(r.WithContext(a.observed(ctx)))
+	if res, err = w.transport.RoundTrip(r.WithContext(a.observed(ctx))); err == nil && res.StatusCode < 200 {
+		res.Body.Close()
+		return nil, exchange.ErrUnasked // net/http hands on 101, and what is below 100
+	}
+	return res, err
 }
 
 // closeIdle closes the connections that are not in use, and the others after their requests.

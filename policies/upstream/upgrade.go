@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parsescale/parsescale/policies/balance"
+	"github.com/parsescale/parsescale/policies/upstream/exchange"
 )
 
 // Lease is a worker that was chosen for something the pool can't send by itself: an upgraded connection, or whatever
@@ -48,6 +49,10 @@ func (l *Lease) RoundTrip(r *http.Request) (*http.Response, error) {
 	var a attempt
 	w := l.seat.w
 	res, err := w.transport.RoundTrip(r.WithContext(a.observed(r.Context())))
+	if err == nil && res.StatusCode < 100 { // servers panic when they are to hand it on
+		res.Body.Close()
+		err = exchange.ErrUnasked
+	}
 	if err != nil {
 		f := l.seat.failed(r.Context(), l.call, &a, lane{}, err, false).failure
 		if f.blames() {

@@ -5,10 +5,10 @@ type failure uint8
 
 const (
 	succeeded failure = iota
-	// unreached: no byte of the request was written to a connection.
+	// unreached: no byte of the request was written, nor was there a connection that had been used before.
 	unreached
 	// stale: a connection that had been used before ended without a byte of an answer. Mostly the worker closed it
-	// for being idle while the request was on its way (Node does so after 5 s).
+	// for being idle while the request was on its way, or was about to be (Node does so after 5 s).
 	stale
 	// silent: no byte moved in time.
 	silent
@@ -73,6 +73,7 @@ type question struct {
 	repeats  bool // the worker does a write once however often it gets it, and the write has an id
 	begun    bool // the client's stream can't be sent again
 	attempts int  // so far that may have reached a worker
+	unsent   bool // by the last one, on a connection that turned out to be stale
 	limit    int  // of repetitions
 	inTime   bool // there is time for another attempt
 }
@@ -86,10 +87,10 @@ func decide(q question, budget func(force bool) bool) verdict {
 			return unknown
 		}
 		return giveUp
-	case q.failure == unreached && !q.begun:
+	case (q.failure == unreached || q.unsent) && !q.begun:
 		// It costs no worker anything: only the time is limited, by waiting for a worker.
 		return again
-	case q.failure == unreached && q.attempts == 0:
+	case (q.failure == unreached || q.unsent) && q.attempts == 0:
 		return giveUp
 	}
 	repeatable := !q.begun && q.inTime && q.attempts <= q.limit && (!q.write || q.repeats)
