@@ -48,8 +48,9 @@ type appState struct {
 	unnamed atomic.Int32 // handlers that cache what others answer, and have no name
 
 	mu       sync.Mutex
-	handlers []*Handler          // that serve the apps
-	gateways map[string]*gateway // by name; each is one reference into the usage pool
+	keeping  map[*caddyhttp.Server]bool // the servers whose connections are kept
+	handlers []*Handler                 // that serve the apps
+	gateways map[string]*gateway        // by name; each is one reference into the usage pool
 	settings map[string]*settings
 }
 
@@ -60,7 +61,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 
 // Provision checks the settings. Nothing is opened or started before Start, so that `caddy validate` does neither.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.appState = &appState{logger: ctx.Logger(), ctx: ctx, gateways: map[string]*gateway{}, settings: map[string]*settings{}}
+	a.appState = &appState{logger: ctx.Logger(), ctx: ctx, gateways: map[string]*gateway{}, settings: map[string]*settings{}, keeping: map[*caddyhttp.Server]bool{}}
 	events, err := ctx.App("events")
 	if err != nil {
 		return fmt.Errorf("cannot load the events app: %w", err)
@@ -90,6 +91,9 @@ func (a *App) emit(name string, data map[string]any) { a.events.Emit(a.ctx, name
 
 // Start starts the workers of every app that a handler refers to.
 func (a *App) Start() error {
+	if err := a.checkListeners(); err != nil {
+		return err
+	}
 	if err := awaitTurn(); err != nil {
 		return err
 	}

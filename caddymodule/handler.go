@@ -112,6 +112,7 @@ func (h *Handler) begin(ctx caddy.Context) (*App, error) {
 			app.http = http
 		}
 	}
+	app.keepConnections(ctx)
 	return app, nil
 }
 

@@ -17,6 +17,7 @@ func init() {
 	caddy.RegisterModule(Cacher{})
 	caddy.RegisterModule(PoolUpstreams{})
 	caddy.RegisterModule(Transport{})
+	caddy.RegisterModule(KeepConnections{})
 	httpcaddyfile.RegisterGlobalOption("parse", parseGlobalOption)
 	// parse_cache comes after whatever forbids, which in Caddyfiles is also handle, error, abort and respond: they may go by what
 	// isn't in the key of an entry, such as the client's address. Of two placed before the same one, the first stays before the second.
@@ -26,8 +27,10 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("parse", httpcaddyfile.Before, "reverse_proxy")
 	httpcaddyfile.RegisterDirective("parse_rate_limit", rateLimitDirective)
 	httpcaddyfile.RegisterDirectiveOrder("parse_rate_limit", httpcaddyfile.Before, "basicauth") // the less a refusal costs, the better
-	caddy.RegisterNetwork(keptNetwork, listenKept)
-	caddyhttp.RegisterNetworkHTTP3(keptNetwork, "udp")
+	for _, version := range []string{"", "4", "6"} {
+		caddy.RegisterNetwork(keptNetwork+version, listenKept)
+		caddyhttp.RegisterNetworkHTTP3(keptNetwork+version, "udp"+version)
+	}
 	caddy.OnExit(leaveAdmin)
 	registerCommands()
 }

@@ -15,14 +15,16 @@ import (
 )
 
 // keptNetwork is the name of TCP listeners whose queue of connections outlives configurations, and this process where
-// another one takes its place: `bind parse/` in a site, or parse/127.0.0.1 for one address.
+// another one takes its place. It is the network of sites with a handler of this module, where they say nothing else, and
+// `bind parse/` gives it to others. Caddy's own configurations each have a queue, and when one is closed the kernel resets
+// who waits in it. A 4 or 6 after it is a version of IP.
 const keptNetwork = "parse"
 
 // sockets are the sockets of these listeners.
 var sockets = succession.NewSockets()
 
 // listenKept implements caddy.ListenerFunc.
-func listenKept(ctx context.Context, _, host, ports string, offset uint, config net.ListenConfig) (any, error) {
+func listenKept(ctx context.Context, network, host, ports string, offset uint, config net.ListenConfig) (any, error) {
 	if _, err := predecessor(); err != nil {
 		return nil, err
 	}
@@ -31,7 +33,50 @@ func listenKept(ctx context.Context, _, host, ports string, offset uint, config 
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on port %q: %w", ports, err)
 	}
-	return sockets.Listen(ctx, net.JoinHostPort(host, strconv.FormatUint(port+uint64(offset), 10)), config)
+	address := net.JoinHostPort(host, strconv.FormatUint(port+uint64(offset), 10))
+	l, err := sockets.Listen(ctx, "tcp"+strings.TrimPrefix(network, keptNetwork), address, config)
+	if err != nil {
+		return nil, err
+	}
+	return desk.Listen(l), nil
+}
+
+// kept is a server's address on the kept network. One that isn't of TCP, or can't be understood, stays as it is.
+func kept(address string) string {
+	a, err := caddy.ParseNetworkAddress(address)
+	if err != nil {
+		return address
+	}
+	version, ok := strings.CutPrefix(a.Network, "tcp")
+	if !ok {
+		return address
+	}
+	a.Network = keptNetwork + version
+	return a.String()
+}
+
+// isKept reports whether a network is the kept one.
+func isKept(network string) bool {
+	return network == keptNetwork || network == keptNetwork+"4" || network == keptNetwork+"6"
+}
+
+// checkListeners fails if an address is that of two servers, one of which keeps its connections. Caddy itself doesn't see
+// that they are the same, and each of them would get some of the connections.
+func (a *App) checkListeners() error {
+	if a.http == nil {
+		return nil
+	}
+	owners := map[string]string{}
+	for name, srv := range a.http.Servers {
+		for _, l := range srv.Listen {
+			l = kept(l)
+			if other, ok := owners[l]; ok {
+				return fmt.Errorf("the servers %s and %s both listen on %s, one of them with `bind parse/` or a handler of Parse: give all sites of the address the same `bind`", other, name, strings.TrimPrefix(l, keptNetwork+"/"))
+			}
+			owners[l] = name
+		}
+	}
+	return nil
 }
 
 // keptListeners fails if an address can't be handed over at all, and warns of those where connections may be lost.
@@ -45,9 +90,9 @@ func (a *App) keptListeners() (warnings []string, err error) {
 			switch {
 			case err != nil:
 			case addr.IsUnixNetwork():
-				return nil, fmt.Errorf("the site at %s can't be handed over: the old process removes its socket; use a TCP address with `bind parse/`", l)
-			case addr.Network != keptNetwork && !addr.IsFdNetwork():
-				warnings = append(warnings, fmt.Sprintf("connections that were just being made to %s may have failed; write `bind parse/` into its site", l))
+				return nil, fmt.Errorf("the site at %s can't be handed over: the old process removes its socket; use a TCP address", l)
+			case !isKept(addr.Network) && !addr.IsFdNetwork():
+				warnings = append(warnings, fmt.Sprintf("connections that were just being made to %s may have failed; the listener wrapper parse_keep_connections keeps them", l))
 			}
 			if offersHTTP3(srv, i) {
 				warnings = append(warnings, fmt.Sprintf("requests by HTTP/3 to %s that were under way may have failed, and its clients make new connections: these can't be handed over; `protocols h1 h2` in the global option servers does without them", l))

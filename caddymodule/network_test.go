@@ -40,3 +40,44 @@ func TestKeptListeners(t *testing.T) {
 		}
 	}
 }
+
+// TestKept are the addresses of servers, and those at which they listen if their connections are kept.
+func TestKept(t *testing.T) {
+	for address, want := range map[string]string{
+		":80":               "parse/:80",
+		"localhost:80":      "parse/localhost:80",
+		"tcp/[::1]:80-82":   "parse/[::1]:80-82",
+		"TCP4/0.0.0.0:80":   "parse4/0.0.0.0:80",
+		"tcp6/:80":          "parse6/:80",
+		"parse/:80":         "parse/:80",
+		"udp/:80":           "udp/:80",
+		"unix//run/x.sock":  "unix//run/x.sock",
+		"fd/3":              "fd/3",
+		"tcp/:no-such-port": "tcp/:no-such-port",
+	} {
+		if got := kept(address); got != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
+}
+
+// TestOneAddressOfTwoServers is refused if one of them keeps its connections: each would get some of the other's.
+func TestOneAddressOfTwoServers(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		listen [2]string
+		fails  bool
+	}{
+		{"one is kept", [2]string{":80", "parse/:80"}, true},
+		{"of one version of IP", [2]string{"parse4/:80", "tcp4/:80"}, true},
+		{"two ports", [2]string{":80", "parse/:81"}, false},
+		{"two addresses", [2]string{"127.0.0.1:80", "parse/127.0.0.2:80"}, false},
+	} {
+		a := App{appState: &appState{http: &caddyhttp.App{Servers: map[string]*caddyhttp.Server{
+			"srv0": {Listen: test.listen[:1]}, "srv1": {Listen: test.listen[1:]},
+		}}}}
+		if err := a.checkListeners(); (err != nil) != test.fails {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+}

@@ -18,7 +18,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/parsescale/parsescale/caddymodule/gate"
-	"github.com/parsescale/parsescale/caddymodule/handover"
 	"github.com/parsescale/parsescale/caddymodule/succession"
 )
 
@@ -72,7 +71,7 @@ func answerInstead(p *succession.Predecessor) {
 	}
 	go func() { _ = server.Serve(passed) }() // it ends with the process
 	p.Serve(succession.Handler{
-		Connection: handover.Take,
+		Connection: desk.Take,
 		Request: func(b []byte, c net.Conn) {
 			pc := passedConn{Conn: c}
 			if json.Unmarshal(b, &pc.about) != nil {

@@ -20,7 +20,6 @@ import (
 	"github.com/caddyserver/caddy/v2/notify"
 	"go.uber.org/zap"
 
-	"github.com/parsescale/parsescale/caddymodule/handover"
 	"github.com/parsescale/parsescale/caddymodule/succession"
 )
 
@@ -172,7 +171,7 @@ func (a *App) handOver(s *succession.Successor) (err error) {
 		return err
 	}
 	successor.Store(s)
-	handover.SetHeir(s.Give)
+	desk.SetHeir(s.Give)
 	entrance.Redirect()
 	for _, giveUp := range giveUps {
 		giveUp()

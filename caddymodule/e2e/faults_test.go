@@ -46,7 +46,6 @@ var faults = []struct {
 	{"a worker refuses connections", remoteSite(healthy), refusing, 0.05, 2 * time.Second},
 	{"ten times as many clients", bundledSite, crowding, 0, 2 * time.Second},
 	{"a reload every 200 ms", bundledSite, reloading, 0, 2 * time.Second},
-	{"a reload every 200 ms, of one queue of connections", oneQueueSite, reloading, 0, 2 * time.Second},
 	{"Redis is away, and limits are exact", limitedSite("exact"), redisAway, 0, 2 * time.Second},
 	{"Redis is away, and limits are leased", limitedSite("lease"), redisAway, 0, 2 * time.Second},
 	{"Redis is slow, and limits are exact", limitedSite("exact"), redisSlow, 0, 2 * time.Second},
@@ -93,11 +92,6 @@ func TestFaults(t *testing.T) {
 }
 
 func bundledSite(t *testing.T) *site { return &site{gateway: startGateway(t, bundledApp("", ""))} }
-
-// oneQueueSite listens by `bind parse/`.
-func oneQueueSite(t *testing.T) *site {
-	return &site{gateway: startGateway(t, bound(bundledApp("", "")))}
-}
 
 // remoteSite runs two Go workers on one database as remote upstreams, each behind a proxy.
 func remoteSite(m mood) func(*testing.T) *site {

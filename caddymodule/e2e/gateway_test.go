@@ -239,11 +239,6 @@ func (g *gateway) noProcessWithin(d time.Duration) {
 func bundledApp(settings, directive string) string {
 	return `{
 	admin ADMIN
-	servers {
-		listener_wrappers {
-			parse_keep_connections
-		}
-	}
 	parse {
 		workers 2 {
 			app_id ` + appID + `

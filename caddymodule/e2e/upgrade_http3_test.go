@@ -26,7 +26,7 @@ func TestUpgradeHTTP3(t *testing.T) {
 	t.Parallel() // it waits more than it works
 	port := testservices.FreePort(t)
 	g := startUpgradable(t, strings.Replace(bundledApp("", ""), "{\n\tadmin ADMIN", "{\n\tadmin ADMIN\n\tskip_install_trust\n\tauto_https disable_redirects", 1)+
-		fmt.Sprintf("https://127.0.0.1:%d {\n\tbind parse/127.0.0.1\n\ttls internal\n\tparse /parse/*\n}\n", port))
+		fmt.Sprintf("https://127.0.0.1:%d {\n\tbind 127.0.0.1\n\ttls internal\n\tparse /parse/*\n}\n", port))
 	base := fmt.Sprintf("https://127.0.0.1:%d/parse", port)
 	transport := func() *http3.Transport {
 		return &http3.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a certificate of the test's own

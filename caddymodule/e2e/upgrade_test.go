@@ -21,11 +21,6 @@ import (
 	"github.com/parsescale/parsescale/server/testservices"
 )
 
-// bound has a site's listener outlive its process.
-func bound(caddyfile string) string {
-	return strings.Replace(caddyfile, "ADDRESS {", "ADDRESS {\n\tbind parse/127.0.0.1", 1)
-}
-
 // startUpgradable runs a Caddyfile with a program file of its own. Whatever process runs in the gateway's folder ends with the
 // test.
 func startUpgradable(t testing.TB, caddyfile string) *gateway {
@@ -36,7 +31,7 @@ func startUpgradable(t testing.TB, caddyfile string) *gateway {
 	}
 	program := filepath.Join(t.TempDir(), "parsescale")
 	install(t, original, program)
-	g := startProgram(t, program, bound(caddyfile))
+	g := startProgram(t, program, caddyfile)
 	t.Cleanup(func() { endAll(g) })
 	return g
 }
@@ -292,7 +287,7 @@ func TestUpgradeTLS(t *testing.T) {
 	testservices.NeedTime(t, "the seconds in which idle TLS connections are kept")
 	port := testservices.FreePort(t)
 	g := startUpgradable(t, strings.Replace(bundledApp("", ""), "{\n\tadmin ADMIN", "{\n\tadmin ADMIN\n\tskip_install_trust\n\tauto_https disable_redirects", 1)+
-		fmt.Sprintf("https://127.0.0.1:%d {\n\tbind parse/127.0.0.1\n\ttls internal\n\tparse /parse/*\n}\n", port))
+		fmt.Sprintf("https://127.0.0.1:%d {\n\tbind 127.0.0.1\n\ttls internal\n\tparse /parse/*\n}\n", port))
 	base := fmt.Sprintf("https://127.0.0.1:%d/parse", port)
 	var protocols [3]atomic.Int64
 	var failed atomic.Int64

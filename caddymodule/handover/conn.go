@@ -245,7 +245,7 @@ func (c *conn) leave() {
 func (c *conn) become(state http.ConnState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.given {
+	if c.given || c.state == state { // a server may be asked twice to tell
 		return
 	}
 	if c.state == http.StateNew && bytes.HasPrefix(c.unread, http2Preface) {

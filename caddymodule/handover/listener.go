@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"time"
 )
 
 // Desk knows the listeners of every address, in the order in which they came. It is what the servers of an old and of a
@@ -24,15 +23,21 @@ type Heir func(address string, c net.Conn, unread []byte) bool
 // NewDesk returns a desk without listeners.
 func NewDesk() *Desk { return &Desk{byAddress: map[string][]*listener{}} }
 
-// Listen wraps the listener of a server. The server has to tell its connections' states to Tell, else none of them is
-// handed over.
+// Listen wraps the listener of a server; one that is of this desk already is returned as it is. The server has to tell its
+// connections' states to Tell, else only those are handed over that it hasn't accepted.
+//
+// Listeners of an address, old and new, have to share one socket: what waits in the queue of one's own is reset by the kernel
+// when it is closed.
 func (d *Desk) Listen(inner net.Listener) net.Listener {
+	if l, ok := inner.(*listener); ok && l.desk == d {
+		return l
+	}
 	a := inner.Addr()
 	l := &listener{
 		Listener: inner, desk: d,
 		// The type is part of it: where TLS is turned on, plain connections must not get behind it.
 		address: fmt.Sprintf("%s/%s/%T", a.Network(), a, inner),
-		closed:  make(chan struct{}), wake: make(chan struct{}, 1), accepted: make(chan accepted), stopped: make(chan struct{}),
+		closed:  make(chan struct{}), wake: make(chan struct{}, 1), accepted: make(chan accepted),
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -104,7 +109,6 @@ type listener struct {
 	address string
 
 	start    sync.Once
-	stopped  chan struct{} // acceptBelow has ended
 	accepted chan accepted
 	wake     chan struct{} // something was given
 
@@ -141,7 +145,6 @@ func (l *listener) Accept() (net.Conn, error) {
 }
 
 func (l *listener) acceptBelow() {
-	defer close(l.stopped)
 	for {
 		c, err := l.Listener.Accept()
 		select {
@@ -230,27 +233,9 @@ func (l *listener) Close() error {
 	l.mu.Unlock()
 	l.desk.remove(l)
 	close(l.closed)
-	for _, c := range l.closeBelow() {
-		l.pass(c, nil)
-	}
+	l.closeErr = l.Listener.Close()
 	for _, c := range left {
 		l.pass(c.Conn, c.replay)
 	}
 	return l.closeErr
-}
-
-// closeBelow closes the listener below and returns the connections that waited there. Each of Caddy's configurations has a socket of
-// its own on an address, and the kernel gives each new connection to one of them. When that is closed, the kernel resets those
-// that nobody has accepted, though their clients may have sent a request. What comes in the microseconds between the last look and
-// the end is lost all the same; the less so if the kernel is told to give it to another socket (net.ipv4.tcp_migrate_req).
-func (l *listener) closeBelow() (queued []net.Conn) {
-	if s := socketOf(l.Listener); s != nil && l.hasSuccessor() {
-		// As long as somebody waits for the socket it stays open after it was closed.
-		_ = s.SetDeadline(time.Unix(1, 0))
-		l.start.Do(func() { close(l.stopped) })
-		<-l.stopped
-		queued = waiting(s)
-	}
-	l.closeErr = l.Listener.Close()
-	return queued
 }

@@ -30,22 +30,27 @@ func NewSockets() *Sockets {
 	return &Sockets{byAddress: map[string]*socket{}, inherited: map[string]*net.TCPListener{}}
 }
 
-// Listen returns a listener of an address: host:port, or :port for all addresses of the machine.
-func (s *Sockets) Listen(ctx context.Context, address string, config net.ListenConfig) (net.Listener, error) {
+// Listen returns a listener of an address: host:port, or :port for all addresses of the machine. The network is tcp, tcp4 or
+// tcp6.
+func (s *Sockets) Listen(ctx context.Context, network, address string, config net.ListenConfig) (net.Listener, error) {
+	key := address
+	if network != "tcp" {
+		key = network + "/" + address
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	shared := s.byAddress[address]
+	shared := s.byAddress[key]
 	if shared == nil {
-		below := s.inherited[address]
+		below := s.inherited[key]
 		if below == nil {
 			config.Control = reusePort
-			l, err := config.Listen(ctx, "tcp", address)
+			l, err := config.Listen(ctx, network, address)
 			if err != nil {
 				return nil, err
 			}
 			below = l.(*net.TCPListener)
 		}
-		delete(s.inherited, address)
+		delete(s.inherited, key)
 		shared = &socket{below, map[*listener]struct{}{}}
 	}
 	own, err := duplicate(shared.TCPListener)
@@ -55,11 +60,11 @@ func (s *Sockets) Listen(ctx context.Context, address string, config net.ListenC
 		}
 		return nil, fmt.Errorf("cannot share the socket of %s: %w", address, err)
 	}
-	l := &listener{TCPListener: own, sockets: s, address: address, keepAlive: config.KeepAliveConfig, closed: make(chan struct{})}
+	l := &listener{TCPListener: own, sockets: s, key: key, keepAlive: config.KeepAliveConfig, closed: make(chan struct{})}
 	if s.shut != nil {
 		_ = l.SetDeadline(past)
 	}
-	s.byAddress[address] = shared
+	s.byAddress[key] = shared
 	shared.listeners[l] = struct{}{}
 	return l, nil
 }
@@ -147,7 +152,7 @@ func (s *Sockets) all() (map[string]*os.File, error) {
 type listener struct {
 	*net.TCPListener
 	sockets   *Sockets
-	address   string
+	key       string
 	keepAlive net.KeepAliveConfig
 
 	once     sync.Once
@@ -197,10 +202,10 @@ func (l *listener) Close() error {
 		s := l.sockets
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		shared := s.byAddress[l.address]
+		shared := s.byAddress[l.key]
 		delete(shared.listeners, l)
 		if len(shared.listeners) == 0 {
-			delete(s.byAddress, l.address)
+			delete(s.byAddress, l.key)
 			_ = shared.Close()
 		}
 	})

@@ -11,7 +11,7 @@ import (
 
 func listen(t *testing.T, s *Sockets, address string) net.Listener {
 	t.Helper()
-	l, err := s.Listen(context.Background(), address, net.ListenConfig{})
+	l, err := s.Listen(context.Background(), "tcp", address, net.ListenConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}

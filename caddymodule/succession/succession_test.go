@@ -30,7 +30,7 @@ func beSuccessor(name string) int {
 		fmt.Fprintln(os.Stderr, "Error: cannot inherit:", err)
 		return 1
 	}
-	l, err := s.Listen(context.Background(), "127.0.0.1:0", net.ListenConfig{})
+	l, err := s.Listen(context.Background(), "tcp", "127.0.0.1:0", net.ListenConfig{})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		return 1

@@ -1,0 +1,88 @@
+package caddymodule
+
+import (
+	"errors"
+	"net"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/parsescale/parsescale/caddymodule/handover"
+)
+
+// desk is where the servers of an old and of a new configuration meet.
+var desk = handover.NewDesk()
+
+// keepConnections lets a server's queues of connections, and its idle HTTP/1.1 connections without TLS, outlive it. It has an
+// effect while the server is provisioned.
+func keepConnections(server *caddyhttp.Server) {
+	for i, address := range server.Listen {
+		server.Listen[i] = kept(address)
+	}
+	server.RegisterConnState(handover.Tell)
+}
+
+// keepConnections does it for the server whose handlers are being provisioned.
+func (a *App) keepConnections(ctx caddy.Context) {
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.keeping[server] {
+		a.keeping[server] = true
+		keepConnections(server)
+	}
+}
+
+// KeepConnections is a listener wrapper that keeps connections across config reloads and upgrades, as sites with a handler of
+// this module do by themselves: those that wait to be accepted, and idle ones of HTTP/1.1 without TLS. Without it Caddy closes
+// them at each reload, and a request that is on its way at that moment fails. It is for sites that have no such handler, and for
+// those with another listener wrapper, such as proxy_protocol, whose connections it has to come after: it belongs into the
+// global option servers, as the last of the listener wrappers. It has no settings.
+//
+//	servers {
+//		listener_wrappers {
+//			proxy_protocol
+//			parse_keep_connections
+//		}
+//	}
+type KeepConnections struct{}
+
+// CaddyModule returns the Caddy module information.
+func (KeepConnections) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "caddy.listeners.parse_keep_connections", New: func() caddy.Module { return new(KeepConnections) }}
+}
+
+// Provision changes the server's addresses, and asks it to tell its connections' states.
+func (KeepConnections) Provision(ctx caddy.Context) error {
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok {
+		return errors.New("parse_keep_connections works for HTTP servers only")
+	}
+	keepConnections(server)
+	return nil
+}
+
+// WrapListener is called once per address of the server.
+func (KeepConnections) WrapListener(l net.Listener) net.Listener { return desk.Listen(l) }
+
+// UnmarshalCaddyfile reads `parse_keep_connections`.
+func (KeepConnections) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	if d.NextBlock(0) {
+		return d.Errf("parse_keep_connections has no settings, not %q", d.Val())
+	}
+	return nil
+}
+
+var (
+	_ caddy.Provisioner     = KeepConnections{}
+	_ caddy.ListenerWrapper = KeepConnections{}
+	_ caddyfile.Unmarshaler = KeepConnections{}
+)
