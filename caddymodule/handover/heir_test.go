@@ -66,3 +66,46 @@ func TestNoHeir(t *testing.T) {
 		t.Errorf("nobody has the address, and the connection isn't closed: %v", err)
 	}
 }
+
+// TestToldTwice: a server that is asked twice to tell its connections' states, and one whose listener is wrapped twice, are as others.
+func TestToldTwice(t *testing.T) {
+	a := newAddress(t)
+	serve := func(h http.HandlerFunc) *http.Server {
+		s := &http.Server{Handler: h, ConnState: func(c net.Conn, state http.ConnState) {
+			Tell(c, state)
+			Tell(c, state)
+		}}
+		l := a.desk.Listen(a.below.open())
+		if a.desk.Listen(l) != l {
+			t.Error("the listener is wrapped twice")
+		}
+		go s.Serve(l)
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	entered, release := make(chan struct{}), make(chan struct{})
+	old := serve(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.ReadAll(r.Body)
+		close(entered)
+		<-release
+		_, _ = io.WriteString(w, "old")
+	})
+	c, r := a.dial()
+	if _, err := io.WriteString(c, post); err != nil {
+		t.Fatal(err)
+	}
+	<-entered
+	if _, err := io.WriteString(c, post[:1]); err != nil { // which is read while the handler works
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond) // if it is read later, that is right as well
+	close(release)
+	if got := readAnswer(t, r); got != "old" {
+		t.Fatalf("got %q", got)
+	}
+	serve(says("new"))
+	shutdown(t, old)
+	if got := ask(t, c, r, post[1:]); got != "new POST body" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -115,3 +115,40 @@ func TestShut(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestVersionsOfIP: listeners of one port for IPv4 and for IPv6 have a socket each.
+func TestVersionsOfIP(t *testing.T) {
+	s := NewSockets()
+	four := listen(t, s, "127.0.0.1:0")
+	_, port, err := net.SplitHostPort(four.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ network, address, same string }{
+		{"tcp4", "127.0.0.1:" + port, "tcp4/127.0.0.1:" + port},
+		{"tcp6", "[::1]:" + port, "tcp6/[::1]:" + port},
+	} {
+		l, err := s.Listen(context.Background(), test.network, test.address, net.ListenConfig{})
+		if err != nil {
+			if test.network == "tcp6" && !hasIPv6() {
+				continue
+			}
+			t.Fatalf("%s: %v", test.network, err)
+		}
+		if s.byAddress[test.same] == nil || l.Addr().String() != test.address {
+			t.Errorf("%s listens on %s", test.network, l.Addr())
+		}
+		_ = l.Close()
+	}
+	if _, err := s.Listen(context.Background(), "tcp4", "[::1]:"+port, net.ListenConfig{}); err == nil {
+		t.Error("an address of IPv6 is one of IPv4")
+	}
+}
+
+func hasIPv6() bool {
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err == nil {
+		_ = l.Close()
+	}
+	return err == nil
+}
