@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +33,7 @@ type conn struct {
 	clock      uint64
 	parsing    []*statement // sent to be parsed and not answered yet, in order; nil stands for a Sync
 
+	aside  bool  // nobody reads the answer that comes now
 	unread int   // ReadyForQuery messages that are still to come
 	held   int   // how many of those belong to what is to be read after the next sync
 	err    error // what the statements sent last failed with
@@ -118,7 +118,7 @@ func (c *conn) receive() (msg pgproto3.BackendMessage, ready bool, err error) {
 		}
 		switch m := msg.(type) {
 		case *pgproto3.ParseComplete:
-			c.parsing[0].prepared = true
+			c.parsing[0].prepared, c.aside = true, c.parsing[0].aside
 			c.parsing = c.parsing[1:]
 		case *pgproto3.ErrorResponse:
 			e := pgconn.ErrorResponseToPgError(m)
@@ -130,17 +130,20 @@ func (c *conn) receive() (msg pgproto3.BackendMessage, ready bool, err error) {
 			}
 		case *pgproto3.ReadyForQuery:
 			c.unread--
-			c.status = m.TxStatus
+			c.status, c.aside = m.TxStatus, false
 			c.parsed()
 			return msg, true, nil
 		case *pgproto3.CommandComplete:
-			if bytes.Equal(m.CommandTag, tagDo) {
-				continue // nobody reads it
+			if c.aside {
+				c.aside = false
+				continue
 			}
 			c.command = append(c.command[:0], m.CommandTag...)
 			return msg, false, nil
 		case *pgproto3.DataRow, *pgproto3.EmptyQueryResponse:
-			return msg, false, nil
+			if !c.aside {
+				return msg, false, nil
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -111,6 +112,35 @@ func TestPooledInterpretsQuietly(t *testing.T) {
 		if part := <-heard; bytes.Contains(part, []byte("WARNING")) {
 			t.Errorf("the server warns: %q", part)
 		}
+	}
+}
+
+// TestPooledInterpretsWithoutLanguages: a long statement isn't compiled either for a role that may not use any language.
+func TestPooledInterpretsWithoutLanguages(t *testing.T) {
+	p, uri := testservices.SharedDatabase(t)
+	name := uri[strings.LastIndexByte(uri, '/')+1:]
+	open(t, uri)
+	if err := p.SQL(name, `REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC; CREATE ROLE "mute_`+name+`" LOGIN;
+		GRANT pg_read_all_data, pg_write_all_data TO "mute_`+name+`"`); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, strings.Replace(uri, "postgres@", "mute_"+name+"@", 1))
+	c, err := s.primary.take(ctx, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.primary.give(c)
+	if err := c.script("SET jit = on"); err != nil {
+		t.Fatal(err)
+	}
+	c.pooled = true
+	var rows []string
+	err = c.each("SELECT current_setting('jit') /*"+strings.Repeat("x", longStatement)+"*/", nil, func(row [][]byte) error {
+		rows = append(rows, string(row[0]))
+		return nil
+	})
+	if err != nil || !slices.Equal(rows, []string{"off"}) {
+		t.Errorf("%q, %v", rows, err)
 	}
 }
 

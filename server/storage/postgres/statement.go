@@ -18,28 +18,32 @@ type statement struct {
 	name, sql string
 	used      uint64
 	prepared  bool
+	aside     bool // nobody reads its answer
 }
 
 // longStatement is the length of a statement for which it is worth to see to it that it isn't compiled.
 const longStatement = 1 << 10
 
-var (
-	// SET LOCAL would be the same, but has the server log a warning where no BEGIN went before.
-	sqlInterpret = []byte("DO $$BEGIN PERFORM pg_catalog.set_config('jit', 'off', true); END$$")
-	tagDo        = []byte("DO")
-)
+// set sets something for the rest of the transaction. SET LOCAL would do the same, but has the server log a warning where no BEGIN
+// went before; and so would a DO block, but it needs a language, which not every role may use.
+const set = "SELECT pg_catalog.set_config($1::text, $2::text, true)"
 
 // send queues a statement. formats are those of the result's columns.
 func (c *conn) send(sql []byte, formats []int16, args ...any) {
 	if c.pooled && len(sql) >= longStatement {
-		// Elsewhere it is a parameter of the session, see Open. Its answer is passed over, see receive.
-		c.queue(sqlInterpret, nil)
+		c.set("jit", "off") // elsewhere it is a parameter of the session, see Open
 	}
-	c.queue(sql, formats, args...)
+	c.queue(c.statement(sql), formats, args...)
 }
 
-func (c *conn) queue(sql []byte, formats []int16, args ...any) {
-	s := c.statement(sql)
+// set queues what sets something for the rest of the transaction. Its answer is passed over, see receive.
+func (c *conn) set(name, value string) {
+	s := &statement{sql: set, aside: true}
+	c.parse(s)
+	c.queue(s, nil, name, value)
+}
+
+func (c *conn) queue(s *statement, formats []int16, args ...any) {
 	c.binding.set(args)
 	c.bind = pgproto3.Bind{PreparedStatement: s.name, ParameterFormatCodes: c.binding.formats, Parameters: c.binding.values, ResultFormatCodes: formats}
 	c.front.SendBind(&c.bind)
@@ -63,9 +67,13 @@ func (c *conn) statement(sql []byte) *statement {
 		s.name = "s" + strconv.FormatUint(c.names, 10)
 		c.statements[s.sql] = s
 	}
+	c.parse(s)
+	return s
+}
+
+func (c *conn) parse(s *statement) {
 	c.parsing = append(c.parsing, s)
 	c.front.SendParse(&pgproto3.Parse{Name: s.name, Query: s.sql})
-	return s
 }
 
 // evict closes the statement that wasn't used for the longest time.
