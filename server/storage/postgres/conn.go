@@ -299,6 +299,21 @@ func (c *conn) readUntil(t time.Time) {
 	}
 }
 
+// cancel calls off what the connection runs, and cuts it off. If that doesn't arrive, the server notices when it has rows to send. A
+// pooler passes it on only while the connection is there, and leaves the server's session to itself else.
+func (c *conn) cancel() {
+	wait := 5 * time.Second
+	if c.pooled {
+		wait = time.Second
+		defer c.cutOff()
+	} else {
+		c.cutOff()
+	}
+	ctx, free := context.WithTimeout(context.Background(), wait)
+	defer free()
+	_ = c.pg.CancelRequest(ctx)
+}
+
 // patience is for how long an answer is waited for, whatever became of those who asked: nearly every answer is there by
 // then, and the connection can go on being used.
 const patience = 100 * time.Millisecond
@@ -317,10 +332,7 @@ func (c *conn) watch(asking ...context.Context) (stop func() bool) {
 			}
 		}
 		gone = true
-		c.cutOff()
-		ctx, free := context.WithTimeout(context.Background(), 5*time.Second)
-		defer free()
-		_ = c.pg.CancelRequest(ctx) // if it doesn't arrive, the server notices when it has rows to send
+		c.cancel()
 	})
 	return func() bool {
 		if timer.Stop() {

@@ -470,6 +470,12 @@ func await(ready func() error) error {
 // TestCanceledFind: a find whose client is gone ends, on the server too, and the store goes on.
 func TestCanceledFind(t *testing.T) {
 	p, uri := testservices.SharedDatabase(t)
+	t.Run("direct", func(t *testing.T) { canceledFind(t, p, uri) })
+	_, uri = testservices.SharedDatabase(t)
+	t.Run("through a pooler", func(t *testing.T) { canceledFind(t, p, p.StartPgBouncer(t, "transaction").Through(t, uri)) })
+}
+
+func canceledFind(t *testing.T, p *testservices.PostgreSQL, uri string) {
 	s := open(t, uri)
 	c := storetest.PutClass(t, s, "A", "n Number")
 	storetest.Insert(t, s, c, `{"objectId":"1"}`)
