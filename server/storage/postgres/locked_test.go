@@ -1,9 +1,11 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -17,10 +19,16 @@ import (
 // lockTable locks a table against everybody, as a change of the table by another program does, until unlock is called.
 func lockTable(t *testing.T, s *Store, name ...string) (unlock func()) {
 	t.Helper()
+	return hold(t, s, `LOCK TABLE "`+strings.Join(name, `"."`)+`" IN ACCESS EXCLUSIVE MODE`)
+}
+
+// hold runs a statement in a transaction that lasts until it is undone.
+func hold(t *testing.T, s *Store, sql string) (undo func()) {
+	t.Helper()
 	locked, end, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
 		done <- s.use(context.Background(), func(c *conn) error {
-			err := c.script(`BEGIN; LOCK TABLE "` + strings.Join(name, `"."`) + `" IN ACCESS EXCLUSIVE MODE`)
+			err := c.script("BEGIN; " + sql)
 			close(locked)
 			<-end
 			return errors.Join(err, c.script("ROLLBACK"))
@@ -129,6 +137,29 @@ func TestSweepHoldsNobodyUp(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Error("it waits for the lock")
+	}
+}
+
+// TestCloseCallsTheSweepOff: whoever closes the store doesn't wait until the ids of others are deleted.
+func TestCloseCallsTheSweepOff(t *testing.T) {
+	var logged bytes.Buffer
+	s := open(t, database(t), func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&logged, nil)) })
+	unlock := lockTable(t, open(t, s.options.URI), "parsescale", "_write")
+	defer unlock()
+	s.sweeping.Store(0)
+	s.sweep()
+	for len(s.primary.slots) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	begin := time.Now()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begin); took > sweepEvery/3 {
+		t.Errorf("it waited for %v", took)
+	}
+	if logged.Len() > 0 {
+		t.Errorf("it warns: %s", &logged)
 	}
 }
 

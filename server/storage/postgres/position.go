@@ -71,11 +71,7 @@ func (p *positions) run(ctx context.Context) {
 
 // askPosition asks the primary.
 func (s *Store) askPosition(ctx context.Context) (at position, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
-	defer cancel()
-	err = s.use(ctx, func(c *conn) error {
-		stop := c.watch(ctx)
-		defer stop()
+	err = s.within(ctx, s.options.Timeout, func(c *conn) error {
 		return c.each(selectPosition, nil, func(row [][]byte) (err error) {
 			at.lsn, err = strconv.ParseUint(string(row[0]), 10, 64)
 			at.timeline = uint64(bigint(row[1])) //nolint:gosec // a timeline's number is positive

@@ -77,6 +77,10 @@ type Store struct {
 	sweeping  atomic.Int64 // when expired write ids were deleted last, in ms since 1970
 
 	gate storage.Gate
+	// closing ends when the store is about to be closed, and with it what nobody waits for; cancel ends it.
+	closing  context.Context
+	cancel   context.CancelFunc
+	settling sync.Mutex // held by whoever settles a commit in doubt that was left
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -103,8 +107,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		}
 	}
 	s := &Store{options: o, primary: newPool(loc, o.Timeout), sender: rand.Text()}
+	s.closing, s.cancel = context.WithCancel(context.Background())
 	s.sweeping.Store(o.Clock().UnixMilli()) // what others have left can wait
 	if err := s.use(ctx, s.install); err != nil {
+		s.cancel()
 		s.primary.close()
 		return nil, fmt.Errorf("cannot set up the database: %w", err)
 	}
@@ -137,8 +143,23 @@ func (s *Store) use(ctx context.Context, f func(*conn) error) error {
 	}
 }
 
-// Close waits for what runs and closes the connections.
+// within is use for at most d: then whatever f waits for is called off.
+func (s *Store) within(ctx context.Context, d time.Duration, f func(*conn) error) error {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	return s.use(ctx, func(c *conn) error {
+		stop := c.watch(ctx)
+		err := f(c)
+		if stop() && err != nil && ctx.Err() != nil {
+			return ctx.Err() // the connection isn't to blame, nor are others
+		}
+		return err
+	})
+}
+
+// Close waits for what runs and closes the connections. What nobody waits for is called off.
 func (s *Store) Close() error {
+	s.cancel()
 	if !s.gate.Close() {
 		return nil
 	}

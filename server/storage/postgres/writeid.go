@@ -71,14 +71,8 @@ func (s *Store) sweep() {
 	}
 	go func() {
 		defer s.gate.Leave()
-		ctx, cancel := context.WithTimeout(context.Background(), sweepEvery)
-		defer cancel()
-		err := s.use(ctx, func(c *conn) error {
-			stop := c.watch(ctx)
-			defer stop()
-			return c.exec(sqlSweep, instant(now))
-		})
-		if err != nil {
+		err := s.within(s.closing, sweepEvery, func(c *conn) error { return c.exec(sqlSweep, instant(now)) })
+		if err != nil && s.closing.Err() == nil {
 			s.options.Logger.Warn("cannot delete expired write ids", "error", err)
 		}
 	}()
