@@ -114,6 +114,9 @@ func (a *attempt) first() {
 // begun reads the answers to first.
 func (a *attempt) begun() error {
 	c := a.tx.conn
+	if a.doubt != nil {
+		defer a.bound()()
+	}
 	if err := c.rest(); err != nil {
 		return err
 	}
@@ -140,6 +143,7 @@ func (a *attempt) claim(o outcome) outcome {
 	c := a.tx.conn
 	now := a.options.Clock()
 	a.replaced = ""
+	defer a.bound()()
 	c.send(sqlClaimKnown, nil, a.id, instant(now.Add(a.options.WriteIDTTL)), instant(now))
 	err := c.sync()
 	if err == nil {
@@ -151,6 +155,16 @@ func (a *attempt) claim(o outcome) outcome {
 	}
 	a.resolve(false)
 	return o
+}
+
+// bound calls off the claim of an id that isn't done in time, with the connection: the commit in doubt holds it up. stop must be called.
+func (a *attempt) bound() (stop func()) {
+	ctx, cancel := context.WithTimeout(context.Background(), a.options.Timeout)
+	answered := a.tx.conn.watch(ctx)
+	return func() {
+		answered()
+		cancel()
+	}
 }
 
 // done tells the announcer of a commit, and that an earlier one which wasn't answered never came: the id is this one's.
