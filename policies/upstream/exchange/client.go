@@ -40,7 +40,7 @@ type Client struct {
 	Dial func(ctx context.Context) (net.Conn, error)
 	// MaxIdle is how many unused connections are kept; 0: none.
 	MaxIdle int
-	// IdleTimeout is how long an unused connection is kept. It has to be shorter than the server's.
+	// IdleTimeout is how long an unused connection is kept; 0: until the server closes it. It had better be shorter than the server's.
 	IdleTimeout time.Duration
 
 	mu    sync.Mutex

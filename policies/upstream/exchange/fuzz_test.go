@@ -49,25 +49,34 @@ func FuzzRender(f *testing.F) {
 	})
 }
 
-// FuzzAnswer: whatever a server says, the end is an answer or an error, and no byte that came after the answer is left for the next.
+// FuzzAnswer: whatever a server says, the end is a final answer or an error, and no byte that came after the answer is left for the
+// next; nor is the connection, if the request wasn't sent to its end.
 func FuzzAnswer(f *testing.F) {
 	for _, s := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nA: b\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 101 \r\n\r\n",
+		"HTTP/1.1 099 A\r\nContent-Length: 0\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nhi", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
 	} {
 		f.Add("GET", []byte(s))
 		f.Add("HEAD", []byte(s))
 	}
 	f.Fuzz(func(t *testing.T, method string, answer []byte) {
-		c := &Client{MaxIdle: 1, Dial: func(context.Context) (net.Conn, error) {
-			return &told{Reader: bytes.NewReader(answer)}, nil
-		}}
-		res, _, err := c.Do(context.Background(), request(method, "/"), nil)
-		_, _, _ = read(res, err)
-		for _, k := range c.idle {
-			if k.in.Buffered() > 0 {
-				t.Errorf("%q leaves %d bytes for the next one", answer, k.in.Buffered())
+		for _, takes := range []error{nil, io.ErrShortWrite} {
+			c := &Client{MaxIdle: 1}
+			k := newConn(c, &told{Reader: bytes.NewReader(answer), takes: takes})
+			k.quiet = func() bool { return k.ctx == nil } // until there is an exchange
+			c.keep(k)
+			res, told, err := c.Do(context.Background(), request(method, "/"), nil)
+			if !told.Fit {
+				return
+			}
+			if err == nil && res.StatusCode < 200 {
+				t.Errorf("%q is taken for an answer", answer)
+			}
+			_, _, _ = read(res, err)
+			if len(c.idle) > 0 && (takes != nil || k.in.Buffered() > 0) {
+				t.Errorf("after %q, %v, the connection is kept with %d bytes for the next one", answer, takes, k.in.Buffered())
 			}
 		}
 	})
@@ -77,8 +86,14 @@ func FuzzAnswer(f *testing.F) {
 type told struct {
 	net.Conn
 	*bytes.Reader
+	takes error // not nil: only half of what is written
 }
 
-func (c *told) Read(p []byte) (int, error)  { return c.Reader.Read(p) }
-func (c *told) Write(p []byte) (int, error) { return len(p), nil }
-func (c *told) Close() error                { return nil }
+func (c *told) Read(p []byte) (int, error) { return c.Reader.Read(p) }
+func (c *told) Close() error               { return nil }
+func (c *told) Write(p []byte) (int, error) {
+	if c.takes != nil {
+		return len(p) / 2, c.takes
+	}
+	return len(p), nil
+}
