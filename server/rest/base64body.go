@@ -170,7 +170,24 @@ func (s *splitter) decode() (stands string, err error) {
 	var out [24 << 10]byte
 	var group uint32
 	n, digits, ended := 0, 0, false
+	flush := func() error {
+		if n < len(out) {
+			return nil
+		}
+		_, err := s.to.Write(out[:])
+		n = 0
+		return err
+	}
 	for {
+		if digits == 0 && !ended {
+			if more := s.groups(out[n:]); more > 0 {
+				stands = `"x"`
+				n += more
+				if err := flush(); err != nil {
+					return "", err
+				}
+			}
+		}
 		c, err := s.in.ReadByte()
 		if err != nil {
 			return "", err
@@ -197,11 +214,8 @@ func (s *splitter) decode() (stands string, err error) {
 		}
 		out[n], out[n+1], out[n+2] = byte(group>>16), byte(group>>8), byte(group)
 		n, digits = n+3, 0
-		if n == len(out) {
-			if _, err := s.to.Write(out[:n]); err != nil {
-				return "", err
-			}
-			n = 0
+		if err := flush(); err != nil {
+			return "", err
 		}
 	}
 	switch digits {
@@ -214,6 +228,24 @@ func (s *splitter) decode() (stands string, err error) {
 	}
 	_, err = s.to.Write(out[:n])
 	return stands, err
+}
+
+// groups decodes what is buffered, in groups of four digits, up to the first byte that is none, and returns how much it wrote. It
+// does nearly all of the work: byte by byte takes six times as long.
+func (s *splitter) groups(out []byte) (n int) {
+	in, _ := s.in.Peek(s.in.Buffered())
+	read := 0
+	for len(in)-read >= 4 && len(out)-n >= 3 {
+		four, three := in[read:read+4], out[n:n+3]
+		a, b, c, d := base64Values[four[0]], base64Values[four[1]], base64Values[four[2]], base64Values[four[3]]
+		if a|b|c|d > 63 {
+			break
+		}
+		three[0], three[1], three[2] = a<<2|b>>4, b<<4|c>>2, c<<6|d
+		read, n = read+4, n+3
+	}
+	_, _ = s.in.Discard(read)
+	return n
 }
 
 // escape reads what follows a backslash. Characters that are no ASCII mean nothing in base64, whichever they are.

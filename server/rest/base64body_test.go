@@ -18,6 +18,7 @@ func TestSplitUpload(t *testing.T) {
 		{"the SDK's order", `{"base64":"aGVsbG8=","_ApplicationId":"APP"}`, "hello", `{"base64":"x","_ApplicationId":"APP"}`},
 		{"last", `{"_ApplicationId":"APP", "base64" : "aGVsbG8"}`, "hello", `{"_ApplicationId":"APP", "base64" :"x"}`},
 		{"a long one", `{"base64":"` + base64.StdEncoding.EncodeToString(long) + `"}`, string(long), `{"base64":"x"}`},
+		{"in lines", `{"base64":"` + inLines(base64.StdEncoding.EncodeToString(long)) + `"}`, string(long), `{"base64":"x"}`},
 		{"empty", `{"base64":""}`, "", `{"base64":""}`},
 		{"not base64 at all", `{"base64":"===="}`, "", `{"base64":"x"}`},
 		{"white space and the other alphabet", `{"base64":"_-\n_-8 ="}`, string(decodedAtOnce("/+/+8")), `{"base64":"x"}`},
@@ -46,6 +47,31 @@ func TestSplitUpload(t *testing.T) {
 		})
 	}
 }
+
+// inLines breaks a text as MIME does, in JSON.
+func inLines(text string) string {
+	var b strings.Builder
+	for ; len(text) > 76; text = text[76:] {
+		b.WriteString(text[:76] + `\r\n`)
+	}
+	return b.String() + text
+}
+
+// BenchmarkSplitUpload reads an upload of 3 MB in the form in which the JavaScript SDK sends it.
+func BenchmarkSplitUpload(b *testing.B) {
+	body := `{"base64":"` + strings.Repeat("AbCd", 1<<20) + `"}`
+	b.SetBytes(int64(len(body)))
+	for b.Loop() {
+		if _, err := splitUpload(strings.NewReader(body), nowhere{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+type nowhere struct{}
+
+func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
+func (nowhere) reset() error                { return nil }
 
 func TestSplitUploadRefuses(t *testing.T) {
 	for _, body := range []string{

@@ -3,6 +3,7 @@ package rest_test
 import (
 	"bufio"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -143,9 +144,9 @@ func (z *zeros) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestLargeFilesAreStreamed measures the heap while 200 MB come in, in every form, and go out.
+// TestLargeFilesAreStreamed measures the heap while 100 MB come in, in every form, and go out.
 func TestLargeFilesAreStreamed(t *testing.T) {
-	const size, bound = 200 << 20, 32 << 20
+	const size, bound = 100 << 20, 16 << 20
 	w := start(t, server.Environment{}, func(o *config.Options) { o.MaxUploadSize = 300 << 20 })
 	stop, peak := make(chan struct{}), make(chan uint64)
 	runtime.GC()
@@ -168,11 +169,11 @@ func TestLargeFilesAreStreamed(t *testing.T) {
 	encoded := func() io.Reader {
 		r, out := io.Pipe()
 		go func() {
-			e := base64.NewEncoder(base64.StdEncoding, out)
+			block := bufio.NewWriterSize(out, 64<<10)
+			e := base64.NewEncoder(base64.StdEncoding, block)
 			content := zeros(size)
 			_, err := io.Copy(e, &content)
-			e.Close()
-			out.CloseWithError(err)
+			out.CloseWithError(errors.Join(err, e.Close(), block.Flush()))
 		}()
 		return io.MultiReader(strings.NewReader(`{"base64":"`), r, strings.NewReader(`","_ApplicationId":"APP","_MasterKey":"MASTER"}`))
 	}
