@@ -1,13 +1,16 @@
 package feed
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -226,6 +229,67 @@ func TestReapedWaitsForTheLastFrames(t *testing.T) {
 			t.Errorf("%v, live %v", s.Err(), h.Live())
 		}
 	})
+}
+
+// mute is the stream of a worker that has ended: nothing can be written to it, and what it had said is read later.
+type mute struct {
+	said   io.Reader
+	closed chan struct{}
+}
+
+func (m *mute) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+func (m *mute) Read(b []byte) (int, error) {
+	select {
+	case <-m.closed:
+		return 0, net.ErrClosed
+	case <-time.After(lastWords / 4):
+		return m.said.Read(b)
+	}
+}
+
+func (m *mute) Close() error {
+	select {
+	case <-m.closed:
+	default:
+		close(m.closed)
+	}
+	return nil
+}
+
+// What a worker has said before it ended is heard, though a ping finds that it has ended.
+func TestLastWordsAreHeard(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		frames []change.Frame
+		want   error
+		doubt  int // writes
+	}{
+		{"why it can't serve", []change.Frame{{Type: change.TypeFailed, Reason: "it is on fire"}}, ErrFailed, 0},
+		{"that it has drained", []change.Frame{{Type: change.TypeDrained}}, nil, 0},
+		{"that a write is done", []change.Frame{{Type: change.TypePrepare, ID: 1, Changes: []change.Change{{Class: "A", ObjectID: "a", Kind: change.Update}}}, {Type: change.TypeDone, ID: 1}, {Type: change.TypeDrained}}, nil, 0},
+		{"nothing", nil, ErrGone, 0},
+		{"half a write", []change.Frame{{Type: change.TypePrepare, ID: 1, Changes: []change.Change{{Class: "A", ObjectID: "a", Kind: change.Update}}}}, ErrGone, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var said []byte
+				for i := range tc.frames {
+					said, _ = tc.frames[i].Append(said)
+				}
+				h := NewHub("app", &recorder{}, Options{})
+				s := h.Attach("w", &mute{bytes.NewReader(said), make(chan struct{})}, change.Start{})
+				<-s.Ended()
+				if !errors.Is(s.Err(), tc.want) || h.Live() != (tc.want == nil) {
+					t.Errorf("the stream ended with %v, live %v", s.Err(), h.Live())
+				}
+				if all := h.Status().Workers; tc.want != nil && all[0].Prepared != tc.doubt {
+					t.Errorf("%d writes are in doubt", all[0].Prepared)
+				}
+				s.Reaped()
+			})
+		})
+	}
 }
 
 func TestASilentWorkerIsCutOff(t *testing.T) {

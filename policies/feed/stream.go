@@ -156,7 +156,7 @@ func (s *Stream) watch(stop <-chan struct{}) {
 		case <-stop:
 			return
 		case <-s.w.Done():
-			s.close(ErrGone)
+			s.awaitLastWords(stop)
 			return
 		case <-notReady.C:
 			select {
@@ -173,6 +173,18 @@ func (s *Stream) watch(stop <-chan struct{}) {
 			}
 			_ = s.w.Send(&change.Frame{Type: change.TypePing}) // Done tells when it fails
 		}
+	}
+}
+
+// awaitLastWords leaves a worker to which nothing can be written the time to be heard to the end: it is gone, and what it said before
+// may still be to read.
+func (s *Stream) awaitLastWords(stop <-chan struct{}) {
+	rest := time.NewTimer(lastWords)
+	defer rest.Stop()
+	select {
+	case <-stop:
+	case <-rest.C:
+		s.close(ErrGone)
 	}
 }
 
@@ -282,7 +294,10 @@ func (s *Stream) prepare(f *change.Frame) error {
 	if announcer != nil {
 		return nil
 	}
-	return ack()
+	if err := ack(); errors.Is(err, change.ErrBacklog) {
+		return err
+	}
+	return nil // a stream that can't be written ends by itself, once everything was read
 }
 
 func (s *Stream) finish(f *change.Frame) error {
