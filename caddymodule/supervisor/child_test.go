@@ -3,6 +3,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,7 +48,13 @@ type childOptions struct {
 	Deaf bool
 	// ReadyFor: end so long after it was ready.
 	ReadyFor time.Duration
+	// SlowUntil: the file whose coming ends slow requests.
+	SlowUntil string
+	// Silence: how long it may be silent. Default: longer than any machine makes it wait.
+	Silence time.Duration
 }
+
+func (o childOptions) silence() time.Duration { return cmp.Or(o.Silence, time.Minute) }
 
 func workerMain() {
 	f := os.NewFile(3, "control")
@@ -95,7 +102,9 @@ func workerMain() {
 		case "/about":
 			json.NewEncoder(w).Encode(map[string]any{"pid": os.Getpid(), "args": os.Args, "env": os.Environ(), "secret": o.Secret, "app": start.App})
 		case "/slow":
-			time.Sleep(500 * time.Millisecond)
+			for _, err := os.Stat(o.SlowUntil); err != nil && r.Context().Err() == nil; _, err = os.Stat(o.SlowUntil) {
+				time.Sleep(5 * time.Millisecond)
+			}
 			fmt.Fprint(w, "finished")
 		case "/prepare": // announces a change and never finishes it
 			l.Prepare(r.Context(), []change.Change{{Class: "X", ObjectID: "1", Kind: change.Create}})

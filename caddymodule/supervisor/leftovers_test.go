@@ -72,7 +72,7 @@ func TestKilledGatewayLeavesNoOrphan(t *testing.T) {
 	cmd.Process.Kill()
 	cmd.Wait()
 	for _, pid := range pids {
-		until(t, fmt.Sprintf("the end of worker %d", pid), 2*time.Second, func() bool { return gone(pid) })
+		until(t, fmt.Sprintf("the end of worker %d", pid), 20*time.Second, func() bool { return gone(pid) })
 	}
 }
 

@@ -85,11 +85,11 @@ func TestRecycleByMemory(t *testing.T) {
 // TestRecycleSparesTheYoung: a worker that is too large from the beginning isn't replaced for ever.
 func TestRecycleSparesTheYoung(t *testing.T) {
 	h := start(t, childOptions{}, func(o *Options) {
-		o.Limits, o.recycleInterval = Limits{MaxMemory: 1 << 20}, 5*time.Millisecond
+		o.Limits, o.youth, o.recycleInterval = Limits{MaxMemory: 1 << 20}, time.Hour, 5*time.Millisecond
 	})
 	time.Sleep(100 * time.Millisecond)
 	if r := h.Recycled(); r != (Recycled{}) {
-		t.Errorf("%+v within their first second", r)
+		t.Errorf("%+v in their youth", r)
 	}
 }
 

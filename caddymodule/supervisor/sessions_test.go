@@ -46,7 +46,7 @@ func TestSessionsOfDeadWorker(t *testing.T) {
 	}
 	pid := h.Status()[0].PID
 	syscall.Kill(pid, syscall.SIGKILL)
-	until(t, "restart", 10*time.Second, func() bool {
+	until(t, "restart", 20*time.Second, func() bool {
 		now := h.Status()[0]
 		return now.State == Ready && now.PID != pid
 	})
@@ -54,7 +54,7 @@ func TestSessionsOfDeadWorker(t *testing.T) {
 		t.Errorf("live %v, %d changes in doubt, while the database may still commit them", h.hub.Live(), h.opened.Load())
 	}
 	close(sessions.release)
-	until(t, "the end of the doubt", 10*time.Second, func() bool { return h.hub.Live() && h.opened.Load() == 0 })
+	until(t, "the end of the doubt", 20*time.Second, func() bool { return h.hub.Live() && h.opened.Load() == 0 })
 	if len(sessions.ended) != 1 || sessions.ended[0] != "gateway/worker-1.1" {
 		t.Errorf("ended were %q", sessions.ended)
 	}
@@ -77,11 +77,11 @@ func TestNamesOfSessions(t *testing.T) {
 	if err := h.Scale(0); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the end of the slot", 10*time.Second, func() bool { return len(h.Status()) == 0 })
+	until(t, "the end of the slot", 20*time.Second, func() bool { return len(h.Status()) == 0 })
 	if err := h.Scale(1); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "a new worker", 10*time.Second, func() bool { s := h.Status(); return len(s) == 1 && s[0].State == Ready })
+	until(t, "a new worker", 20*time.Second, func() bool { s := h.Status(); return len(s) == 1 && s[0].State == Ready })
 	sessions.mu.Lock()
 	seen := map[string]bool{}
 	for _, name := range sessions.made {
@@ -92,7 +92,7 @@ func TestNamesOfSessions(t *testing.T) {
 	}
 	sessions.mu.Unlock()
 	close(sessions.release)
-	until(t, "the end of the doubt", 10*time.Second, h.hub.Live)
+	until(t, "the end of the doubt", 20*time.Second, h.hub.Live)
 }
 
 // TestStopInDoubt: a supervisor that stops while the database can't say what became of a dead worker's sessions leaves their writes
