@@ -40,7 +40,7 @@ func TestHedgedFill(t *testing.T) {
 	one, two := httptest.NewServer(http.HandlerFunc(worker)), httptest.NewServer(http.HandlerFunc(worker))
 	t.Cleanup(one.Close)
 	t.Cleanup(two.Close)
-	s := newSite(t, fmt.Sprintf(":80 {\n\tparse /parse/* %s %s {\n\t\tcache {\n\t\t\tttl 1h\n\t\t}\n\t\tpool {\n\t\t\thedge 5%% 1m\n\t\t}\n\t}\n}", address(one), address(two)))
+	s := newSite(t, fmt.Sprintf(":80 {\n\tparse /parse/* %s %s {\n\t\tcache {\n\t\t\tttl 5s\n\t\t}\n\t\tpool {\n\t\t\thedge 5%% 1m\n\t\t}\n\t}\n}", address(one), address(two)))
 	ask := func(method, path, body string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(method, path, strings.NewReader(body)).WithContext(t.Context())
 		r.Header.Set("X-Parse-Application-Id", "app")
@@ -48,8 +48,12 @@ func TestHedgedFill(t *testing.T) {
 		s.server.ServeHTTP(w, r)
 		return w
 	}
-	pool := parseHandlers(s.server.Routes)[0].routes[0].pool
-	after := func(delay time.Duration) { pool.Configure(upstream.Options{Hedge: upstream.Hedge{Share: 0.05, Delay: delay}}) }
+	rt := parseHandlers(s.server.Routes)[0].routes[0]
+	rt.ttl = time.Hour // longer than any machine takes
+	pool := rt.pool
+	after := func(delay time.Duration) {
+		pool.Configure(upstream.Options{Hedge: upstream.Hedge{Share: 0.05, Delay: delay}})
+	}
 	await := func() {
 		t.Helper()
 		select {
