@@ -23,17 +23,26 @@ func keepConnections(server *caddyhttp.Server) {
 	server.RegisterConnState(handover.Tell)
 }
 
-// keepConnections does it for the server whose handlers are being provisioned.
+// redirects is the name of the server with which Caddy sends clients of sites with HTTPS there from HTTP.
+const redirects = "remaining_auto_https_redirects"
+
+// keepConnections does it for the server whose handlers are being provisioned, and for the one of its redirects.
 func (a *App) keepConnections(ctx caddy.Context) {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {
 		return
 	}
+	servers := []*caddyhttp.Server{server}
+	if a.http != nil {
+		servers = append(servers, a.http.Servers[redirects])
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.keeping[server] {
-		a.keeping[server] = true
-		keepConnections(server)
+	for _, s := range servers {
+		if s != nil && !a.keeping[s] {
+			a.keeping[s] = true
+			keepConnections(s)
+		}
 	}
 }
 

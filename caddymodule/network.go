@@ -87,6 +87,7 @@ func (a *App) keptListeners() (warnings []string, err error) {
 	for _, srv := range a.http.Servers {
 		for i, l := range srv.Listen {
 			addr, err := caddy.ParseNetworkAddress(l)
+			l = strings.TrimPrefix(l, keptNetwork+"/") // which the operator hasn't written
 			switch {
 			case err != nil:
 			case addr.IsUnixNetwork():

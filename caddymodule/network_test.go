@@ -21,11 +21,11 @@ func TestKeptListeners(t *testing.T) {
 		fails  string
 	}{
 		{"kept", &caddyhttp.Server{Listen: []string{"parse/:80"}, Protocols: all}, nil, ""},
-		{"kept, TLS", &caddyhttp.Server{Listen: []string{"parse/:443"}, Protocols: all, TLSConnPolicies: secure}, []string{udp + "parse/:443"}, ""},
+		{"kept, TLS", &caddyhttp.Server{Listen: []string{"parse/:443"}, Protocols: all, TLSConnPolicies: secure}, []string{udp + ":443"}, ""},
 		{"kept, TLS without HTTP/3", &caddyhttp.Server{Listen: []string{"parse/:443"}, Protocols: noHTTP3, TLSConnPolicies: secure}, nil, ""},
 		{"one address without HTTP/3", &caddyhttp.Server{
 			Listen: []string{"parse/:443", "parse/:444"}, Protocols: all, ListenProtocols: [][]string{noHTTP3, nil}, TLSConnPolicies: secure,
-		}, []string{udp + "parse/:444"}, ""},
+		}, []string{udp + ":444"}, ""},
 		{"not kept", &caddyhttp.Server{Listen: []string{":443"}, Protocols: all, TLSConnPolicies: secure}, []string{made + ":443", udp + ":443"}, ""},
 		{"a descriptor", &caddyhttp.Server{Listen: []string{"fd/3"}, Protocols: all}, nil, ""},
 		{"a unix socket", &caddyhttp.Server{Listen: []string{"unix//run/parse.sock"}, Protocols: all}, nil, "can't be handed over"},
