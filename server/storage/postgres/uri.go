@@ -54,7 +54,8 @@ func parseURI(uri string) (location, error) {
 	if !params.Has("sslmode") {
 		params.Set("sslmode", "disable")
 	}
-	config, err := pgconn.ParseConfig(rest + "?" + params.Encode())
+	// To libpq, and so to pgconn, a + isn't a space.
+	config, err := pgconn.ParseConfig(rest + "?" + strings.ReplaceAll(params.Encode(), "+", "%20"))
 	if err != nil {
 		return location{}, fmt.Errorf("%w: %s", errAddress, reason(err))
 	}

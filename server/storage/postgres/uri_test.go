@@ -23,6 +23,7 @@ func TestURI(t *testing.T) {
 		{uri: "postgres://u@h/db?rejectUnauthorized=false", host: "h", port: 5432, database: "db", secure: true},
 		{uri: "postgres://u@h/db?sslmode=require", host: "h", port: 5432, database: "db", secure: true},
 		{uri: "postgres://u@h/db?application_name=shop", host: "h", port: 5432, database: "db", param: "application_name", want: "shop"},
+		{uri: "postgres://u@h/db?application_name=the+shop%20%2B", host: "h", port: 5432, database: "db", param: "application_name", want: "the shop +"},
 		{uri: "postgres://u@h/db?fallback_application_name=shop&binary=true&keepAlive=true&client_encoding=UTF8", host: "h", port: 5432, database: "db", param: "application_name", want: "shop"},
 		{uri: "postgres://u@h1:1,h2:2/db?target_session_attrs=read-write", host: "h1", port: 1, database: "db"},
 	} {
