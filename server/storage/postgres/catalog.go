@@ -95,6 +95,7 @@ func (c *conn) rows(f func(row [][]byte)) error {
 
 // loadCatalog reads the catalog in a snapshot of its own.
 func loadCatalog(c *conn) (*catalog, error) {
+	defer c.watch(context.Background())()
 	c.send(sqlBeginRead, nil)
 	askCatalog(c)
 	c.send(sqlCommit, nil)

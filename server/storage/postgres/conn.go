@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,8 +44,9 @@ type conn struct {
 	// command is the tag of the last statement that ended.
 	command []byte
 
-	deadline sync.Mutex // held while that of net is set
-	cut      bool       // it passed for good: who asks has gone
+	limit    time.Duration // of what is watched, 0: none
+	deadline sync.Mutex    // held while that of net is set
+	cut      bool          // it passed for good: who asks has gone
 
 	timeline uint64 // of a replica
 
@@ -318,15 +320,30 @@ func (c *conn) cancel() {
 // then, and the connection can go on being used.
 const patience = 100 * time.Millisecond
 
-// watch ends the connection, and what it runs, once none of those who ask waits any more. stop must be called; it reports
-// whether that happened.
+// errHung is a question that wasn't answered although its time was over.
+var errHung = errors.New("the database didn't answer in time")
+
+// watch ends the connection, and what it runs, once none of those who ask waits any more, or a statement's time is over and the
+// server hasn't ended it. stop must be called; it reports whether that happened.
 func (c *conn) watch(asking ...context.Context) (stop func() bool) {
+	if c.limit == 0 && asking[0].Done() == nil {
+		return func() bool { return false } // who asks first waits for ever
+	}
 	answered, over, gone := make(chan struct{}), make(chan struct{}), false
 	timer := time.AfterFunc(patience, func() {
 		defer close(over)
+		var limit <-chan time.Time
+		if c.limit > 0 {
+			timer := time.NewTimer(c.limit - patience)
+			defer timer.Stop()
+			limit = timer.C
+		}
+	waiting:
 		for _, ctx := range asking {
 			select {
 			case <-ctx.Done():
+			case <-limit:
+				break waiting
 			case <-answered:
 				return
 			}
@@ -341,7 +358,7 @@ func (c *conn) watch(asking ...context.Context) (stop func() bool) {
 		close(answered)
 		<-over
 		if gone {
-			_ = c.lose(asking[0].Err())
+			_ = c.lose(cmp.Or(asking[0].Err(), errHung))
 		}
 		return gone
 	}

@@ -109,6 +109,9 @@ func (p *pool) open(ctx context.Context) (*conn, error) {
 		return nil, err
 	}
 	c := newConn(pg, ahead)
+	if l := p.location.statement; l > 0 {
+		c.limit = l + p.timeout // if the server hangs, which else ends the statement by itself
+	}
 	// Whoever answers the start of a connection and isn't who answers its statements is a pooler.
 	begin := time.Now()
 	sessions, err := pg.Exec(ctx, "SELECT pg_catalog.pg_backend_pid()").ReadAll()

@@ -124,6 +124,7 @@ func (s *Store) read(ctx context.Context, from source, cat *catalog, within bool
 
 // beginWith begins a transaction and reads the schema in it.
 func (s *Store) beginWith(c *conn) (*catalog, error) {
+	defer c.watch(context.Background())()
 	c.send(sqlBeginRead, nil)
 	askCatalog(c)
 	if err := c.sync(); err != nil {

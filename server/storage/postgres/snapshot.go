@@ -183,6 +183,13 @@ func (s *snapshot) settle() error {
 	if !s.writing {
 		s.last()
 	}
+	if err := s.connect(); err != nil {
+		return err
+	}
+	if !s.writing {
+		stop := s.conn.watch(context.Background())
+		defer stop()
+	}
 	if err := s.ask(func() {}); err != nil {
 		return err
 	}
@@ -197,15 +204,13 @@ type beside struct {
 
 // query runs a SELECT and calls each for its rows, which are valid during the call only.
 func (s *snapshot) query(ctx context.Context, sql []byte, formats []int16, args []any, each func(row [][]byte) error, others ...beside) error {
-	// What runs within a transaction that writes runs to its end, whatever its context says.
-	watched := !s.writing && ctx.Done() != nil
-	if watched && ctx.Err() != nil {
+	if !s.writing && ctx.Err() != nil {
 		return s.fail(ctx.Err())
 	}
 	if err := s.connect(); err != nil {
 		return err
 	}
-	if watched {
+	if !s.writing { // what writes runs to its end, whatever its context says
 		stop := s.conn.watch(ctx)
 		defer stop()
 	}

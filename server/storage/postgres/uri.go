@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"os"
 	"runtime"
@@ -22,6 +23,8 @@ type location struct {
 	// connections is the most connections at a time; idle is for how long one that nobody uses is kept.
 	connections int
 	idle        time.Duration
+	// statement is how long a statement may take, 0: for ever. The server sees to that, unless it hangs.
+	statement time.Duration
 	// replicas are standbys to read from, with the same database, user and parameters.
 	replicas []location
 }
@@ -63,6 +66,7 @@ func parseURI(uri string) (location, error) {
 	if err := loc.take(own); err != nil {
 		return location{}, fmt.Errorf("%w: %w", errAddress, err)
 	}
+	loc.statement = serverDuration(config.RuntimeParams["statement_timeout"])
 	if replicas == "" {
 		return loc, nil
 	}
@@ -153,6 +157,19 @@ func (l *location) take(own map[string]string) error {
 		l.config.RuntimeParams["statement_timeout"] = strconv.Itoa(n)
 	}
 	return l.secure(own)
+}
+
+// serverDuration reads a time as the server does; 0 if it can't, in which case the server complains.
+func serverDuration(v string) time.Duration {
+	v = strings.TrimSpace(v)
+	number := strings.TrimRight(v, "usminhd ")
+	n, err := strconv.ParseFloat(number, 64)
+	unit, known := map[string]time.Duration{"": time.Millisecond, "us": time.Microsecond, "ms": time.Millisecond, "s": time.Second,
+		"min": time.Minute, "h": time.Hour, "d": 24 * time.Hour}[strings.TrimSpace(v[len(number):])]
+	if n *= float64(unit); err != nil || !known || !(n > 0 && n <= math.MaxInt32*float64(time.Millisecond)) { // NaN neither
+		return 0
+	}
+	return time.Duration(n)
 }
 
 func positive(own map[string]string, name string) (int, error) {

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,20 @@ func TestURI(t *testing.T) {
 	}
 	if loc, err := parseURI("postgres://u@h/db?idleTimeoutMillis=250"); err != nil || loc.idle != 250*time.Millisecond {
 		t.Errorf("idle %v, %v", loc.idle, err)
+	}
+	for _, tt := range []struct {
+		params string
+		want   time.Duration
+	}{
+		{"", 0}, {"query_timeout=0", 0}, {"query_timeout=1500", 1500 * time.Millisecond}, {"statement_timeout=1500", 1500 * time.Millisecond},
+		{"statement_timeout=90s", 90 * time.Second}, {"statement_timeout=1.5+min", 90 * time.Second}, {"statement_timeout=+250ms+", 250 * time.Millisecond},
+		{"statement_timeout=2h", 2 * time.Hour}, {"statement_timeout=1d", 24 * time.Hour}, {"statement_timeout=2000us", 2 * time.Millisecond},
+		{"statement_timeout=1w", 0}, {"statement_timeout=-1", 0}, {"statement_timeout=NaN", 0}, {"statement_timeout=1e300", 0}, {"statement_timeout=s", 0},
+		{"statement_timeout=2147483647", math.MaxInt32 * time.Millisecond}, {"statement_timeout=25d", 0},
+	} {
+		if loc, err := parseURI("postgres://u@h/db?" + tt.params); err != nil || loc.statement != tt.want {
+			t.Errorf("%s: a statement may take %v, %v", tt.params, loc.statement, err)
+		}
 	}
 	for uri, want := range map[string]string{
 		"postgres://u:topsecret@h/db?max=x":                 "max must be",
