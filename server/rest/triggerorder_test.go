@@ -253,7 +253,7 @@ func TestWebhooksOfAnotherWorker(t *testing.T) {
 	if res := one.do("POST", "/classes/A", `{}`, app()); res.body != `{"code":141,"error":"seen"}` {
 		t.Errorf("the worker that registered it answers %d %s", res.status, res.body)
 	}
-	for until := time.Now().Add(3 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for until := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		res := other.do("POST", "/classes/A", `{}`, app())
 		if res.status == 400 {
 			break

@@ -25,11 +25,13 @@ type world struct {
 	*httptest.Server
 	mu       sync.Mutex
 	requests []string // what was asked, in order
+	// patience is how long an answer is waited for.
+	patience time.Duration
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{}
+	w := &world{patience: time.Minute}
 	reply := func(rw http.ResponseWriter, status int, v any) {
 		rw.Header().Set("Content-Type", "application/json")
 		rw.WriteHeader(status)
@@ -136,7 +138,7 @@ func (w *world) build(t *testing.T, name, options string) identity.Adapter {
 	}
 	adapters, err := Build(Options{
 		Auth: auth, Now: func() time.Time { return now },
-		Client: fetch.New(fetch.Options{Transport: w.Client().Transport, Timeout: 300 * time.Millisecond}),
+		Client: fetch.New(fetch.Options{Transport: w.Client().Transport, Timeout: w.patience}),
 		Endpoints: Endpoints{
 			AppleKeys: w.URL + "/keys", GoogleKeys: w.URL + "/keys", FacebookKeys: w.URL + "/keys", FacebookGraph: w.URL + "/graph/",
 			GitHubToken: w.URL + "/github/token", GitHubUser: w.URL + "/github/user",
@@ -229,6 +231,9 @@ func TestProviders(t *testing.T) {
 		{"oauth2, too late an answer", "idp", oauth, m{"id": "u1", "access_token": "late"}, unknown},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			if w.patience = time.Minute; strings.Contains(tt.name, "too late") {
+				w.patience = 300 * time.Millisecond
+			}
 			p, err := identity.New(identity.Options{Adapters: map[string]identity.Adapter{tt.provider: w.build(t, tt.provider, tt.options)}})
 			if err != nil {
 				t.Fatal(err)

@@ -24,11 +24,13 @@ type provider struct {
 	*httptest.Server
 	asked  atomic.Int64
 	answer atomic.Pointer[http.HandlerFunc]
+	// patience is how long an answer is waited for.
+	patience time.Duration
 }
 
 func newProvider(t testing.TB) *provider {
 	t.Helper()
-	p := &provider{}
+	p := &provider{patience: time.Minute}
 	p.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.asked.Add(1)
 		(*p.answer.Load())(w, r)
@@ -44,7 +46,7 @@ func (p *provider) serve(data []byte) {
 func (p *provider) answers(f http.HandlerFunc) { p.answer.Store(&f) }
 
 func (p *provider) client() *fetch.Client {
-	return fetch.New(fetch.Options{Transport: p.Client().Transport, Timeout: 300 * time.Millisecond})
+	return fetch.New(fetch.Options{Transport: p.Client().Transport, Timeout: p.patience})
 }
 
 // clock is a clock that tests move.
@@ -246,6 +248,9 @@ func TestKeySetsThatAreNone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newProvider(t)
 			p.answers(answer)
+			if name == "too late" {
+				p.patience = 300 * time.Millisecond
+			}
 			keys := NewKeys(KeysOptions{URL: p.URL, Client: p.client()})
 			for _, id := range []string{"k", ""} {
 				if _, err := keys.key(t.Context(), id); err == nil {
