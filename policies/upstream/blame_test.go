@@ -81,7 +81,7 @@ func TestMalformed(t *testing.T) {
 				if a.reused {
 					answers = []string{fine, a.answer}
 				}
-				p := newPool(t, fastFailing(), scripted(t, kind, answers...))
+				p := newPool(t, Options{}, scripted(t, kind, answers...))
 				if a.reused {
 					if _, err := p.Do(t.Context(), &Request{Method: "GET", URI: "/first"}); err != nil {
 						t.Fatal(err)
@@ -102,7 +102,7 @@ func TestMalformed(t *testing.T) {
 
 // TestLeaseMalformed: what a lease brings can be handed on by any server.
 func TestLeaseMalformed(t *testing.T) {
-	p := newPool(t, fastFailing(), scripted(t, Remote, "HTTP/1.1 099 What\r\nContent-Length: 2\r\n\r\nok"))
+	p := newPool(t, Options{}, scripted(t, Remote, "HTTP/1.1 099 What\r\nContent-Length: 2\r\n\r\nok"))
 	l, err := p.Lease(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -99,16 +100,18 @@ func TestBrokenStream(t *testing.T) {
 		do   http.HandlerFunc
 	}{{"cut", half}, {"cut while chunked", halfChunked}, {"stalled", halfHang}} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorker(t, "tcp", test.do)
-			p := newPool(t, fastFailing(), w.target("w", Remote))
-			res, err := p.Do(context.Background(), &Request{Method: "GET", URI: "/x", Unbuffered: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer res.Stream.Close()
-			if b, err := io.ReadAll(res.Stream); err == nil || len(b) > 50 {
-				t.Errorf("read %d bytes, error %v", len(b), err)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorker(t, "pipe", test.do)
+				p := newPool(t, Options{AnswerTimeout: time.Second}, w.target("w", Remote))
+				res, err := p.Do(context.Background(), &Request{Method: "GET", URI: "/x", Unbuffered: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer res.Stream.Close()
+				if b, err := io.ReadAll(res.Stream); err == nil || len(b) > 50 {
+					t.Errorf("read %d bytes, error %v", len(b), err)
+				}
+			})
 		})
 	}
 }
@@ -116,35 +119,37 @@ func TestBrokenStream(t *testing.T) {
 // A client that takes its time with a streamed answer isn't mistaken for a silent worker; neither is one that sends
 // its upload slowly.
 func TestSlowClient(t *testing.T) {
-	const size = 4 << 20 // more than fits into buffers
-	w := newWorker(t, "unix", func(w http.ResponseWriter, r *http.Request) {
-		if b, err := io.ReadAll(r.Body); err != nil || string(b) != "slow" {
-			t.Errorf("the worker got %q, %v", b, err)
+	synctest.Test(t, func(t *testing.T) {
+		const size = 4 << 20
+		w := newWorker(t, "pipe", func(w http.ResponseWriter, r *http.Request) {
+			if b, err := io.ReadAll(r.Body); err != nil || string(b) != "slow" {
+				t.Errorf("the worker got %q, %v", b, err)
+			}
+			w.Write(make([]byte, size))
+		})
+		p := newPool(t, Options{AnswerTimeout: 100 * time.Millisecond}, w.target("w", Remote))
+		pr, pw := io.Pipe()
+		go func() {
+			time.Sleep(250 * time.Millisecond)
+			io.WriteString(pw, "slow")
+			pw.Close()
+		}()
+		res, err := p.Do(context.Background(), &Request{Method: "POST", URI: "/x", Stream: pr, StreamLength: -1, Write: true, Unbuffered: true})
+		if err != nil {
+			t.Fatal(err)
 		}
-		w.Write(make([]byte, size))
-	})
-	p := newPool(t, Options{AnswerTimeout: 100 * time.Millisecond}, w.target("w", Remote))
-	pr, pw := io.Pipe()
-	go func() {
+		defer res.Stream.Close()
 		time.Sleep(250 * time.Millisecond)
-		io.WriteString(pw, "slow")
-		pw.Close()
-	}()
-	res, err := p.Do(context.Background(), &Request{Method: "POST", URI: "/x", Stream: pr, StreamLength: -1, Write: true, Unbuffered: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Stream.Close()
-	time.Sleep(250 * time.Millisecond)
-	got, err := io.ReadFull(res.Stream, make([]byte, 100))
-	if err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(250 * time.Millisecond)
-	rest, err := io.Copy(io.Discard, res.Stream)
-	if err != nil || int64(got)+rest != size {
-		t.Errorf("got %d bytes, %v", int64(got)+rest, err)
-	}
+		got, err := io.ReadFull(res.Stream, make([]byte, 100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(250 * time.Millisecond)
+		rest, err := io.Copy(io.Discard, res.Stream)
+		if err != nil || int64(got)+rest != size {
+			t.Errorf("got %d bytes, %v", int64(got)+rest, err)
+		}
+	})
 }
 
 // TestStreamedRequest: an upload is sent again only if nothing of it was read.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -24,31 +25,33 @@ func TestCancellation(t *testing.T) {
 		{"write over time", true, deadline100ms, []error{context.DeadlineExceeded, ErrOutcomeUnknown}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			gone := make(chan struct{}, 1)
-			w := newWorker(t, "unix", func(w http.ResponseWriter, r *http.Request) {
-				hang(w, r)
-				gone <- struct{}{}
-			})
-			p := newPool(t, Options{}, w.target("w", Bundled))
-			ctx, cancel := test.context()
-			defer cancel()
-			_, err := p.Do(ctx, &Request{Method: "POST", URI: "/x", Body: []byte("{}"), Write: test.write, WriteID: "id"})
-			for _, want := range test.want {
-				if !errors.Is(err, want) {
-					t.Errorf("got %v, want %v", err, want)
+			synctest.Test(t, func(t *testing.T) {
+				gone := make(chan struct{}, 1)
+				w := newWorker(t, "pipe", func(w http.ResponseWriter, r *http.Request) {
+					hang(w, r)
+					gone <- struct{}{}
+				})
+				p := newPool(t, Options{}, w.target("w", Bundled))
+				ctx, cancel := test.context()
+				defer cancel()
+				_, err := p.Do(ctx, &Request{Method: "POST", URI: "/x", Body: []byte("{}"), Write: test.write, WriteID: "id"})
+				for _, want := range test.want {
+					if !errors.Is(err, want) {
+						t.Errorf("got %v, want %v", err, want)
+					}
 				}
-			}
-			if !test.write && errors.Is(err, ErrOutcomeUnknown) {
-				t.Errorf("a read has no unknown outcome: %v", err)
-			}
-			select {
-			case <-gone:
-			case <-time.After(5 * time.Second):
-				t.Error("the worker goes on")
-			}
-			if s := p.Status()[0]; s.Failures != 0 || s.InFlight != 0 || s.LatencyMS != 0 || w.requests.Load() != 1 {
-				t.Errorf("the worker is blamed: %+v", s)
-			}
+				if !test.write && errors.Is(err, ErrOutcomeUnknown) {
+					t.Errorf("a read has no unknown outcome: %v", err)
+				}
+				select {
+				case <-gone:
+				case <-time.After(5 * time.Second):
+					t.Error("the worker goes on")
+				}
+				if s := p.Status()[0]; s.Failures != 0 || s.InFlight != 0 || s.LatencyMS != 0 || w.requests.Load() != 1 {
+					t.Errorf("the worker is blamed: %+v", s)
+				}
+			})
 		})
 	}
 	t.Run("while waiting for a worker", func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/parsescale/parsescale/policies/breaker"
@@ -58,28 +59,29 @@ func TestLostStream(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorker(t, "tcp", test.do)
-			o := fastFailing()
-			o.Breaker = breaker.Options{Failures: failures, OpenFor: time.Minute}
-			p := newPool(t, o, w.target("w", Remote))
-			for range failures {
-				ctx, leave := context.WithCancel(t.Context())
-				res, err := p.Do(ctx, &Request{Method: "GET", URI: "/x", Unbuffered: true})
-				if err != nil {
-					t.Fatal(err)
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorker(t, "pipe", test.do)
+				o := Options{AnswerTimeout: time.Second, Breaker: breaker.Options{Failures: failures, OpenFor: time.Minute}}
+				p := newPool(t, o, w.target("w", Remote))
+				for range failures {
+					ctx, leave := context.WithCancel(t.Context())
+					res, err := p.Do(ctx, &Request{Method: "GET", URI: "/x", Unbuffered: true})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := test.read(leave, res.Stream); (err == nil) != test.fine {
+						t.Errorf("the stream ended with %v", err)
+					}
+					leave()
 				}
-				if err := test.read(leave, res.Stream); (err == nil) != test.fine {
-					t.Errorf("the stream ended with %v", err)
+				s := p.Status()[0]
+				if test.lost && (s.Failures != failures || s.Breaker != "open") || !test.lost && (s.Failures != 0 || s.Breaker != "closed") {
+					t.Errorf("%d failures, and the breaker is %s", s.Failures, s.Breaker)
 				}
-				leave()
-			}
-			s := p.Status()[0]
-			if test.lost && (s.Failures != failures || s.Breaker != "open") || !test.lost && (s.Failures != 0 || s.Breaker != "closed") {
-				t.Errorf("%d failures, and the breaker is %s", s.Failures, s.Breaker)
-			}
-			if s.InFlight != 0 {
-				t.Errorf("%d are under way", s.InFlight)
-			}
+				if s.InFlight != 0 {
+					t.Errorf("%d are under way", s.InFlight)
+				}
+			})
 		})
 	}
 }

@@ -25,15 +25,17 @@ func newPipeWorker(t *testing.T, h http.HandlerFunc) (*pipeWorker, Target) {
 	w.srv.Handler = h
 	go w.srv.Serve(w)
 	t.Cleanup(func() { w.srv.Close() })
-	return w, Target{Name: "w", Address: "127.0.0.1:1", Dial: func(ctx context.Context) (net.Conn, error) {
-		ours, theirs := net.Pipe()
-		select {
-		case w.conns <- theirs:
-			return ours, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}}
+	return w, Target{Name: "w", Address: "127.0.0.1:1", Dial: w.dial}
+}
+
+func (w *pipeWorker) dial(ctx context.Context) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case w.conns <- theirs:
+		return ours, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (w *pipeWorker) Accept() (net.Conn, error) {

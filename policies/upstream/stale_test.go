@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // rawWorker speaks HTTP on bare connections: answer is called for every request with the number of the connection and
@@ -184,7 +185,7 @@ func TestStaleAndGone(t *testing.T) {
 				c, err := net.Dial(network, w.address)
 				return brokenConn{c, &broken}, err
 			}
-			p := newPool(t, fastFailing(), target)
+			p := newPool(t, Options{MaxWait: 300 * time.Millisecond}, target)
 			ask := func() error { _, err := p.Do(context.Background(), &Request{Method: "GET", URI: "/x"}); return err }
 			if err := ask(); err != nil {
 				t.Fatal(err)

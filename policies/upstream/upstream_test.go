@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -20,7 +21,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fakeWorker is a real HTTP server on a unix socket or a loopback port that can be killed.
+// fakeWorker is a real HTTP server on a unix socket or a loopback port that can be killed. One on a pipe, within a synctest bubble,
+// is for what waits for a time-out: only what hangs lets time pass there, not a busy machine.
 type fakeWorker struct {
 	t        *testing.T
 	network  string
@@ -53,32 +55,44 @@ func newWorker(t *testing.T, network string, h http.HandlerFunc) *fakeWorker {
 // start listens, at the same address as before.
 func (w *fakeWorker) start() {
 	w.t.Helper()
-	l, err := net.Listen(w.network, w.address)
-	if err != nil {
-		w.t.Fatal(err)
+	if w.network == "pipe" {
+		w.listener = &pipeWorker{conns: make(chan net.Conn)}
+	} else {
+		l, err := net.Listen(w.network, w.address)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.listener, w.address = l, l.Addr().String()
 	}
-	w.listener, w.address = l, l.Addr().String()
 	w.srv = &http.Server{
 		Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			w.requests.Add(1)
 			w.handler.ServeHTTP(rw, r)
 		}),
 	}
-	go w.srv.Serve(l)
+	go w.srv.Serve(w.listener)
 }
 
 // kill ends the server as SIGKILL would: the listener and every connection are gone.
 func (w *fakeWorker) kill() {
+	if w.network == "pipe" {
+		w.srv.Close()
+		time.Sleep(time.Hour) // of the bubble's, for handlers that don't look whether anybody waits
+		return
+	}
 	w.listener.Close() // the server may not know it yet
 	w.srv.Close()
 }
 
 func (w *fakeWorker) target(name string, k Kind) Target {
-	a := w.address
-	if w.network == "unix" {
-		a = "unix/" + a
+	switch l := w.listener.(type) {
+	case *pipeWorker:
+		return Target{Name: name, Address: "unix//pipe/" + name, Kind: k, Dial: l.dial}
+	case *net.UnixListener:
+		return Target{Name: name, Address: "unix/" + w.address, Kind: k}
+	default:
+		return Target{Name: name, Address: w.address, Kind: k}
 	}
-	return Target{Name: name, Address: a, Kind: k}
 }
 
 func newPool(t *testing.T, o Options, targets ...Target) *Pool {
@@ -168,7 +182,7 @@ func TestParseError(t *testing.T) {
 			w.WriteHeader(500)
 			io.WriteString(w, body)
 		})
-		p := newPool(t, fastFailing(), bad.target("bad", Remote))
+		p := newPool(t, Options{}, bad.target("bad", Remote))
 		for _, write := range []bool{false, true} {
 			res, err := p.Do(context.Background(), &Request{Method: "POST", URI: "/x", Write: write})
 			if err != nil || res.Status != 500 || string(res.Body) != body || res.Attempts != 1 {
@@ -179,11 +193,6 @@ func TestParseError(t *testing.T) {
 			t.Errorf("the worker is blamed: %+v", s)
 		}
 	}
-}
-
-// fastFailing are options under which tests that wait for a time-out are short.
-func fastFailing() Options {
-	return Options{AnswerTimeout: 150 * time.Millisecond, MaxWait: 300 * time.Millisecond}
 }
 
 // TestRetries is the table of the retry rules: a worker that fails in some way, and one that works. Requests begin at
@@ -208,17 +217,20 @@ func TestRetries(t *testing.T) {
 		{"503", status(503), false},
 		{"504", status(504), true},
 	} {
-		for _, network := range []string{"unix", "tcp"} {
+		networks := []string{"unix", "tcp"}
+		if strings.HasPrefix(failing.name, "hangs") {
+			networks = []string{"pipe"}
+		}
+		for _, network := range networks {
 			for _, kind := range []Kind{Bundled, Remote} {
 				if kind == Bundled && network == "tcp" {
 					continue
 				}
 				for _, request := range []string{"read", "write with id", "write without id"} {
-					t.Run(fmt.Sprintf("%s/%s/%v/%s", failing.name, network, kind, request), func(t *testing.T) {
-						t.Parallel()
+					try := func(t *testing.T) {
 						bad := newWorker(t, network, failing.do)
 						ok := newWorker(t, network, answer("done"))
-						p := newPool(t, fastFailing(), bad.target("bad", kind))
+						p := newPool(t, Options{}, bad.target("bad", kind))
 						r := &Request{Method: "POST", URI: "/classes/X", Body: []byte("{}"), Write: request != "read"}
 						if request == "write with id" {
 							r.WriteID = "id-1"
@@ -255,6 +267,14 @@ func TestRetries(t *testing.T) {
 						}
 						if s := p.Status()[0]; s.Failures != blamed || s.InFlight != 0 {
 							t.Errorf("status of the bad worker: %+v", s)
+						}
+					}
+					t.Run(fmt.Sprintf("%s/%s/%v/%s", failing.name, network, kind, request), func(t *testing.T) {
+						t.Parallel()
+						if network == "pipe" {
+							synctest.Test(t, try)
+						} else {
+							try(t)
 						}
 					})
 				}
