@@ -60,7 +60,7 @@ func TestReloadOptions(t *testing.T) {
 	if id := c.create(t, "Reloaded", `{"n":2}`); len(id) != 12 {
 		t.Errorf("the new option isn't in force: a new object's id is %s", id)
 	}
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(20 * time.Second)
 	for slices.ContainsFunc(workers, running) && time.Now().Before(deadline) {
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -52,7 +52,7 @@ func TestSDK(t *testing.T) {
 		g := startGateway(t, bundledApp("", ""))
 		wantHits(t, runSDK(t, g.url()))
 		g.process.Stop(syscall.SIGTERM)
-		g.noProcessWithin(2 * time.Second)
+		g.noProcessWithin(20 * time.Second)
 	})
 	t.Run("bundled on PostgreSQL", func(t *testing.T) {
 		t.Parallel()
@@ -60,7 +60,7 @@ func TestSDK(t *testing.T) {
 		g := startGateway(t, strings.Replace(bundledApp("", "cache {\n\t\t\tttl 5s\n\t\t}"), "sqlite://data/parse.db", uri, 1))
 		wantHits(t, runSDK(t, g.url()))
 		g.process.Stop(syscall.SIGTERM)
-		g.noProcessWithin(2 * time.Second)
+		g.noProcessWithin(20 * time.Second)
 	})
 }
 
