@@ -196,7 +196,7 @@ func TestTroubles(t *testing.T) {
 				t.Error("all is dropped where nothing was lost")
 			}
 
-			admin.Do(t.Context(), "CLIENT", "PAUSE", "1000", "ALL")
+			admin.Do(t.Context(), "CLIENT", "PAUSE", "3000", "ALL")
 			eventually(t, "falling out of step", func() bool { return !b.Status().InStep })
 			if notBefore, ok := b.Serve(); ok == strict || !strict && notBefore.IsZero() {
 				t.Errorf("out of step: %v, %v", notBefore, ok)
@@ -208,8 +208,12 @@ func TestTroubles(t *testing.T) {
 				t.Errorf("a write waited %v", d)
 			}
 			eventually(t, "falling out of step", func() bool { return !b.Status().InStep })
-			if d := a.write("alone"); d > 200*time.Millisecond {
-				t.Errorf("without Redis every write waits: %v", d)
+			least := time.Hour
+			for range 5 { // a busy machine holds up some
+				least = min(least, a.write("alone"))
+			}
+			if least > 200*time.Millisecond {
+				t.Errorf("without Redis every write waits, for %v at least", least)
 			}
 			r.Restart(t) // it has kept nothing
 			eventually(t, "coming back", inStep)
