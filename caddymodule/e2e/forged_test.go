@@ -195,8 +195,8 @@ func forgedReads(t *testing.T, g *gateway) {
 
 // trustedProxy checks the other side: where the operator trusts a proxy, the address that it gives is the client's.
 func trustedProxy(t *testing.T) {
-	g := startGateway(t, strings.Replace(bundledApp("", ""), "servers {",
-		"servers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t\ttrusted_proxies_strict", 1))
+	g := startGateway(t, strings.Replace(bundledApp("", ""), "admin ADMIN",
+		"admin ADMIN\n\tservers {\n\t\ttrusted_proxies static 127.0.0.1/32\n\t\ttrusted_proxies_strict\n\t}", 1))
 	c := newClient(t, g.url()).with("X-Parse-Master-Key", masterKey)
 	for _, test := range []struct {
 		name, forwarded string

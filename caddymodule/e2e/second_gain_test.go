@@ -46,20 +46,42 @@ func (o *origins) String() string {
 	return fmt.Sprintf("%d by its own cache, %d by Redis, %d by workers; of the others half within %s", o.own, o.redis, o.workers, median.Round(10*time.Microsecond))
 }
 
-// written waits until so many answers are in Redis.
-func (d *deployment) written(t *testing.T, g *gateway, n uint64) {
+// written is how many answers the gateway has put into Redis.
+func (g *gateway) written(t *testing.T) int {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		s, err := g.status()
-		if err != nil {
-			t.Fatal(err)
+	s, err := g.status()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(s.Apps["default"].SecondLevel.Written)
+}
+
+// awaitWritten waits until it has put so many there.
+func (g *gateway) awaitWritten(t *testing.T, n int) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); g.written(t) < n; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d answers are written, not %d", g.written(t), n)
 		}
-		if s.Apps["default"].SecondLevel.Written >= n {
+	}
+}
+
+// awaitSharing waits until what the first gateway was given counts for the second: they have to have heard of each other since both
+// are sure of the database.
+func (d *deployment) awaitSharing(t *testing.T, one, two *client) {
+	t.Helper()
+	for n, end := 1, time.Now().Add(20*time.Second); ; n++ {
+		path := where("Gain", `{"n":-1}`, fmt.Sprint("limit=", n))
+		before := d.gateways[0].written(t)
+		one.stored(t, path)
+		d.gateways[0].awaitWritten(t, before+1)
+		if fromRedis(two.must(t, "GET", path, "", nil)) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("%d answers are written, not %d", s.Apps["default"].SecondLevel.Written, n)
+			t.Fatal("the second gateway takes no answers of the first one")
 		}
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 
@@ -81,16 +103,23 @@ func TestSecondLevelGain(t *testing.T) {
 		for n := range questions {
 			paths = append(paths, where("Gain", fmt.Sprintf(`{"n":{"$gte":%d,"$lt":%d}}`, n%objects, n%objects+5), fmt.Sprint("limit=", 10+n)))
 		}
-		written := func(n int) {
+		// give has the first gateway store all answers, of which so many are new for the other.
+		give := func(least int) {
+			before := 0
 			if directive == sharedCache {
-				d.written(t, d.gateways[0], uint64(n))
+				before = d.gateways[0].written(t)
+			}
+			for _, path := range paths {
+				one.stored(t, path)
+			}
+			if directive == sharedCache {
+				d.gateways[0].awaitWritten(t, before+least)
 			}
 		}
-		time.Sleep(time.Second) // both have heard of all objects, and of each other since both are sure of the database
-		for _, path := range paths {
-			one.stored(t, path)
+		if directive == sharedCache {
+			d.awaitSharing(t, one, two)
 		}
-		written(questions)
+		give(questions)
 		second.ask(t, two, paths)
 
 		for n := range rounds {
@@ -109,14 +138,7 @@ func TestSecondLevelGain(t *testing.T) {
 		if directive == sharedCache {
 			time.Sleep(17 * time.Second) // until then it counts as one that has just come
 		}
-		before, err := d.gateways[0].status()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range paths { // the one that has gone on is asked as ever
-			one.stored(t, path)
-		}
-		written(int(before.Apps["default"].SecondLevel.Written) + questions*9/10)
+		give(questions * 9 / 10) // the one that has gone on is asked as ever
 		restarted.ask(t, two, paths)
 	}
 	t.Run("measured", func(t *testing.T) {
