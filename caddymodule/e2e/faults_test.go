@@ -298,7 +298,7 @@ func (s *site) resources() map[string]float64 {
 // flat waits until the gateway uses what it used before.
 func (s *site) flat(before map[string]float64) {
 	s.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute) // connections to workers that nobody uses any more are kept for 90 s
 	for {
 		var more []string
 		now := s.resources()
