@@ -73,6 +73,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.events.On("started", whenStarted{}); err != nil {
 		return fmt.Errorf("cannot wait for the start: %w", err)
 	}
+	if err := a.events.On("stopping", whenStopping{a}); err != nil {
+		return fmt.Errorf("cannot wait for the end: %w", err)
+	}
 	if registry := ctx.GetMetricsRegistry(); registry != nil {
 		if err := registry.Register(metrics{a.appState}); err != nil {
 			return fmt.Errorf("cannot register the metrics: %w", err)

@@ -129,3 +129,33 @@ func TestConnectionsAcrossConfigurations(t *testing.T) {
 		})
 	}
 }
+
+// TestShutdownDelay: servers that are about to close go on for a while, and those that another configuration goes on with don't have a
+// reload wait.
+func TestShutdownDelay(t *testing.T) {
+	first, second := testservices.FreePort(t), testservices.FreePort(t)
+	load := func(port int, delay time.Duration) time.Duration {
+		t.Helper()
+		config, err := adapt(t, fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\tshutdown_delay %s\n}\nhttp://127.0.0.1:%d {\n\tparse /parse/* 127.0.0.1:9\n}", delay, port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := json.Marshal(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		if err := caddy.Load(b, true); err != nil {
+			t.Fatal(err)
+		}
+		return time.Since(begun)
+	}
+	t.Cleanup(func() { _ = caddy.Stop() })
+	load(first, 30*time.Second)
+	if took := load(first, time.Second); took > 20*time.Second {
+		t.Errorf("a reload took %s", took)
+	}
+	if took := load(second, time.Millisecond); took < time.Second {
+		t.Errorf("the first address was closed after %s", took)
+	}
+}

@@ -34,7 +34,7 @@ func listenKept(ctx context.Context, network, host, ports string, offset uint, c
 		return nil, fmt.Errorf("cannot listen on port %q: %w", ports, err)
 	}
 	address := net.JoinHostPort(host, strconv.FormatUint(port+uint64(offset), 10))
-	l, err := sockets.Listen(ctx, "tcp"+strings.TrimPrefix(network, keptNetwork), address, config)
+	l, err := sockets.Listen(ctx, below(network), address, config)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +54,9 @@ func kept(address string) string {
 	a.Network = keptNetwork + version
 	return a.String()
 }
+
+// below is the network on which a kept one listens.
+func below(kept string) string { return "tcp" + strings.TrimPrefix(kept, keptNetwork) }
 
 // isKept reports whether a network is the kept one.
 func isKept(network string) bool {

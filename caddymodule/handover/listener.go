@@ -35,7 +35,7 @@ func (d *Desk) Listen(inner net.Listener) net.Listener {
 	a := inner.Addr()
 	l := &listener{
 		Listener: inner, desk: d,
-		// The type is part of it: where TLS is turned on, plain connections must not get behind it.
+		// The type is part of it: what one wrapper has let through must not get behind another.
 		address: fmt.Sprintf("%s/%s/%T", a.Network(), a, inner),
 		closed:  make(chan struct{}), wake: make(chan struct{}, 1), accepted: make(chan accepted),
 	}

@@ -33,10 +33,7 @@ func NewSockets() *Sockets {
 // Listen returns a listener of an address: host:port, or :port for all addresses of the machine. The network is tcp, tcp4 or
 // tcp6.
 func (s *Sockets) Listen(ctx context.Context, network, address string, config net.ListenConfig) (net.Listener, error) {
-	key := address
-	if network != "tcp" {
-		key = network + "/" + address
-	}
+	key := keyOf(network, address)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	shared := s.byAddress[key]
@@ -67,6 +64,24 @@ func (s *Sockets) Listen(ctx context.Context, network, address string, config ne
 	s.byAddress[key] = shared
 	shared.listeners[l] = struct{}{}
 	return l, nil
+}
+
+// keyOf is what an address of TCP has in common in all versions of this program that take each other's place.
+func keyOf(network, address string) string {
+	if network == "tcp" {
+		return address
+	}
+	return network + "/" + address
+}
+
+// Listeners returns how many listeners an address has.
+func (s *Sockets) Listeners(network, address string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if shared := s.byAddress[keyOf(network, address)]; shared != nil {
+		return len(shared.listeners)
+	}
+	return 0
 }
 
 // duplicate returns a listener with a descriptor of its own for the same socket.
