@@ -41,7 +41,7 @@ func (s *Sockets) Listen(ctx context.Context, network, address string, config ne
 		below := s.inherited[key]
 		if below == nil {
 			config.Control = reusePort
-			l, err := config.Listen(ctx, network, address)
+			l, err := bind(func() (net.Listener, error) { return config.Listen(ctx, network, address) })
 			if err != nil {
 				return nil, err
 			}
