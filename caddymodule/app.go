@@ -94,6 +94,14 @@ func (a *App) emit(name string, data map[string]any) { a.events.Emit(a.ctx, name
 
 // Start starts the workers of every app that a handler refers to.
 func (a *App) Start() error {
+	err := a.start()
+	if err != nil {
+		a.endNow() // its servers may have started, and shall not go on beside those of the configuration in force
+	}
+	return err
+}
+
+func (a *App) start() error {
 	if err := a.checkListeners(); err != nil {
 		return err
 	}

@@ -97,22 +97,31 @@ func (h *Handler) begin(ctx caddy.Context) (*App, error) {
 	if err := h.checkOwners(); err != nil {
 		return nil, err
 	}
-	v, err := ctx.App("parse")
+	app, err := parseApp(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("cannot load the parse app: %w", err)
+		return nil, err
 	}
-	app := v.(*App)
+	app.keepConnections(ctx)
 	if c := h.RateLimit; c != nil && app.Redis == nil && (c.Redis != "" && c.Redis != sharedOff || c.OnRedisFailure != "") {
 		return nil, errors.New("rate_limit is to share its counts, but the global option parse has no redis")
 	}
 	h.redis = app.redis
 	h.seed = keySeed + xxh3.HashString(h.Mount) // at another mount of the same upstreams may be another app, even of the same id
+	return app, nil
+}
+
+// parseApp finds the parse app, and tells it of the http app to whose servers the module belongs that is being provisioned.
+func parseApp(ctx caddy.Context) (*App, error) {
+	v, err := ctx.App("parse")
+	if err != nil {
+		return nil, fmt.Errorf("cannot load the parse app: %w", err)
+	}
+	app := v.(*App)
 	for _, m := range ctx.Modules() {
 		if http, ok := m.(*caddyhttp.App); ok {
 			app.http = http
 		}
 	}
-	app.keepConnections(ctx)
 	return app, nil
 }
 

@@ -14,19 +14,11 @@ import (
 // desk is where the servers of an old and of a new configuration meet.
 var desk = handover.NewDesk()
 
-// keepConnections lets a server's queues of connections, and its idle HTTP/1.1 connections without TLS, outlive it. It has an
-// effect while the server is provisioned.
-func keepConnections(server *caddyhttp.Server) {
-	for i, address := range server.Listen {
-		server.Listen[i] = kept(address)
-	}
-	server.RegisterConnState(handover.Tell)
-}
-
 // redirects is the name of the server with which Caddy sends clients of sites with HTTPS there from HTTP.
 const redirects = "remaining_auto_https_redirects"
 
-// keepConnections does it for the server whose handlers are being provisioned, and for the one of its redirects.
+// keepConnections lets the queues of connections of the server that is being provisioned, and its idle HTTP/1.1 connections without
+// TLS, outlive it; and those of its redirects.
 func (a *App) keepConnections(ctx caddy.Context) {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {
@@ -39,10 +31,14 @@ func (a *App) keepConnections(ctx caddy.Context) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, s := range servers {
-		if s != nil && !a.keeping[s] {
-			a.keeping[s] = true
-			keepConnections(s)
+		if s == nil || a.keeping[s] {
+			continue
 		}
+		a.keeping[s] = true
+		for i, address := range s.Listen {
+			s.Listen[i] = kept(address)
+		}
+		s.RegisterConnState(handover.Tell)
 	}
 }
 
@@ -55,6 +51,7 @@ func (a *App) keepConnections(ctx caddy.Context) {
 //	servers {
 //		listener_wrappers {
 //			proxy_protocol
+//			tls
 //			parse_keep_connections
 //		}
 //	}
@@ -67,11 +64,14 @@ func (KeepConnections) CaddyModule() caddy.ModuleInfo {
 
 // Provision changes the server's addresses, and asks it to tell its connections' states.
 func (KeepConnections) Provision(ctx caddy.Context) error {
-	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok {
+	if ctx.Value(caddyhttp.ServerCtxKey) == nil {
 		return errors.New("parse_keep_connections works for HTTP servers only")
 	}
-	keepConnections(server)
+	app, err := parseApp(ctx)
+	if err != nil {
+		return err
+	}
+	app.keepConnections(ctx)
 	return nil
 }
 

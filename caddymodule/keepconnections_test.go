@@ -131,12 +131,13 @@ func TestConnectionsAcrossConfigurations(t *testing.T) {
 }
 
 // TestShutdownDelay: servers that are about to close go on for a while, and those that another configuration goes on with don't have a
-// reload wait.
+// reload wait; nor do those of a configuration that isn't taken.
 func TestShutdownDelay(t *testing.T) {
 	first, second := testservices.FreePort(t), testservices.FreePort(t)
-	load := func(port int, delay time.Duration) time.Duration {
+	const parse, wrapper = "parse /parse/* 127.0.0.1:9", "servers {\n\t\tlistener_wrappers {\n\t\t\tparse_keep_connections\n\t\t}\n\t}"
+	load := func(delay time.Duration, options, sites string) (time.Duration, error) {
 		t.Helper()
-		config, err := adapt(t, fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\tshutdown_delay %s\n}\nhttp://127.0.0.1:%d {\n\tparse /parse/* 127.0.0.1:9\n}", delay, port))
+		config, err := adapt(t, fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\tshutdown_delay %s\n\t%s\n}\n%s", delay, options, sites))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,17 +146,36 @@ func TestShutdownDelay(t *testing.T) {
 			t.Fatal(err)
 		}
 		begun := time.Now()
-		if err := caddy.Load(b, true); err != nil {
-			t.Fatal(err)
-		}
-		return time.Since(begun)
+		err = caddy.Load(b, true)
+		return time.Since(begun), err
 	}
 	t.Cleanup(func() { _ = caddy.Stop() })
-	load(first, 30*time.Second)
-	if took := load(first, time.Second); took > 20*time.Second {
-		t.Errorf("a reload took %s", took)
+	site := func(port int, directive string) string {
+		return fmt.Sprintf("http://127.0.0.1:%d {\n\tbind 127.0.0.1\n\t%s\n}\n", port, directive)
 	}
-	if took := load(second, time.Millisecond); took < time.Second {
-		t.Errorf("the first address was closed after %s", took)
+	twice := site(first, parse) + fmt.Sprintf("http://127.0.0.2:%d {\n\tbind parse/127.0.0.1\n\trespond x\n}\n", first)
+	const long, patience = 30 * time.Second, 20 * time.Second
+	for _, step := range []struct {
+		name           string
+		delay          time.Duration
+		options, sites string
+		refused        bool
+		least, most    time.Duration
+	}{
+		{"the first one", long, "", site(first, parse), false, 0, patience},
+		{"one that is refused", long, "", twice, true, 0, patience},
+		{"the same, which may have started in another order", long, "", twice, true, 0, patience},
+		{"once more", long, "", twice, true, 0, patience},
+		{"another one", long, "", site(first, parse), false, 0, patience},
+		{"the wrapper alone", long, wrapper, site(first, "respond x"), false, 0, patience},
+		{"the wrapper again", long, wrapper, site(first, "respond y"), false, 0, patience},
+		{"without it", time.Second, "", site(first, "respond z"), false, 0, patience},
+		{"again, with Caddy's own listener", time.Second, "", site(first, "respond z"), false, 0, patience},
+		{"another address", 0, "", site(second, parse), false, time.Second, patience},
+	} {
+		took, err := load(step.delay, step.options, step.sites)
+		if (err != nil) != step.refused || took < step.least || took > step.most {
+			t.Errorf("%s took %s: %v", step.name, took, err)
+		}
 	}
 }

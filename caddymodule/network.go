@@ -72,14 +72,28 @@ func (a *App) checkListeners() error {
 	owners := map[string]string{}
 	for name, srv := range a.http.Servers {
 		for _, l := range srv.Listen {
-			l = kept(l)
-			if other, ok := owners[l]; ok {
-				return fmt.Errorf("the servers %s and %s both listen on %s, one of them with `bind parse/` or a handler of Parse: give all sites of the address the same `bind`", other, name, strings.TrimPrefix(l, keptNetwork+"/"))
+			all, err := caddy.ParseNetworkAddress(kept(l))
+			if err != nil {
+				return fmt.Errorf("cannot listen on %s: %w", l, err)
 			}
-			owners[l] = name
+			for _, one := range all.Expand() {
+				key := one.String()
+				if other, ok := owners[key]; ok {
+					return fmt.Errorf("the servers %s and %s both listen on %s, one of them with `bind parse/` or a handler of Parse: give all sites of the address the same `bind`, best none", other, name, written(one))
+				}
+				owners[key] = name
+			}
 		}
 	}
 	return nil
+}
+
+// written is an address as operators write it.
+func written(a caddy.NetworkAddress) string {
+	if isKept(a.Network) {
+		a.Network = below(a.Network)
+	}
+	return strings.TrimPrefix(a.String(), "tcp/")
 }
 
 // keptListeners fails if an address can't be handed over at all, and warns of those where connections may be lost.
@@ -90,7 +104,9 @@ func (a *App) keptListeners() (warnings []string, err error) {
 	for _, srv := range a.http.Servers {
 		for i, l := range srv.Listen {
 			addr, err := caddy.ParseNetworkAddress(l)
-			l = strings.TrimPrefix(l, keptNetwork+"/") // which the operator hasn't written
+			if err == nil {
+				l = written(addr)
+			}
 			switch {
 			case err != nil:
 			case addr.IsUnixNetwork():

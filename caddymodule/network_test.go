@@ -70,6 +70,7 @@ func TestOneAddressOfTwoServers(t *testing.T) {
 	}{
 		{"one is kept", [2]string{":80", "parse/:80"}, true},
 		{"of one version of IP", [2]string{"parse4/:80", "tcp4/:80"}, true},
+		{"within ports", [2]string{":80-82", "parse/:81"}, true},
 		{"two ports", [2]string{":80", "parse/:81"}, false},
 		{"two addresses", [2]string{"127.0.0.1:80", "parse/127.0.0.2:80"}, false},
 	} {

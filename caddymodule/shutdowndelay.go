@@ -12,10 +12,15 @@ type whenStopping struct{ app *App }
 // Handle implements caddyevents.Handler. The global option shutdown_delay has servers go on for a while that are about to close. Caddy
 // counts the listeners of its own networks only, and would take kept ones for closing at each reload.
 func (w whenStopping) Handle(context.Context, caddy.Event) error {
-	if http := w.app.http; http != nil && http.ShutdownDelay > 0 && w.app.listensOn() {
-		http.ShutdownDelay = 0
-	}
+	w.app.endNow()
 	return nil
+}
+
+// endNow has the servers end at once if all of their addresses go on under another configuration.
+func (a *App) endNow() {
+	if a.http != nil && a.http.ShutdownDelay > 0 && a.listensOn() {
+		a.http.ShutdownDelay = 0
+	}
 }
 
 // listensOn reports whether another configuration listens on all addresses of this one.
@@ -29,7 +34,8 @@ func (a *App) listensOn() bool {
 			for _, one := range all.Expand() {
 				listeners := caddy.ListenerUsage(one.Network, one.JoinHostPort(0))
 				if isKept(one.Network) {
-					listeners = sockets.Listeners(below(one.Network), one.JoinHostPort(0))
+					network := below(one.Network)
+					listeners = sockets.Listeners(network, one.JoinHostPort(0)) + caddy.ListenerUsage(network, one.JoinHostPort(0))
 				}
 				if listeners < 2 {
 					return false
