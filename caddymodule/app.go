@@ -48,9 +48,9 @@ type appState struct {
 	unnamed atomic.Int32 // handlers that cache what others answer, and have no name
 
 	mu       sync.Mutex
-	keeping  map[*caddyhttp.Server]bool // the servers whose connections are kept
-	handlers []*Handler                 // that serve the apps
-	gateways map[string]*gateway        // by name; each is one reference into the usage pool
+	keeping  map[*caddyhttp.Server]*keptServer // the servers whose connections are kept
+	handlers []*Handler                        // that serve the apps
+	gateways map[string]*gateway               // by name; each is one reference into the usage pool
 	settings map[string]*settings
 }
 
@@ -61,7 +61,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 
 // Provision checks the settings. Nothing is opened or started before Start, so that `caddy validate` does neither.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.appState = &appState{logger: ctx.Logger(), ctx: ctx, gateways: map[string]*gateway{}, settings: map[string]*settings{}, keeping: map[*caddyhttp.Server]bool{}}
+	a.appState = &appState{logger: ctx.Logger(), ctx: ctx, gateways: map[string]*gateway{}, settings: map[string]*settings{}, keeping: map[*caddyhttp.Server]*keptServer{}}
 	events, err := ctx.App("events")
 	if err != nil {
 		return fmt.Errorf("cannot load the events app: %w", err)

@@ -18,7 +18,7 @@ var desk = handover.NewDesk()
 const redirects = "remaining_auto_https_redirects"
 
 // keepConnections lets the queues of connections of the server that is being provisioned, and its idle HTTP/1.1 connections without
-// TLS, outlive it; and those of its redirects.
+// TLS, outlive it; and those of its redirects. Clients of HTTP/1.1 over TLS will be asked to leave before it ends.
 func (a *App) keepConnections(ctx caddy.Context) {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok {
@@ -31,20 +31,23 @@ func (a *App) keepConnections(ctx caddy.Context) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, s := range servers {
-		if s == nil || a.keeping[s] {
+		if s == nil || a.keeping[s] != nil {
 			continue
 		}
-		a.keeping[s] = true
+		k := new(keptServer)
+		a.keeping[s] = k
 		for i, address := range s.Listen {
 			s.Listen[i] = kept(address)
 		}
-		s.RegisterConnState(handover.Tell)
+		s.RegisterConnState(k.staying.Tell)
+		s.RegisterConnContext(k.attach)
 	}
 }
 
 // KeepConnections is a listener wrapper that keeps connections across config reloads and upgrades, as sites with a handler of
-// this module do by themselves: those that wait to be accepted, and idle ones of HTTP/1.1 without TLS. Without it Caddy closes
-// them at each reload, and a request that is on its way at that moment fails. It is for sites that have no such handler, and for
+// this module do by themselves: those that wait to be accepted, and idle ones of HTTP/1.1 without TLS. Clients of HTTP/1.1 over TLS
+// are told to make new connections, for which a reload waits, 5 s at most. Without it Caddy closes all of them at each
+// reload, and a request that is on its way at that moment fails. It is for sites that have no such handler, and for
 // those with another listener wrapper, such as proxy_protocol, whose connections it has to come after: it belongs into the
 // global option servers, as the last of the listener wrappers. It has no settings.
 //

@@ -76,6 +76,7 @@ func TestConnectionsAcrossConfigurations(t *testing.T) {
 		{"parse alone", "", "parse /parse/* " + w.addr()},
 		{"the listener wrapper alone", "servers {\n\t\tlistener_wrappers {\n\t\t\tparse_keep_connections\n\t\t}\n\t}", ""},
 		{"after another wrapper", "servers {\n\t\tlistener_wrappers {\n\t\t\tproxy_protocol\n\t\t\tparse_keep_connections\n\t\t}\n\t}", "parse /parse/* " + w.addr()},
+		{"without HTTP/2", "servers {\n\t\tprotocols h1\n\t}", "parse /parse/* " + w.addr()},
 		{"both", "servers {\n\t\tlistener_wrappers {\n\t\t\tparse_keep_connections\n\t\t}\n\t}", "parse /parse/* " + w.addr()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -117,15 +118,12 @@ func TestConnectionsAcrossConfigurations(t *testing.T) {
 				})
 			}
 			changes := 0
-			for end := time.Now().Add(2 * time.Second); time.Now().Before(end); changes++ {
+			for end := time.Now().Add(time.Second); changes < 10 || asked.Load() < 100 || time.Now().Before(end); changes++ {
 				load(changes + 1)
 			}
 			cancel()
 			clients.Wait()
 			t.Logf("%d requests, %d changes, %d failed", asked.Load(), changes, failed.Load())
-			if changes < 10 || asked.Load() < 100 {
-				t.Error("too few to tell")
-			}
 		})
 	}
 }

@@ -36,10 +36,6 @@ const (
 	takeTimeout    = 30 * time.Second // until the new process serves; requests wait meanwhile
 )
 
-// lameDuck is how long a process that has given up its place keeps idle TLS connections, which can't be given away: a client
-// that sends a request meanwhile is answered, and told to make a new connection.
-const lameDuck = 5 * time.Second
-
 // Upgraded is the answer of POST /parse/upgrade.
 type Upgraded struct {
 	// Predecessor and Successor are the ids of the processes.
@@ -237,6 +233,7 @@ func (a *App) leave(admin net.Addr) {
 	if a.http != nil {
 		for _, srv := range a.http.Servers {
 			if len(srv.TLSConnPolicies) > 0 {
+				a.sendAway()
 				time.Sleep(lameDuck)
 				break
 			}

@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"crypto/tls"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -13,12 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/parsescale/parsescale/server/testservices"
 )
 
 // startUpgradable runs a Caddyfile with a program file of its own. Whatever process runs in the gateway's folder ends with the
@@ -278,79 +273,5 @@ func rename(t *testing.T, from, to string) {
 	t.Helper()
 	if err := os.Rename(from, to); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// TestUpgradeTLS upgrades under load by HTTP/2 and by HTTP/1.1 over TLS, whose connections can't be given away: their clients
-// are told to make new ones.
-func TestUpgradeTLS(t *testing.T) {
-	testservices.NeedTime(t, "the seconds in which idle TLS connections are kept")
-	port := testservices.FreePort(t)
-	g := startUpgradable(t, strings.Replace(bundledApp("", ""), "{\n\tadmin ADMIN", "{\n\tadmin ADMIN\n\tskip_install_trust\n\tauto_https disable_redirects", 1)+
-		fmt.Sprintf("https://127.0.0.1:%d {\n\tbind 127.0.0.1\n\ttls internal\n\tparse /parse/*\n}\n", port))
-	base := fmt.Sprintf("https://127.0.0.1:%d/parse", port)
-	var protocols [3]atomic.Int64
-	var failed atomic.Int64
-	var transports []*http.Transport
-	for i := range 6 {
-		tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: i%2 == 0} //nolint:gosec // a certificate of the test's own
-		defer tr.CloseIdleConnections()
-		transports = append(transports, tr)
-	}
-	first := http.Client{Transport: transports[0]}
-	if err := g.process.Await(func() error { // the certificate is made
-		res, err := first.Get(base + "/health")
-		if err == nil {
-			res.Body.Close()
-		}
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	end := again(len(transports), func(caller int) {
-		c := http.Client{Transport: transports[caller], Timeout: 60 * time.Second}
-		req, err := http.NewRequest("POST", base+"/classes/Secure", strings.NewReader(`{"n":1}`))
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		req.Header.Set("X-Parse-Application-Id", appID)
-		req.Header.Set("X-Parse-REST-API-Key", restKey)
-		res, err := c.Do(req)
-		if err != nil {
-			failed.Add(1)
-			t.Log(err)
-			time.Sleep(pauseAfterFailure)
-			return
-		}
-		_, err = io.Copy(io.Discard, res.Body)
-		res.Body.Close()
-		if err != nil || res.StatusCode != http.StatusCreated {
-			failed.Add(1)
-			t.Log(res.Status, err)
-			return
-		}
-		protocols[res.ProtoMajor].Add(1)
-	})
-	for range 2 {
-		time.Sleep(500 * time.Millisecond) // of load
-		before := g.processes()
-		now := g.upgrade()
-		for _, pid := range before {
-			if pid != now {
-				gone(t, pid)
-			}
-		}
-	}
-	end()
-	made := protocols[1].Load() + protocols[2].Load()
-	t.Logf("%d by HTTP/1.1, %d by HTTP/2", protocols[1].Load(), protocols[2].Load())
-	if n := failed.Load(); n > 0 || protocols[1].Load() == 0 || protocols[2].Load() == 0 {
-		t.Errorf("%d requests failed", n)
-	}
-	var got struct{ Count int64 }
-	newClient(t, g.url()).must(t, "GET", "/classes/Secure?count=1&limit=0", "", &got)
-	if got.Count != made {
-		t.Errorf("%d objects are there, %d were acknowledged", got.Count, made)
 	}
 }

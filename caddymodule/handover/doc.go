@@ -4,7 +4,7 @@
 // server's idle connections go on under the new one instead, with whatever the client has sent meanwhile. Where another process
 // takes the place of this one, they are given to that.
 //
-// It knows connections and the states that net/http gives them, and must not know what is said on them. TLS connections
-// are left alone, or, where TLS is above what this package wraps, nobody tells their states: most speak HTTP/2, which tells its
-// clients to go elsewhere by itself.
+// It knows connections and the states that net/http gives them, and must not know what is said on them. Connections above TLS, and
+// those that others have wrapped, can't be handed over. It counts them, so that a server may wait for their clients to leave; HTTP/2
+// tells its clients to go elsewhere by itself.
 package handover

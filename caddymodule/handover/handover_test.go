@@ -71,7 +71,7 @@ func (l *lease) Close() error { close(l.done); return nil }
 
 // serve starts a server.
 func (a *address) serve(h http.HandlerFunc) *http.Server {
-	s := &http.Server{Handler: h, ConnState: Tell}
+	s := &http.Server{Handler: h, ConnState: new(Staying).Tell}
 	go s.Serve(a.desk.Listen(a.below.open()))
 	a.t.Cleanup(func() { s.Close() })
 	return s
@@ -235,7 +235,7 @@ func TestNotHandedOver(t *testing.T) {
 	t.Run("HTTP/2 that was answered", func(t *testing.T) {
 		a := newAddress(t)
 		serve := func(text string) *http.Server {
-			s := &http.Server{Handler: says(text), ConnState: Tell, Protocols: new(http.Protocols)}
+			s := &http.Server{Handler: says(text), ConnState: new(Staying).Tell, Protocols: new(http.Protocols)}
 			s.Protocols.SetHTTP1(true)
 			s.Protocols.SetUnencryptedHTTP2(true)
 			go s.Serve(a.desk.Listen(a.below.open()))
@@ -374,6 +374,7 @@ func TestClosedBeforeIdleIsTold(t *testing.T) {
 	a := newAddress(t)
 	var old *http.Server
 	var once sync.Once
+	var staying Staying
 	old = &http.Server{Handler: says("old"), ConnState: func(c net.Conn, state http.ConnState) {
 		if state == http.StateIdle {
 			once.Do(func() {
@@ -381,7 +382,7 @@ func TestClosedBeforeIdleIsTold(t *testing.T) {
 				shutdown(t, old)
 			})
 		}
-		Tell(c, state)
+		staying.Tell(c, state)
 	}}
 	go old.Serve(a.desk.Listen(a.below.open()))
 	c, r := a.dial()
@@ -468,7 +469,7 @@ func BenchmarkRequest(b *testing.B) {
 			addr := l.Addr().String()
 			s := &http.Server{Handler: says("")}
 			if wrapped {
-				l, s.ConnState = NewDesk().Listen(l), Tell
+				l, s.ConnState = NewDesk().Listen(l), new(Staying).Tell
 			}
 			go s.Serve(l)
 			defer s.Close()

@@ -27,7 +27,7 @@ func TestHeir(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := NewDesk()
-	next := &http.Server{Handler: says("new"), ConnState: Tell}
+	next := &http.Server{Handler: says("new"), ConnState: new(Staying).Tell}
 	l := other.Listen(a.below.open())
 	go next.Serve(l)
 	t.Cleanup(func() { next.Close() })
@@ -71,9 +71,10 @@ func TestNoHeir(t *testing.T) {
 func TestToldTwice(t *testing.T) {
 	a := newAddress(t)
 	serve := func(h http.HandlerFunc) *http.Server {
+		var staying Staying
 		s := &http.Server{Handler: h, ConnState: func(c net.Conn, state http.ConnState) {
-			Tell(c, state)
-			Tell(c, state)
+			staying.Tell(c, state)
+			staying.Tell(c, state)
 		}}
 		l := a.desk.Listen(a.below.open())
 		if a.desk.Listen(l) != l {

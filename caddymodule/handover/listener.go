@@ -1,10 +1,10 @@
 package handover
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
-	"net/http"
 	"sync"
 )
 
@@ -24,7 +24,7 @@ type Heir func(address string, c net.Conn, unread []byte) bool
 func NewDesk() *Desk { return &Desk{byAddress: map[string][]*listener{}} }
 
 // Listen wraps the listener of a server; one that is of this desk already is returned as it is. The server has to tell its
-// connections' states to Tell, else only those are handed over that it hasn't accepted.
+// connections' states to a Staying, else only those are handed over that it hasn't accepted.
 //
 // Listeners of an address, old and new, have to share one socket: what waits in the queue of one's own is reset by the kernel
 // when it is closed.
@@ -37,19 +37,13 @@ func (d *Desk) Listen(inner net.Listener) net.Listener {
 		Listener: inner, desk: d,
 		// The type is part of it: what one wrapper has let through must not get behind another.
 		address: fmt.Sprintf("%s/%s/%T", a.Network(), a, inner),
-		closed:  make(chan struct{}), wake: make(chan struct{}, 1), accepted: make(chan accepted),
+		retired: make(chan struct{}), parked: make(chan struct{}), closed: make(chan struct{}),
+		wake: make(chan struct{}, 1), accepted: make(chan accepted),
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.byAddress[l.address] = append(d.byAddress[l.address], l)
 	return l
-}
-
-// Tell takes note of a connection's state; it has the form of http.Server.ConnState. Connections of others are ignored.
-func Tell(c net.Conn, state http.ConnState) {
-	if c, ok := c.(*conn); ok {
-		c.become(state)
-	}
 }
 
 // newest returns the listener of an address that came last, nil if none is open.
@@ -79,11 +73,32 @@ func (d *Desk) getHeir() Heir {
 // Take gives a connection that comes from another process to the newest server of its address; without one it is closed.
 func (d *Desk) Take(address string, c net.Conn, unread []byte) {
 	for next := d.newest(address); next != nil; next = d.newest(address) {
-		if next.give(&conn{Conn: c, listener: next, state: stateUnknown, replay: unread}) {
+		if next.give(c, unread) {
 			return
 		}
 	}
 	_ = c.Close()
+}
+
+// Retire has only the newest server of each address accept connections from now on. It returns once the others have told the state
+// of each connection that they accepted, or when ctx ends. What they have accepted they go on to serve.
+func (d *Desk) Retire(ctx context.Context) {
+	var old []*listener
+	d.mu.Lock()
+	for _, all := range d.byAddress {
+		old = append(old, all[:len(all)-1]...)
+	}
+	d.mu.Unlock()
+	for _, l := range old {
+		l.retire()
+	}
+	for _, l := range old {
+		select {
+		case <-l.parked:
+		case <-l.closed:
+		case <-ctx.Done():
+		}
+	}
 }
 
 func (d *Desk) remove(l *listener) {
@@ -112,11 +127,16 @@ type listener struct {
 	accepted chan accepted
 	wake     chan struct{} // something was given
 
-	mu       sync.Mutex
-	given    []*conn
-	isDone   bool
-	closed   chan struct{}
-	closeErr error
+	retired chan struct{} // closed when it accepts no more
+	parked  chan struct{} // closed when its server asks for a connection after that; it waits until the listener is closed
+	park    sync.Once
+	closed  chan struct{}
+
+	mu        sync.Mutex
+	given     []net.Conn
+	isRetired bool
+	isClosed  bool
+	closeErr  error
 }
 
 // accepted is what the listener below said.
@@ -138,7 +158,9 @@ func (l *listener) Accept() (net.Conn, error) {
 			}
 			return l.wrap(a.Conn, nil), nil
 		case <-l.wake:
-		case <-l.closed:
+		case <-l.retired:
+			l.park.Do(func() { close(l.parked) })
+			<-l.closed
 			return nil, net.ErrClosed
 		}
 	}
@@ -148,12 +170,12 @@ func (l *listener) acceptBelow() {
 	for {
 		c, err := l.Listener.Accept()
 		select {
-		case <-l.closed:
+		case <-l.retired:
 		default:
 			select {
 			case l.accepted <- accepted{c, err}:
 				continue
-			case <-l.closed:
+			case <-l.retired:
 			}
 		}
 		if c != nil {
@@ -172,7 +194,7 @@ func (l *listener) wrap(below net.Conn, replay []byte) net.Conn {
 }
 
 // nextGiven returns a connection that an older server gave, nil if there is none.
-func (l *listener) nextGiven() *conn {
+func (l *listener) nextGiven() net.Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.given) == 0 {
@@ -184,14 +206,14 @@ func (l *listener) nextGiven() *conn {
 	return c
 }
 
-// give adds a connection to those that Accept returns. It fails once the listener is closed.
-func (l *listener) give(c *conn) bool {
+// give adds a connection to those that Accept returns. It fails once the listener accepts no more.
+func (l *listener) give(below net.Conn, unread []byte) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.isDone {
+	if l.isRetired {
 		return false
 	}
-	l.given = append(l.given, c)
+	l.given = append(l.given, l.wrap(below, unread))
 	select {
 	case l.wake <- struct{}{}:
 	default:
@@ -209,7 +231,7 @@ func (l *listener) pass(below net.Conn, unread []byte) {
 			}
 			return
 		}
-		if next.give(&conn{Conn: below, listener: next, state: stateUnknown, replay: unread}) {
+		if next.give(below, unread) {
 			return
 		}
 	}
@@ -220,22 +242,40 @@ func (l *listener) hasSuccessor() bool {
 	return next != nil && next != l || l.desk.getHeir() != nil
 }
 
-// Close stops accepting.
-func (l *listener) Close() error {
+// retire stops accepting; what waits goes to the newest server of the address.
+func (l *listener) retire() {
 	l.mu.Lock()
-	if l.isDone {
+	if l.isRetired {
 		l.mu.Unlock()
-		return l.closeErr
+		return
 	}
-	l.isDone = true
+	l.isRetired = true
 	left := l.given
 	l.given = nil
 	l.mu.Unlock()
 	l.desk.remove(l)
-	close(l.closed)
-	l.closeErr = l.Listener.Close()
+	close(l.retired)
+	err := l.Listener.Close()
+	l.mu.Lock()
+	l.closeErr = err
+	l.mu.Unlock()
 	for _, c := range left {
-		l.pass(c.Conn, c.replay)
+		if own, ok := c.(*conn); ok {
+			l.pass(own.Conn, own.replay)
+			continue
+		}
+		l.pass(c, nil)
+	}
+}
+
+// Close stops accepting, and lets the server go that waits for a connection.
+func (l *listener) Close() error {
+	l.retire()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.isClosed {
+		l.isClosed = true
+		close(l.closed)
 	}
 	return l.closeErr
 }
