@@ -20,6 +20,8 @@ type attempt struct {
 	found bool
 	// replaced is the mark of the row that the result takes the place of: a claim, or a result whose time is over. "": none.
 	replaced string
+	// calledOff is true if the connection was given up because its claim took too long.
+	calledOff bool
 }
 
 // try runs the write in one transaction.
@@ -162,7 +164,7 @@ func (a *attempt) bound() (stop func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), a.options.Timeout)
 	answered := a.tx.conn.watch(ctx)
 	return func() {
-		answered()
+		a.calledOff = answered()
 		cancel()
 	}
 }
@@ -188,7 +190,9 @@ func (a *attempt) undo(err error) outcome {
 	if lost(broke) {
 		again := !a.fresh || a.doubt != nil
 		a.fresh = true
-		a.primary.drop()
+		if !a.calledOff { // else the server is there, and the connections that nobody uses lead to it
+			a.primary.drop()
+		}
 		return outcome{err: unavailable(broke), again: again}
 	}
 	if !a.rollback() && a.found {

@@ -207,3 +207,30 @@ func (u *undone) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// TestClaimCalledOff: a claim that is held up and called off loses its own connection, not those that nobody uses.
+func TestClaimCalledOff(t *testing.T) {
+	s := open(t, database(t), func(o *Options) { o.Timeout = 200 * time.Millisecond })
+	undo := hold(t, open(t, s.options.URI), holdID)
+	defer undo()
+	var conns []*conn
+	for range 3 {
+		c, err := s.primary.take(ctx, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, c)
+	}
+	for _, c := range conns {
+		s.primary.give(c)
+	}
+	w := &write{Store: s, id: "w1", since: time.Now(), fresh: true, doubt: func(bool) {}, f: func(storage.Tx) ([]byte, error) { return nil, nil }}
+	if o := w.try(ctx); !o.again || !errors.Is(o.err, storage.ErrUnavailable) {
+		t.Errorf("the claim was not called off: %v", o.err)
+	}
+	s.primary.mu.Lock()
+	defer s.primary.mu.Unlock()
+	if idle := len(s.primary.idle); idle != 3 {
+		t.Errorf("%d connections are left", idle)
+	}
+}
