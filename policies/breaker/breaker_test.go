@@ -364,7 +364,7 @@ func TestConcurrentUse(t *testing.T) {
 		for i := range 16 {
 			wg.Go(func() {
 				r := rand.New(rand.NewPCG(uint64(i), 1))
-				for range 300 {
+				for range 2000 { // open times double, so it takes long until there are some changes
 					time.Sleep(time.Duration(r.IntN(500)) * time.Millisecond)
 					done, err := b.Allow()
 					if err != nil {
