@@ -20,6 +20,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	"github.com/parsescale/parsescale/server/testservices"
 )
 
 func adapt(caddyfile string) ([]byte, error) {
@@ -170,7 +172,8 @@ func TestTriedUpstreamIsLeftOut(t *testing.T) {
 
 // TestNoUpstream: Caddy answers by itself.
 func TestNoUpstream(t *testing.T) {
-	p := start(t, inProxy("127.0.0.1:1", "lb_policy peak_ewma {\ndecay 2s\n}\nfail_duration 1h\nmax_fails 1"))
+	nobody := fmt.Sprintf("127.0.0.1:%d", testservices.FreePort(t)) // Caddy remembers for an hour that it failed
+	p := start(t, inProxy(nobody, "lb_policy peak_ewma {\ndecay 2s\n}\nfail_duration 1h\nmax_fails 1"))
 	if first, second := p.get("/"), p.get("/"); first != http.StatusBadGateway || second != http.StatusServiceUnavailable {
 		t.Errorf("status %d, then %d", first, second)
 	}
