@@ -62,6 +62,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 // Provision checks the settings. Nothing is opened or started before Start, so that `caddy validate` does neither.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.appState = &appState{logger: ctx.Logger(), ctx: ctx, gateways: map[string]*gateway{}, settings: map[string]*settings{}, keeping: map[*caddyhttp.Server]*keptServer{}}
+	desk.NextTurn()
 	events, err := ctx.App("events")
 	if err != nil {
 		return fmt.Errorf("cannot load the events app: %w", err)

@@ -76,6 +76,7 @@ func TestConnectionsAcrossConfigurations(t *testing.T) {
 		{"parse alone", "", "parse /parse/* " + w.addr()},
 		{"the listener wrapper alone", "servers {\n\t\tlistener_wrappers {\n\t\t\tparse_keep_connections\n\t\t}\n\t}", ""},
 		{"after another wrapper", "servers {\n\t\tlistener_wrappers {\n\t\t\tproxy_protocol\n\t\t\tparse_keep_connections\n\t\t}\n\t}", "parse /parse/* " + w.addr()},
+		{"two addresses that are one for the kernel", "", "bind 0.0.0.0 [::]\n\tparse /parse/* " + w.addr()},
 		{"without HTTP/2", "servers {\n\t\tprotocols h1\n\t}", "parse /parse/* " + w.addr()},
 		{"both", "servers {\n\t\tlistener_wrappers {\n\t\t\tparse_keep_connections\n\t\t}\n\t}", "parse /parse/* " + w.addr()},
 	} {

@@ -72,7 +72,7 @@ func (a *App) seeOff() {
 		for _, k := range leaving {
 			open += k.staying.Open()
 		}
-		if open == 0 {
+		if open == 0 || caddy.Exiting() {
 			return
 		}
 		if ctx.Err() != nil {

@@ -159,10 +159,12 @@ func TestSeeingOff(t *testing.T) {
 	if _, closes := ask(one); closes {
 		t.Error("a client was sent away without cause")
 	}
-	took := make(chan time.Duration)
+	took := make(chan time.Duration, 1)
 	go func() { took <- s.load("", 2) }()
-	for closes := false; !closes; time.Sleep(5 * time.Millisecond) {
-		_, closes = ask(one)
+	for begun, closes := time.Now(), false; !closes; time.Sleep(5 * time.Millisecond) {
+		if _, closes = ask(one); time.Since(begun) > 4*lameDuck {
+			t.Fatal("the client wasn't sent away")
+		}
 	}
 	if d := <-took; d > soon {
 		t.Errorf("a reload whose clients come back took %s", d)

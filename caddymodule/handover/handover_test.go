@@ -72,6 +72,7 @@ func (l *lease) Close() error { close(l.done); return nil }
 // serve starts a server.
 func (a *address) serve(h http.HandlerFunc) *http.Server {
 	s := &http.Server{Handler: h, ConnState: new(Staying).Tell}
+	a.desk.NextTurn()
 	go s.Serve(a.desk.Listen(a.below.open()))
 	a.t.Cleanup(func() { s.Close() })
 	return s

@@ -14,6 +14,7 @@ type Desk struct {
 	mu        sync.Mutex
 	byAddress map[string][]*listener
 	heir      Heir
+	turn      int
 }
 
 // Heir takes a connection of an address, with what was read of it and not used, for another process. It returns false if it
@@ -42,8 +43,16 @@ func (d *Desk) Listen(inner net.Listener) net.Listener {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	l.turn = d.turn
 	d.byAddress[l.address] = append(d.byAddress[l.address], l)
 	return l
+}
+
+// NextTurn says that listeners from now on are of another configuration than those before. One may have several of an address.
+func (d *Desk) NextTurn() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.turn++
 }
 
 // newest returns the listener of an address that came last, nil if none is open.
@@ -80,13 +89,17 @@ func (d *Desk) Take(address string, c net.Conn, unread []byte) {
 	_ = c.Close()
 }
 
-// Retire has only the newest server of each address accept connections from now on. It returns once the others have told the state
+// Retire has only the servers of the newest turn of each address accept connections from now on. It returns once the others have told the state
 // of each connection that they accepted, or when ctx ends. What they have accepted they go on to serve.
 func (d *Desk) Retire(ctx context.Context) {
 	var old []*listener
 	d.mu.Lock()
 	for _, all := range d.byAddress {
-		old = append(old, all[:len(all)-1]...)
+		for _, l := range all {
+			if l.turn < all[len(all)-1].turn {
+				old = append(old, l)
+			}
+		}
 	}
 	d.mu.Unlock()
 	for _, l := range old {
@@ -122,6 +135,7 @@ type listener struct {
 	net.Listener
 	desk    *Desk
 	address string
+	turn    int // of the configuration that it belongs to
 
 	start    sync.Once
 	accepted chan accepted
