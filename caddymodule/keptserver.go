@@ -25,7 +25,7 @@ const (
 	everybody
 )
 
-// staysKey is in the context of requests on a connection that can't be handed over.
+// staysKey is in the context of requests on a connection that can't be handed over, with the connection.
 type staysKey struct{}
 
 // attach has answers of all of the server's sites say so. It is a hook for new connections, the first that is given the server which
@@ -37,13 +37,16 @@ func (k *keptServer) attach(ctx context.Context, c net.Conn) context.Context {
 		}
 	})
 	if handover.Stays(c) {
-		return context.WithValue(ctx, staysKey{}, true)
+		return context.WithValue(ctx, staysKey{}, c)
 	}
 	return ctx
 }
 
 func (k *keptServer) wrap(inner http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if stays, ok := r.Context().Value(staysKey{}).(net.Conn); ok && r.ProtoMajor > 1 {
+			k.staying.Forget(stays) // without TLS it isn't known before
+		}
 		if k.leaves(r) {
 			w.Header()["Connection"] = []string{"close"}
 		}
@@ -51,13 +54,14 @@ func (k *keptServer) wrap(inner http.Handler) http.Handler {
 	})
 }
 
-// leaves reports whether the client is to leave. HTTP/2 and 3 have their own way to say so.
+// leaves reports whether the client is to leave. HTTP/2 and 3 have their own way to say so, and an upgrade takes the connection away.
 func (k *keptServer) leaves(r *http.Request) bool {
-	switch k.leaving.Load() {
-	case whoStays:
-		return r.ProtoMajor == 1 && r.Context().Value(staysKey{}) != nil && !isUpgrade(r)
-	case everybody:
-		return r.ProtoMajor == 1 && !isUpgrade(r)
+	leaving := k.leaving.Load()
+	if leaving == nobody || r.ProtoMajor != 1 || r.Method == http.MethodConnect {
+		return false
 	}
-	return false
+	if upgrade := r.Header.Get("Upgrade"); upgrade != "" && upgrade != "h2c" { // that one is offered with ordinary requests
+		return false
+	}
+	return leaving == everybody || r.Context().Value(staysKey{}) != nil
 }

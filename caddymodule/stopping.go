@@ -42,7 +42,7 @@ func (a *App) endNow() {
 }
 
 // seeOff has clients leave whose connections would be closed, maybe with a request on its way: where another configuration goes on
-// with all addresses of a server, those whose connections can't be handed over, and where none does, those of all connections, while
+// with all addresses of a server, those whose connections can't be handed over, and where not, those of all connections, while
 // shutdown_delay lasts.
 func (a *App) seeOff() {
 	if a.http == nil {
@@ -55,7 +55,7 @@ func (a *App) seeOff() {
 		switch on := goesOn(srv); {
 		case delayed && slices.Contains(on, false):
 			k.leaving.Store(everybody)
-		case !slices.Contains(on, false) && isKeptWhole(srv):
+		case staysKept(srv):
 			k.leaving.Store(whoStays)
 			leaving = append(leaving, k)
 		}
@@ -76,7 +76,7 @@ func (a *App) seeOff() {
 			return
 		}
 		if ctx.Err() != nil {
-			a.logger.Info("the servers before end with connections of HTTP/1.1 over TLS on which nothing has come since, or an answer is under way", zap.Int("open", open))
+			a.logger.Info("the servers before end with connections that can't be handed over, on which nothing has come since, or an answer is under way", zap.Int("open", open))
 			return
 		}
 	}
@@ -91,11 +91,18 @@ func (a *App) sendAway() {
 	}
 }
 
-// isKeptWhole reports whether no new connection of a server's addresses comes to an old configuration where there is a newer one.
-func isKeptWhole(srv *caddyhttp.Server) bool {
+// staysKept reports whether all addresses of a server are kept ones that another configuration goes on with as such, so that no new
+// connection comes to this one.
+func staysKept(srv *caddyhttp.Server) bool {
 	for _, l := range srv.Listen {
-		if a, err := caddy.ParseNetworkAddress(l); err != nil || !isKept(a.Network) {
+		all, err := caddy.ParseNetworkAddress(l)
+		if err != nil || !isKept(all.Network) {
 			return false
+		}
+		for _, one := range all.Expand() {
+			if sockets.Listeners(below(one.Network), one.JoinHostPort(0)) < 2 {
+				return false
+			}
 		}
 	}
 	return true

@@ -38,17 +38,18 @@ func (s *Staying) Tell(c net.Conn, state http.ConnState) {
 	case http.StateActive:
 		// Before, the handshake hasn't ended, and asking would wait for it.
 		if v, ok := s.conns.Load(c); ok && !v.(*staying).asked.Swap(true) && speaksHTTP2(c) {
-			s.forget(c)
+			s.Forget(c)
 		}
 	case http.StateClosed, http.StateHijacked:
-		s.forget(c)
+		s.Forget(c)
 	}
 }
 
 // Stays reports whether a connection can't be handed over by what it is.
 func Stays(c net.Conn) bool { return find(c) == nil }
 
-func (s *Staying) forget(c net.Conn) {
+// Forget doesn't count a connection any more.
+func (s *Staying) Forget(c net.Conn) {
 	if _, ok := s.conns.LoadAndDelete(c); ok {
 		s.n.Add(-1)
 	}
